@@ -1,0 +1,40 @@
+# Flags and helpers that every room uses.
+#
+#   shmcheck_library(NAME SOURCES… DEPENDS …)    host-side static library, sanitized when a preset asks for it
+#   shmcheck_test(NAME SOURCES… DEPENDS …)       host-side GoogleTest binary, registered with CTest
+#   shmcheck_guest(NAME SOURCES… DEPENDS …)      static, uninstrumented binary that runs on a target
+
+add_library(shmcheck_warnings INTERFACE)
+target_compile_options(shmcheck_warnings INTERFACE -Wall -Wextra -Wconversion -Werror)
+target_include_directories(shmcheck_warnings INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
+
+add_library(shmcheck_host INTERFACE)
+target_link_libraries(shmcheck_host INTERFACE shmcheck_warnings)
+if(SHMCHECK_SANITIZE)
+  target_compile_options(shmcheck_host INTERFACE
+    -fsanitize=${SHMCHECK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(shmcheck_host INTERFACE -fsanitize=${SHMCHECK_SANITIZE})
+endif()
+if(SHMCHECK_FUZZ)
+  target_compile_options(shmcheck_host INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+function(shmcheck_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC shmcheck_host ${ARG_DEPENDS})
+endfunction()
+
+function(shmcheck_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE shmcheck_host ${ARG_DEPENDS} gtest gmock gtest_main pthread)
+  add_test(NAME ${name} COMMAND ${name})
+endfunction()
+
+function(shmcheck_guest name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE shmcheck_warnings ${ARG_DEPENDS})
+  target_link_options(${name} PRIVATE -static -no-pie)
+endfunction()
