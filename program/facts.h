@@ -1,0 +1,55 @@
+// Facts: what a target says about itself. They are read (uname, statfs, sysctl), never probed from behaviour.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace shmcheck::program {
+
+struct Range {
+  std::uint64_t low = 0, high = 0;  // [low, high)
+  bool operator==(const Range&) const = default;
+  bool overlaps(std::uint64_t lo, std::uint64_t hi) const { return lo < high && low < hi; }
+};
+
+enum class FileSystem : std::uint8_t { tmpfs, ext4, xfs, btrfs, overlay, other };
+
+struct Facts {
+  std::uint32_t protocol = 1;
+  std::string kernel = "linux";  // uname -s in lower case
+  std::uint32_t release = 0;     // 6.18.44 is 6 << 16 | 18 << 8 | 44
+  std::string arch = "x86_64";
+  bool little_endian = true;
+  std::uint32_t page_size = 4096;
+  std::uint32_t shmlba = 4096;
+  FileSystem fs = FileSystem::tmpfs;  // of the program's directory
+  std::uint32_t fs_block = 4096;
+  std::uint64_t arena = 0;  // start of the window that is free in a fresh process
+  std::uint32_t arena_pages = 0;
+  std::uint64_t top = std::uint64_t{1} << 47;  // no user address space reaches it
+  std::uint64_t min_address = 65536;           // vm.mmap_min_addr
+  std::vector<Range> own;                      // the executor's memory, never touched by an op
+  std::uint32_t uid = 0, gid = 0;              // of u0
+  std::uint32_t other_uid[2] = {0, 0};         // of u1, u2 (gid alike); 0 if the target has none
+  bool capable = true;                         // u0 has all capabilities
+  bool private_ipc = true;                     // segments of the namespace are all ours
+  std::uint64_t shmmax = 0, shmall = 0, shmmni = 0;
+  bool operator==(const Facts&) const = default;
+};
+
+constexpr std::uint32_t release(std::uint32_t major, std::uint32_t minor, std::uint32_t patch = 0) {
+  return major << 16 | minor << 8 | (patch > 255 ? 255 : patch);
+}
+
+std::string_view to_string(FileSystem fs);
+
+// `key=value` words separated by blanks, in a fixed order; what the hello frame and a trace's `target` line
+// hold.
+std::string to_text(const Facts& facts);
+
+// Empty on success, else a sentence that names the word that was not understood.
+std::string from_text(std::string_view text, Facts& facts);
+
+}  // namespace shmcheck::program

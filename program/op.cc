@@ -1,0 +1,284 @@
+#include "program/op.h"
+
+namespace shmcheck::program {
+namespace {
+
+constexpr NamedValue kAccessNames[] = {{"ro", 0}, {"rw", 1}, {"wo", 2}};
+constexpr NamedValue kOpenFlags[] = {{"creat", openflag::kCreat},
+                                     {"excl", openflag::kExcl},
+                                     {"trunc", openflag::kTrunc},
+                                     {"append", openflag::kAppend}};
+constexpr NamedValue kMapFlags[] = {{"validate", map::kShared | map::kPrivate},
+                                    {"shared", map::kShared},
+                                    {"private", map::kPrivate},
+                                    {"anon", map::kAnonymous},
+                                    {"fixed", map::kFixed},
+                                    {"noreplace", map::kNoReplace},
+                                    {"populate", map::kPopulate},
+                                    {"noreserve", map::kNoReserve},
+                                    {"stack", map::kStack},
+                                    {"unknown", map::kUnknown},
+                                    {"growsdown", map::kGrowsDown},
+                                    {"sync", map::kSync}};
+constexpr NamedValue kShmgetFlags[] = {
+    {"creat", shmget::kCreat}, {"excl", shmget::kExcl}, {"noreserve", shmget::kNoReserve}};
+constexpr NamedValue kShmatFlags[] = {
+    {"rdonly", shmat::kReadOnly}, {"rnd", shmat::kRound}, {"remap", shmat::kRemap}, {"exec", shmat::kExec}};
+constexpr NamedValue kShmCommands[] = {{"stat", 0}, {"rmid", 1},   {"set", 2},
+                                       {"lock", 3}, {"unlock", 4}, {"bad", 5}};
+constexpr NamedValue kMsyncFlags[] = {{"async", msync::kAsync},
+                                      {"sync", msync::kSync},
+                                      {"invalidate", msync::kInvalidate},
+                                      {"unknown", msync::kUnknown}};
+constexpr NamedValue kMremapFlags[] = {{"maymove", mremap::kMayMove},
+                                       {"fixed", mremap::kFixed},
+                                       {"dontunmap", mremap::kDontUnmap},
+                                       {"unknown", mremap::kUnknown}};
+constexpr NamedValue kAdvice[] = {
+    {"normal", 0},   {"random", 1},         {"sequential", 2},      {"willneed", 3},    {"dontneed", 4},
+    {"remove", 5},   {"dontfork", 6},       {"dofork", 7},          {"free", 8},        {"cold", 9},
+    {"pageout", 10}, {"populate_read", 11}, {"populate_write", 12}, {"wipeonfork", 13}, {"keeponfork", 14},
+    {"unknown", 15}};
+constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
+constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
+constexpr NamedValue kSignals[] = {{"kill", 0}, {"term", 1}};
+
+constexpr Arg object() {
+  return {ArgKind::object, Slot::object, "", true, {}};
+}
+constexpr Arg address(bool required = true) {
+  return {ArgKind::quantity, Slot::addr, required ? "" : "addr", required, {}};
+}
+constexpr Arg quantity(Slot slot, std::string_view label, bool required) {
+  return {ArgKind::quantity, slot, label, required, {}};
+}
+constexpr Arg small_len() {
+  return {ArgKind::small_len, Slot::len, "len", true, {}};
+}
+constexpr Arg prot() {
+  return {ArgKind::prot, Slot::small, "prot", true, {}};
+}
+constexpr Arg flags(std::span<const NamedValue> names) {
+  return {ArgKind::flags, Slot::flags, "flags", false, names};
+}
+constexpr Arg choice(Slot slot, std::string_view label, std::span<const NamedValue> names) {
+  return {ArgKind::choice, slot, label, false, names};
+}
+constexpr Arg mode() {
+  return {ArgKind::mode, Slot::mode, "mode", false, {}};
+}
+
+constexpr Arg kOpen[] = {object(), choice(Slot::small, "access", kAccessNames), flags(kOpenFlags), mode()};
+constexpr Arg kObject[] = {object()};
+constexpr Arg kTruncate[] = {object(), quantity(Slot::len, "size", true)};
+constexpr Arg kPread[] = {object(), small_len(), quantity(Slot::off, "off", false)};
+constexpr Arg kPwrite[] = {
+    object(), small_len(), {ArgKind::byte, Slot::byte, "byte", true, {}}, quantity(Slot::off, "off", false)};
+constexpr Arg kMemoryIo[] = {object(), address(), small_len(), quantity(Slot::off, "off", false)};
+constexpr Arg kMmap[] = {object(),       quantity(Slot::len, "len", true), prot(), flags(kMapFlags),
+                         address(false), quantity(Slot::off, "off", false)};
+constexpr Arg kMunmap[] = {address(), quantity(Slot::len, "len", true)};
+constexpr Arg kMprotect[] = {address(), quantity(Slot::len, "len", true), prot()};
+constexpr Arg kLoad[] = {
+    address(), {ArgKind::access_size, Slot::small, "size", false, {}}, choice(Slot::byte, "act", kActions)};
+constexpr Arg kStore[] = {
+    address(), {ArgKind::bytes, Slot::value, "", true, {}}, choice(Slot::byte, "act", kActions)};
+constexpr Arg kContents[] = {address(), small_len(), choice(Slot::small, "via", kVia)};
+constexpr Arg kExit[] = {{ArgKind::status, Slot::byte, "status", false, {}}};
+constexpr Arg kKill[] = {object(), choice(Slot::small, "signal", kSignals)};
+constexpr Arg kShmget[] = {{ArgKind::key, Slot::byte, "key", true, {}},
+                           quantity(Slot::len, "size", true),
+                           flags(kShmgetFlags),
+                           mode()};
+constexpr Arg kShmat[] = {object(), address(false), flags(kShmatFlags)};
+constexpr Arg kShmdt[] = {address()};
+constexpr Arg kShmctl[] = {object(),
+                           choice(Slot::small, "cmd", kShmCommands),
+                           {ArgKind::user, Slot::byte, "owner", false, {}},
+                           mode()};
+constexpr Arg kMsync[] = {address(), quantity(Slot::len, "len", true), flags(kMsyncFlags)};
+constexpr Arg kSetid[] = {{ArgKind::user, Slot::byte, "user", true, {}}};
+constexpr Arg kMremap[] = {address(), quantity(Slot::len, "old", true), quantity(Slot::off, "new", true),
+                           flags(kMremapFlags), quantity(Slot::to, "to", false)};
+constexpr Arg kMadvise[] = {address(), quantity(Slot::len, "len", true),
+                            choice(Slot::small, "advice", kAdvice)};
+
+using N = NameKind;
+using R = ResultKind;
+
+constexpr OpSpec kSpecs[] = {
+    {"open", N::file, N::path, R::nothing, kOpen,
+     "open(2) a path of the program's directory into a descriptor slot"},
+    {"close", N::none, N::file, R::nothing, kObject, "close(2)"},
+    {"unlink", N::none, N::path, R::nothing, kObject, "unlink(2)"},
+    {"ftruncate", N::none, N::file, R::nothing, kTruncate, "ftruncate(2)"},
+    {"truncate", N::none, N::path, R::nothing, kTruncate, "truncate(2)"},
+    {"pread", N::none, N::file, R::runs, kPread, "pread(2) into the executor's buffer; shows the bytes"},
+    {"pwrite", N::none, N::file, R::count, kPwrite, "pwrite(2) of one repeated byte"},
+    {"pread_to", N::none, N::file, R::count, kMemoryIo, "pread(2) into the process's memory at an address"},
+    {"pwrite_from", N::none, N::file, R::count, kMemoryIo,
+     "pwrite(2) from the process's memory at an address"},
+    {"fstat", N::none, N::file, R::stat, kObject, "fstat(2)"},
+    {"mmap", N::mapping, N::file, R::address, kMmap,
+     "mmap(2); `-` is descriptor -1, `bad` one that is never open"},
+    {"munmap", N::none, N::none, R::nothing, kMunmap, "munmap(2)"},
+    {"mprotect", N::none, N::none, R::nothing, kMprotect, "mprotect(2)"},
+    {"load", N::none, N::none, R::value, kLoad,
+     "one load of 1, 2, 4 or 8 bytes; act= says what SIGSEGV and SIGBUS do"},
+    {"store", N::none, N::none, R::nothing, kStore, "one store of 1, 2, 4 or 8 bytes, given in memory order"},
+    {"contents", N::none, N::none, R::runs, kContents, "every byte of a range, by loads or by a system call"},
+    {"fork", N::process, N::none, R::pid, {}, "fork(2); the child takes part under the given name"},
+    {"exit", N::none, N::none, R::nothing, kExit, "_exit(2), waited for until complete"},
+    {"kill", N::none, N::process, R::nothing, kKill, "kill(2), waited for until the process is gone"},
+    {"shmget", N::segment, N::none, R::id, kShmget, "shmget(2)"},
+    {"shmat", N::mapping, N::segment, R::address, kShmat,
+     "shmat(2); `neg` is id -1, `bogus` one that is never assigned"},
+    {"shmdt", N::none, N::none, R::nothing, kShmdt, "shmdt(2)"},
+    {"shmctl", N::none, N::segment, R::shm, kShmctl, "shmctl(2); owner= and mode= are what cmd=set asks for"},
+    {"maps", N::none, N::none, R::maps, {}, "the process's mappings, from /proc/self/maps"},
+    {"msync", N::none, N::none, R::nothing, kMsync, "msync(2)"},
+    {"setid", N::none, N::none, R::nothing, kSetid,
+     "become another user and group for good, without capabilities"},
+    {"mremap", N::mapping, N::none, R::address, kMremap, "mremap(2); to= is the new address for fixed"},
+    {"madvise", N::none, N::none, R::nothing, kMadvise, "madvise(2)"},
+    {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
+};
+static_assert(std::size(kSpecs) == kOpCodes + 1U);
+
+unsigned name_count(NameKind kind) {
+  switch (kind) {
+    case N::process:
+      return kProcesses;
+    case N::mapping:
+      return kMappings;
+    case N::file:
+      return kFiles;
+    case N::path:
+      return kNames;
+    case N::segment:
+      return kSegments;
+    case N::none:
+      break;
+  }
+  return 1;
+}
+
+// Objects have special indices beyond the names.
+unsigned object_count(const OpSpec& s) {
+  unsigned count = name_count(s.object_kind);
+  if (s.object_kind == N::file || s.object_kind == N::segment) count += 2;
+  return count;
+}
+
+std::int16_t clamp_symmetric(std::int16_t v) {
+  return v == INT16_MIN ? INT16_MAX : v;
+}
+
+Quantity normal_quantity(Quantity q, bool mapping_allowed) {
+  unsigned bases = mapping_allowed ? kBases : static_cast<unsigned>(Base::mapping);
+  q.base = static_cast<std::uint8_t>(q.base % bases);
+  q.pages = clamp_symmetric(q.pages);
+  q.bytes = clamp_symmetric(q.bytes);
+  return q;
+}
+
+Quantity normal_small_len(Quantity q) {
+  q.base = 0;
+  q.pages = static_cast<std::int16_t>(static_cast<std::uint16_t>(q.pages) % (kMaxIoPages + 1));
+  q.bytes = clamp_symmetric(q.bytes);
+  // A total must lie in 0 … kMaxIoPages pages for every page size.
+  if (q.pages == 0 && q.bytes < 0) q.bytes = static_cast<std::int16_t>(-q.bytes);
+  if (q.pages > 0 && q.bytes <= -4096) q.bytes = static_cast<std::int16_t>(q.bytes % 4096);
+  if (q.pages >= static_cast<int>(kMaxIoPages) - 8 && q.bytes > 0)
+    q.bytes = static_cast<std::int16_t>(-(q.bytes % 4096));
+  return q;
+}
+
+std::uint32_t flag_mask(std::span<const NamedValue> names) {
+  std::uint32_t mask = 0;
+  for (const NamedValue& n : names) mask |= n.value;
+  return mask;
+}
+
+Quantity& quantity_of(Op& op, Slot slot) {
+  switch (slot) {
+    case Slot::addr:
+      return op.addr;
+    case Slot::len:
+      return op.len;
+    case Slot::to:
+      return op.to;
+    default:
+      return op.off;
+  }
+}
+
+std::uint8_t& small_of(Op& op, Slot slot) {
+  return slot == Slot::small ? op.small : op.byte;
+}
+
+void copy_argument(const Op& from, Op& to, const OpSpec& s, const Arg& arg) {
+  Op source = from;
+  switch (arg.kind) {
+    case ArgKind::object:
+      to.object = static_cast<std::uint8_t>(from.object % object_count(s));
+      break;
+    case ArgKind::quantity:
+      // Lengths and offsets never start from a mapping: only addresses do.
+      quantity_of(to, arg.slot) =
+          normal_quantity(quantity_of(source, arg.slot), arg.slot == Slot::addr || arg.slot == Slot::to);
+      break;
+    case ArgKind::small_len:
+      to.len = normal_small_len(from.len);
+      break;
+    case ArgKind::prot:
+      to.small = from.small & 63;
+      break;
+    case ArgKind::flags:
+      to.flags = from.flags & flag_mask(arg.names);
+      break;
+    case ArgKind::choice:
+      small_of(to, arg.slot) = static_cast<std::uint8_t>(small_of(source, arg.slot) % arg.names.size());
+      break;
+    case ArgKind::mode:
+      to.mode = from.mode & 0777;
+      break;
+    case ArgKind::byte:
+    case ArgKind::status:
+      to.byte = from.byte;
+      break;
+    case ArgKind::key:
+      to.byte = static_cast<std::uint8_t>(from.byte % kKeys);
+      break;
+    case ArgKind::user:
+      to.byte = static_cast<std::uint8_t>(from.byte % kUsers);
+      break;
+    case ArgKind::access_size:
+      to.small = from.small % 4;
+      break;
+    case ArgKind::bytes: {
+      to.small = from.small % 4;
+      unsigned bits = 8U << to.small;
+      to.value = bits == 64 ? from.value : from.value & ((std::uint64_t{1} << bits) - 1);
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+const OpSpec& spec(OpCode code) {
+  return kSpecs[static_cast<std::uint8_t>(code)];
+}
+
+void normalize(Op& op) {
+  Op out;
+  out.code = static_cast<OpCode>(static_cast<std::uint8_t>(op.code) % kOpCodes);
+  const OpSpec& s = spec(out.code);
+  out.proc = static_cast<std::uint8_t>(op.proc % kProcesses);
+  out.result = static_cast<std::uint8_t>(op.result % name_count(s.result_name));
+  for (const Arg& arg : s.args) copy_argument(op, out, s, arg);
+  op = out;
+}
+
+}  // namespace shmcheck::program

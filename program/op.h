@@ -1,0 +1,223 @@
+// Operations and programs: the vocabulary that program text, program bytes, the executor and the model share.
+//
+// An `Op` is a flat record. Which of its fields an operation uses, how they are written and in which order is
+// said once, by `spec(OpCode)`; text, bytes and normalization are all driven by that table. The table is
+// append-only, since its order is the byte form.
+//
+// This header is used by the executor: no exceptions, no allocation in what it declares for single ops.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace shmcheck::program {
+
+enum class OpCode : std::uint8_t {
+  open,
+  close,
+  unlink,
+  ftruncate,
+  truncate,
+  pread,
+  pwrite,
+  pread_to,
+  pwrite_from,
+  fstat,
+  mmap,
+  munmap,
+  mprotect,
+  load,
+  store,
+  contents,
+  fork,
+  exit,
+  kill,
+  shmget,
+  shmat,
+  shmdt,
+  shmctl,
+  maps,
+  msync,
+  setid,
+  mremap,
+  madvise,
+  end,  // appended by the executor to every trace, never part of a program
+};
+inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
+
+inline constexpr unsigned kProcesses = 8;    // p0…p7
+inline constexpr unsigned kMappings = 16;    // m0…m15: addresses returned by mmap, mremap and shmat
+inline constexpr unsigned kFiles = 8;        // f0…f7: descriptor slots, a fixed descriptor number each
+inline constexpr unsigned kNames = 8;        // n0…n7: paths in the program's directory
+inline constexpr unsigned kSegments = 8;     // s0…s7: ids returned by shmget
+inline constexpr unsigned kUsers = 3;        // u0: the executor's own ids; u1, u2: unprivileged
+inline constexpr unsigned kKeys = 8;         // k1…k7: System V keys; k0 is IPC_PRIVATE
+inline constexpr unsigned kMaxOps = 16384;   // ops in one program
+inline constexpr unsigned kMaxIoPages = 64;  // length limit, in pages, of ops that move contents
+
+// Object indices beyond the names.
+inline constexpr std::uint8_t kFileNone = kFiles;             // `-`: descriptor -1
+inline constexpr std::uint8_t kFileBad = kFiles + 1;          // `bad`: a number that is never open
+inline constexpr std::uint8_t kSegmentNegative = kSegments;   // `neg`: id -1
+inline constexpr std::uint8_t kSegmentBogus = kSegments + 1;  // `bogus`: an id that is never assigned
+
+// What a quantity is counted from.
+enum class Base : std::uint8_t {
+  zero,
+  arena,    // `a`: start of the window of address space that is kept free for fixed addresses
+  top,      // `top`: an address beyond every user address space (Facts::top)
+  half,     // `half`: 2^63, for offsets and lengths that overflow
+  mapping,  // `m0`; m1 is mapping + 1 and so on
+};
+inline constexpr std::uint8_t kBases = static_cast<std::uint8_t>(Base::mapping) + kMappings;
+
+// base + pages * page size + bytes, modulo 2^64. An address, a length, a size or a file offset.
+struct Quantity {
+  std::uint8_t base = 0;
+  std::int16_t pages = 0;
+  std::int16_t bytes = 0;
+  bool operator==(const Quantity&) const = default;
+  bool names_mapping() const { return base >= static_cast<std::uint8_t>(Base::mapping); }
+  unsigned mapping() const { return base - static_cast<unsigned>(Base::mapping); }
+};
+
+// Bits of Op::small for protections (`prot=rwx?du`; `none` is 0).
+inline constexpr std::uint8_t kProtRead = 1, kProtWrite = 2, kProtExec = 4, kProtUnknown = 8,
+                              kProtGrowsDown = 16, kProtGrowsUp = 32;
+
+// Bits of Op::flags, by operation. They are ours; the executor translates them to the target's.
+namespace map {
+inline constexpr std::uint32_t kShared = 1, kPrivate = 2, kAnonymous = 4, kFixed = 8, kNoReplace = 16,
+                               kPopulate = 32, kNoReserve = 64, kStack = 128, kUnknown = 256,
+                               kGrowsDown = 512, kSync = 1024;
+}
+namespace openflag {
+inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kTrunc = 4, kAppend = 8;
+}
+enum class Access : std::uint8_t { read_only, read_write, write_only };  // Op::small of open
+namespace shmget {
+inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kNoReserve = 4;
+}
+namespace shmat {
+inline constexpr std::uint32_t kReadOnly = 1, kRound = 2, kRemap = 4, kExec = 8;
+}
+enum class ShmCommand : std::uint8_t { stat, rmid, set, lock, unlock, bad };  // Op::small of shmctl
+namespace msync {
+inline constexpr std::uint32_t kAsync = 1, kSync = 2, kInvalidate = 4, kUnknown = 8;
+}
+namespace mremap {
+inline constexpr std::uint32_t kMayMove = 1, kFixed = 2, kDontUnmap = 4, kUnknown = 8;
+}
+enum class Advice : std::uint8_t {
+  normal,
+  random,
+  sequential,
+  willneed,
+  dontneed,
+  remove,
+  dontfork,
+  dofork,
+  free,
+  cold,
+  pageout,
+  populate_read,
+  populate_write,
+  wipeonfork,
+  keeponfork,
+  unknown
+};
+enum class SignalAction : std::uint8_t {
+  caught,
+  default_action,
+  ignored,
+  blocked
+};                                                // Op::byte of load, store
+enum class Via : std::uint8_t { load, kernel };   // Op::small of contents
+enum class Signal : std::uint8_t { kill, term };  // Op::small of kill
+
+// One operation. Fields that its spec does not name are zero in every normalized op.
+struct Op {
+  OpCode code = OpCode::open;
+  std::uint8_t proc = 0;    // the process that performs it
+  std::uint8_t result = 0;  // index of the name that its success binds
+  std::uint8_t object = 0;  // index of the name it works on, or one of the special indices above
+  std::uint8_t small = 0;   // an enumeration or protection bits
+  std::uint8_t byte = 0;    // a fill byte, a key index, a uid index or a second enumeration
+  std::uint16_t mode = 0;   // permission bits
+  std::uint32_t flags = 0;
+  Quantity addr, len, off, to;
+  std::uint64_t value = 0;  // stored bytes in memory order: byte i of memory is bits 8i…8i+7
+  bool operator==(const Op&) const = default;
+};
+
+struct Program {
+  std::vector<Op> ops;
+  bool operator==(const Program&) const = default;
+};
+
+// Which family of names a result or an object belongs to.
+enum class NameKind : std::uint8_t { none, process, mapping, file, path, segment };
+
+enum class ArgKind : std::uint8_t {
+  object,       // a name of the spec's object kind
+  quantity,     // Quantity
+  small_len,    // Quantity without base, 0 … kMaxIoPages pages
+  prot,         // protection letters
+  flags,        // comma-separated names from Arg::names, each a bit mask
+  choice,       // one of Arg::names
+  mode,         // octal permission bits, 0 … 0777
+  byte,         // 0x00 … 0xff
+  key,          // private, k1 … k7
+  user,         // u0 (the executor's uid), u1, u2
+  access_size,  // 1, 2, 4, 8; Op::small holds the logarithm
+  bytes,        // 0x… of 1, 2, 4 or 8 bytes in memory order; fills value and small
+  status,       // 0 … 255
+};
+
+enum class Slot : std::uint8_t { object, addr, len, off, to, flags, mode, value, small, byte };
+
+struct NamedValue {
+  std::string_view name;
+  std::uint32_t value;
+};
+
+struct Arg {
+  ArgKind kind;
+  Slot slot;
+  std::string_view label;  // empty: positional
+  bool required;
+  std::span<const NamedValue> names;  // for flags and choice
+};
+
+// What the outcome of a success carries.
+enum class ResultKind : std::uint8_t {
+  nothing,  // ok
+  address,  // value: the address
+  id,       // value: a segment id
+  count,    // value: a number of bytes
+  value,    // value: bytes in memory order
+  runs,     // words: see trace.h
+  stat,     // words: FileStat
+  shm,      // words: ShmStat; `ok` for commands without a result
+  maps,     // words: MapRow each
+  pid,      // value: process id of the child
+  end,      // words: EndState
+};
+
+struct OpSpec {
+  std::string_view name;
+  NameKind result_name;
+  NameKind object_kind;
+  ResultKind result;
+  std::span<const Arg> args;
+  std::string_view help;  // one line for `list ops`
+};
+
+const OpSpec& spec(OpCode code);
+
+// Maps every field into its range and zeroes those that the op does not use. Idempotent.
+void normalize(Op& op);
+
+}  // namespace shmcheck::program

@@ -1,0 +1,103 @@
+// Outcomes and traces: what an executor writes down, and what the reference model judges.
+//
+// A trace is a program with the outcome of every step, the facts of the target, and an `end` record with the
+// state after all its processes have ended. In memory an outcome is a fixed part plus `words`, whose layout
+// is given by the op's ResultKind; the same words travel from executor to harness, little-endian.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "program/facts.h"
+#include "program/op.h"
+
+namespace shmcheck::program {
+
+enum class OutcomeKind : std::uint8_t {
+  ok,      // the operation succeeded; what it returned is in value or words
+  error,   // it failed; `error` is errno
+  signal,  // caught at the access; signal, code, address
+  died,    // the process that performed it is gone; `signal` that killed it, or 0 and `value` the exit status
+  unbound,   // the acting process or a name it needs does not exist; nothing was done
+  withheld,  // the executor did not run it, because it could reach the executor's own memory
+  timeout,   // it did not finish; the program was ended here
+};
+
+struct Outcome {
+  OutcomeKind kind = OutcomeKind::ok;
+  std::uint8_t signal = 0;
+  std::uint8_t code = 0;               // si_code of the signal
+  std::uint16_t error = 0;             // errno, generic Linux numbering
+  std::uint64_t value = 0;             // address, id, count, loaded bytes in memory order, pid or exit status
+  std::uint64_t address = 0;           // si_addr
+  std::int64_t before = 0, after = 0;  // the target's coarse real-time clock around the step, seconds
+  std::vector<std::uint64_t> words;
+  bool operator==(const Outcome&) const = default;
+};
+
+// --- layouts of Outcome::words ---------------------------------------------------------------------------
+
+// ResultKind::runs. One word a run: kind in bits 56-63, a byte value or errno or signal in 48-55, si_code in
+// 40-47, the length in bytes in 0-39. Lengths add up to the length asked for (`contents`) or read (`pread`).
+enum class RunKind : std::uint8_t { bytes, signal, error };
+struct Run {
+  RunKind kind = RunKind::bytes;
+  std::uint8_t value = 0;  // the byte, the signal or the errno
+  std::uint8_t code = 0;   // si_code
+  std::uint64_t length = 0;
+  bool operator==(const Run&) const = default;
+};
+constexpr std::uint64_t pack(const Run& r) {
+  return std::uint64_t{static_cast<std::uint8_t>(r.kind)} << 56 | std::uint64_t{r.value} << 48 |
+         std::uint64_t{r.code} << 40 | (r.length & 0xFF'FFFF'FFFF);
+}
+constexpr Run unpack_run(std::uint64_t w) {
+  return {static_cast<RunKind>(w >> 56), static_cast<std::uint8_t>(w >> 48),
+          static_cast<std::uint8_t>(w >> 40), w & 0xFF'FFFF'FFFF};
+}
+
+// ResultKind::stat.
+struct FileStat {
+  std::uint64_t size, links, mode /* type and permission bits */, uid, gid;
+};
+inline constexpr std::size_t kFileStatWords = 5;
+
+// ResultKind::shm, for cmd=stat. Times in seconds, 0 for never; pids as the target shows them.
+struct ShmStat {
+  std::uint64_t key, uid, gid, cuid, cgid, mode, segsz, atime, dtime, ctime, cpid, lpid, nattch;
+};
+inline constexpr std::size_t kShmStatWords = 13;
+
+// ResultKind::maps: one row per line of the file, without the executor's own mappings.
+enum class MapObject : std::uint8_t { anonymous, shared_anonymous, file, segment, other };
+struct MapRow {
+  std::uint64_t low, high;
+  std::uint64_t bits;    // prot (r1 w2 x4), 8 shared, 16 deleted; MapObject in bits 8-15
+  std::uint64_t offset;  // bytes
+  std::uint64_t id;      // file: index of the path n0… it was opened by, 255 if unknown; segment: shmid
+};
+inline constexpr std::size_t kMapRowWords = 5;
+inline constexpr std::uint64_t kMapShared = 8, kMapDeleted = 16;
+
+// ResultKind::end. Word 0: segments that exist in the IPC namespace (from SHM_INFO), or ~0 if not known;
+// then for each name s0…s7 that was bound: the index, 0 or errno, and kShmStatWords words.
+inline constexpr std::size_t kEndSegmentWords = 2 + kShmStatWords;
+
+// --- traces ------------------------------------------------------------------------------------------------
+
+struct Step {
+  Op op;
+  Outcome outcome;
+  bool operator==(const Step&) const = default;
+};
+
+struct Trace {
+  Facts facts;
+  std::vector<Step> steps;  // the last one is `end`, unless the trace was cut short
+  bool operator==(const Trace&) const = default;
+};
+
+}  // namespace shmcheck::program
