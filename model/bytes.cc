@@ -1,0 +1,129 @@
+#include "model/bytes.h"
+
+#include <algorithm>
+
+namespace shmcheck::model {
+
+std::vector<ObjectBytes::Entry>::const_iterator ObjectBytes::lower(std::uint64_t index) const {
+  return std::lower_bound(pages_.begin(), pages_.end(), index,
+                          [](const Entry& e, std::uint64_t i) { return e.index < i; });
+}
+
+const PageRef* ObjectBytes::find(std::uint64_t index) const {
+  auto it = lower(index);
+  return it != pages_.end() && it->index == index ? &it->page : nullptr;
+}
+
+PageRef& ObjectBytes::get(std::uint64_t index) {
+  auto it = lower(index);
+  auto at = pages_.begin() + (it - pages_.begin());
+  if (at == pages_.end() || at->index != index) at = pages_.insert(at, Entry{index, PageRef()});
+  return at->page;
+}
+
+void ObjectBytes::drop(std::uint64_t first, std::uint64_t last) {
+  auto from = pages_.begin() + (lower(first) - pages_.begin());
+  auto to = pages_.begin() + (lower(last) - pages_.begin());
+  pages_.erase(from, to);
+}
+
+void ObjectBytes::drop_from(std::uint64_t index) {
+  drop(index, UINT64_MAX);
+}
+
+ObjectBytes ObjectBytes::split(std::uint64_t index, std::uint32_t page_size) {
+  ObjectBytes tail;
+  auto at = pages_.begin() + (lower(index) - pages_.begin());
+  tail.pages_.assign(std::make_move_iterator(at), std::make_move_iterator(pages_.end()));
+  pages_.erase(at, pages_.end());
+  if (!doubts_.empty()) {
+    std::uint64_t edge = index * page_size;
+    tail.doubts_ = doubts_;
+    tail.settle(0, edge);
+    settle(edge, UINT64_MAX);
+  }
+  return tail;
+}
+
+void ObjectBytes::write(std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
+                        std::uint32_t page_size) {
+  if (!doubts_.empty()) settle(offset, offset + length);
+  while (length > 0) {
+    std::uint64_t in_page = offset % page_size;
+    std::uint64_t part = std::min<std::uint64_t>(length, page_size - in_page);
+    std::memcpy(get(offset / page_size).writable(page_size) + in_page, bytes, part);
+    offset += part;
+    bytes += part;
+    length -= part;
+  }
+}
+
+void ObjectBytes::fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t length,
+                       std::uint32_t page_size) {
+  if (!doubts_.empty()) settle(offset, offset + length);
+  while (length > 0) {
+    std::uint64_t in_page = offset % page_size;
+    std::uint64_t part = std::min<std::uint64_t>(length, page_size - in_page);
+    const PageRef* page = find(offset / page_size);
+    bool zeros_already = byte == 0 && (page == nullptr || page->bytes() == nullptr);
+    if (!zeros_already) std::memset(get(offset / page_size).writable(page_size) + in_page, byte, part);
+    offset += part;
+    length -= part;
+  }
+}
+
+std::uint8_t ObjectBytes::at(std::uint64_t offset, std::uint32_t page_size) const {
+  const PageRef* page = find(offset / page_size);
+  return page ? page->at(offset % page_size) : std::uint8_t{0};
+}
+
+bool ObjectBytes::doubted(std::uint64_t low, std::uint64_t high) const {
+  return std::any_of(doubts_.begin(), doubts_.end(),
+                     [=](const Doubt& d) { return d.low < high && low < d.high; });
+}
+
+void ObjectBytes::settle(std::uint64_t low, std::uint64_t high) {
+  for (std::size_t i = 0; i < doubts_.size();) {
+    Doubt& d = doubts_[i];
+    if (d.high <= low || high <= d.low) {
+      ++i;
+      continue;
+    }
+    if (d.low < low && high < d.high) {
+      Doubt tail = d;
+      tail.low = high;
+      d.high = low;
+      doubts_.push_back(std::move(tail));
+      ++i;
+    } else if (d.low < low) {
+      d.high = low;
+      ++i;
+    } else if (high < d.high) {
+      d.low = high;
+      ++i;
+    } else {
+      doubts_[i] = std::move(doubts_.back());
+      doubts_.pop_back();
+    }
+  }
+}
+
+bool ObjectBytes::accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size, Freedom* used) {
+  bool as_is = at(offset, page_size) == seen;
+  bool stable = true, allowed = as_is, in_doubt = false;
+  for (const Doubt& d : doubts_) {
+    if (offset < d.low || offset >= d.high) continue;
+    in_doubt = true;
+    if (d.may_change) stable = false;
+    if (!allowed && (d.any || d.other.at(offset % page_size) == seen)) {
+      allowed = true;
+      if (used) *used = d.freedom;
+    }
+  }
+  if (!allowed || !in_doubt || !stable) return allowed;
+  settle(offset, offset + 1);
+  if (!as_is) get(offset / page_size).writable(page_size)[offset % page_size] = seen;
+  return true;
+}
+
+}  // namespace shmcheck::model

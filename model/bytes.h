@@ -1,0 +1,59 @@
+// Bytes of an object: pages by index, plus doubts about single bytes.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "model/page.h"
+#include "model/profile.h"
+
+namespace shmcheck::model {
+
+// Bytes [low, high) of an object may have another value than the page says.
+struct Doubt {
+  std::uint64_t low = 0, high = 0;
+  PageRef other;     // the other value, in a page that starts at the same page of the object; null: zeros
+  bool any = false;  // any value at all
+  bool may_change = false;  // the value may still change by itself, so a load settles nothing
+  Freedom freedom = Freedom::tainted;
+};
+
+// A sparse array of bytes. Offsets are bytes from the start of the object.
+class ObjectBytes {
+ public:
+  // The page with this index (offset / page size); null if it was never written.
+  const PageRef* find(std::uint64_t index) const;
+  PageRef& get(std::uint64_t index);
+  void put(std::uint64_t index, PageRef page) { get(index) = std::move(page); }
+  void drop_from(std::uint64_t index);                 // forgets pages with this index or a higher one
+  void drop(std::uint64_t first, std::uint64_t last);  // forgets pages first … last-1
+  // Splits off the pages from this index on.
+  ObjectBytes split(std::uint64_t index, std::uint32_t page_size);
+  bool empty() const { return pages_.empty(); }
+
+  void write(std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length, std::uint32_t page_size);
+  void fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t length, std::uint32_t page_size);
+  std::uint8_t at(std::uint64_t offset, std::uint32_t page_size) const;
+
+  // Doubts. A write settles what it covers.
+  void doubt(Doubt doubt) { doubts_.push_back(std::move(doubt)); }
+  void settle(std::uint64_t low, std::uint64_t high);
+  bool doubted(std::uint64_t low, std::uint64_t high) const;
+  bool has_doubts() const { return !doubts_.empty(); }
+  const std::vector<Doubt>& doubts() const { return doubts_; }
+
+  // Whether the byte at offset may read as `seen`; settles it where that is possible. `used` is told which
+  // freedom allowed a value other than the page's.
+  bool accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size, Freedom* used);
+
+ private:
+  struct Entry {
+    std::uint64_t index;
+    PageRef page;
+  };
+  std::vector<Entry>::const_iterator lower(std::uint64_t index) const;
+  std::vector<Entry> pages_;  // ascending
+  std::vector<Doubt> doubts_;
+};
+
+}  // namespace shmcheck::model

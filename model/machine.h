@@ -1,0 +1,39 @@
+// The running model: executes programs with no kernel at all. With a fault it is a broken kernel.
+#pragma once
+
+#include <memory>
+
+#include "model/faults.h"
+#include "program/trace.h"
+
+namespace shmcheck::model {
+
+class World;
+
+class Machine {
+ public:
+  explicit Machine(const program::Facts& facts, const Fault* fault = nullptr);
+  ~Machine();
+  Machine(Machine&&) noexcept;
+  Machine& operator=(Machine&&) noexcept;
+
+  // Executes one op (normalized) and says what came of it.
+  program::Outcome run(const program::Op& op);
+  // Ends all processes and gives the `end` outcome.
+  program::Outcome finish();
+
+  // The state so far; generators steer by it.
+  const World& world() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+program::Trace run_program(const program::Program& program, const program::Facts& facts,
+                           const Fault* fault = nullptr);
+
+// Facts of a made-up target for programs that run on the model.
+program::Facts model_facts();
+
+}  // namespace shmcheck::model

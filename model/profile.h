@@ -1,0 +1,45 @@
+// How strictly a trace is judged, and the freedoms that a profile may grant.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace shmcheck::model {
+
+enum class Profile : std::uint8_t {
+  posix,    // what POSIX requires
+  linux,    // what is documented for Linux; for re-implementations
+  defacto,  // what Linux has done for many years
+  exact,    // what Linux of this release does wherever documents leave a choice
+};
+std::string_view to_string(Profile profile);
+
+// Every way in which more than one outcome of a step can be right. Each use is counted in a run's output.
+enum class Freedom : std::uint8_t {
+  address,                 // the kernel chooses where a mapping goes
+  segment_id,              // the kernel chooses the id of a segment
+  process_id,              // the kernel chooses a pid
+  clock,                   // a time lies between the clock before and after the step
+  map_merge,               // neighbouring equal mappings may be one row or several
+  which_error,             // several error conditions hold at once
+  documented_alternative,  // a clause accepts more than one error
+  hint_ignored,            // a hint need not be followed
+  overcommit,              // a request that the machine may or may not be able to commit
+  slack_writeback,         // slack that was stored to may be zeroed by write-back at any time
+  slack_extended,          // slack that was stored to, then taken into the file: zero or stale
+  private_follows_file,    // an untouched page of a private mapping shows the old or the new file
+  straddling_store,        // the part before a page edge of a store that faulted may be written
+  straddling_address,      // which of two inaccessible pages a straddling access reports
+  partial_transfer,        // how much of a transfer is done before a bad page
+  partial_protection,      // mprotect over a hole may have changed the pages before it
+  split_count,             // whether pieces of a divided attach count
+  implicit_times,          // whether fork, exit and unmapping update times and lpid
+  prot_implies,            // an architecture may grant more than was asked for
+  fixed_failure,           // a failed MAP_FIXED may have removed what was there
+  tainted,                 // undetermined since an earlier divergence
+  count,
+};
+inline constexpr std::size_t kFreedoms = static_cast<std::size_t>(Freedom::count);
+std::string_view to_string(Freedom freedom);
+
+}  // namespace shmcheck::model

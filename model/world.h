@@ -1,0 +1,225 @@
+// The world: the shared-memory half of a Linux kernel as plain values.
+//
+//   World ── Inode            a file, a shared anonymous object or a System V segment: size and bytes
+//         ├─ OpenFile         an open file description
+//         ├─ Process ── AddressSpace ── Vma     page fault: which object supplies the page
+//         └─ IpcIds ── ShmidKernel ── KernIpcPerm
+//
+// Nothing here judges. Rules (one file per subject) ask and change it; a copy is another possible world.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/bytes.h"
+#include "program/trace.h"
+
+namespace shmcheck::model {
+
+using program::Facts;
+using program::Op;
+using program::OpCode;
+using program::Outcome;
+using program::OutcomeKind;
+
+enum class InodeKind : std::uint8_t { file, shared_anonymous, segment };
+
+struct Inode {
+  InodeKind kind = InodeKind::file;
+  std::uint64_t size = 0;
+  std::uint32_t links = 0;
+  std::uint32_t mode = 0;  // permission bits
+  std::uint32_t uid = 0, gid = 0;
+  std::uint8_t path = 255;    // index of the path it was created by
+  std::uint32_t segment = 0;  // index into IpcIds::segments
+  ObjectBytes bytes;
+};
+
+struct OpenFile {
+  std::uint32_t inode = 0;
+  bool readable = false, writable = false, append = false;
+};
+
+// One mapping. `page_offset` is the index of the object's page at `low`; private anonymous memory counts its
+// pages the same way from an object of its own.
+struct Vma {
+  std::uint64_t low = 0, high = 0;
+  std::uint8_t prot = 0;  // program::kProtRead | …
+  bool shared = false;
+  bool may_write = true;       // mprotect may give PROT_WRITE
+  bool writable_file = false;  // made through a descriptor open for writing
+  bool dont_fork = false;
+  bool wipe_on_fork = false;
+  std::int32_t inode = -1;  // index into World::inodes; -1: private anonymous
+  std::uint64_t page_offset = 0;
+  std::int32_t segment = -1;  // index into IpcIds::segments of an attach
+  std::uint32_t attach = 0;   // which attach the vma is a piece of
+  ObjectBytes copies;         // private pages, by page index of the object
+
+  std::uint64_t object_offset(std::uint64_t address, std::uint32_t page_size) const {
+    return page_offset * page_size + (address - low);
+  }
+};
+
+class AddressSpace {
+ public:
+  const std::vector<Vma>& vmas() const { return vmas_; }
+  std::vector<Vma>& vmas() { return vmas_; }
+  // The vma that contains the address, or null.
+  const Vma* find(std::uint64_t address) const;
+  Vma* find(std::uint64_t address);
+  // Index of the first vma whose end lies above the address.
+  std::size_t first_above(std::uint64_t address) const;
+  bool overlaps(std::uint64_t low, std::uint64_t high) const;
+  // Whether every page of the range is mapped.
+  bool covers(std::uint64_t low, std::uint64_t high) const;
+  void insert(Vma vma);
+  // Splits the vma that spans the address, if one does; returns its segment, or -1.
+  std::int32_t split(std::uint64_t address, std::uint32_t page_size);
+
+ private:
+  std::vector<Vma> vmas_;  // ascending, disjoint
+};
+
+struct Credentials {
+  std::uint32_t uid = 0, gid = 0;
+  bool capable = true;
+};
+
+enum class Life : std::uint8_t { never, alive, dead };
+
+struct Process {
+  Life life = Life::never;
+  std::uint64_t pid = 0;  // 0: not yet known
+  Credentials cred;
+  std::array<std::int32_t, program::kFiles> files{};  // index into World::open_files, -1: closed
+  AddressSpace memory;
+};
+
+// Values that one of several moments may have given.
+template <typename T, std::size_t N>
+class OneOf {
+ public:
+  void set(T v) { count_ = 1, values_[0] = v; }
+  void add(T v) {
+    for (std::size_t i = 0; i < count_; ++i) {
+      if (values_[i] == v) return;
+    }
+    if (count_ < N)
+      values_[count_++] = v;
+    else
+      any_ = true;
+  }
+  std::span<const T> values() const { return {values_.data(), count_}; }
+  bool any() const { return any_; }
+  bool single() const { return count_ == 1 && !any_; }
+  const T& newest() const { return values_[count_ - 1]; }
+
+ private:
+  std::array<T, N> values_{};
+  std::size_t count_ = 1;
+  bool any_ = false;
+};
+
+struct Moment {
+  std::int64_t low = 0, high = 0;  // seconds; 0, 0: never
+  bool operator==(const Moment&) const = default;
+};
+using When = OneOf<Moment, 4>;
+using Who = OneOf<std::uint8_t, 4>;  // process index; kNobody: pid 0
+inline constexpr std::uint8_t kNobody = 255;
+
+struct KernIpcPerm {
+  std::uint32_t key = 0;
+  std::uint32_t uid = 0, gid = 0, cuid = 0, cgid = 0;
+  std::uint32_t mode = 0;  // permission bits, kShmDest, kShmLocked
+};
+inline constexpr std::uint32_t kShmDest = 01000, kShmLocked = 02000;
+
+struct ShmidKernel {
+  KernIpcPerm perm;
+  std::uint32_t inode = 0;
+  std::uint64_t id = 0;
+  std::uint64_t segsz = 0;
+  std::int64_t nattch = 0;  // pieces of attaches in all processes
+  When atim, dtim, ctim;
+  Who cprid, lprid;
+  bool destroyed = false;
+};
+
+struct IpcIds {
+  std::vector<ShmidKernel> segments;  // destroyed ones stay, marked
+  std::int32_t find_key(std::uint32_t key) const;
+  std::int32_t find_id(std::uint64_t id) const;
+  std::size_t in_use() const;
+  std::uint64_t pages(std::uint32_t page_size) const;
+};
+
+// What happens at one address: which object supplies the byte, or which fault is taken.
+struct Access {
+  enum class Kind : std::uint8_t { byte, no_mapping, protection, beyond_object };
+  Kind kind = Kind::no_mapping;
+  Vma* vma = nullptr;
+  std::uint64_t offset = 0;  // of the byte in its object
+};
+
+class World {
+ public:
+  explicit World(const Facts& facts);
+
+  const Facts& facts() const { return *facts_; }
+  std::uint32_t page() const { return facts_->page_size; }
+  std::uint64_t up(std::uint64_t v) const { return (v + page() - 1) / page() * page(); }
+  std::uint64_t down(std::uint64_t v) const { return v / page() * page(); }
+
+  std::vector<Inode> inodes;
+  std::vector<OpenFile> open_files;
+  std::array<std::int32_t, program::kNames> paths;  // index into inodes, -1: absent
+  std::array<Process, program::kProcesses> processes;
+  IpcIds ipc;
+  std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
+  std::array<std::optional<std::uint32_t>, program::kSegments> segment_names;  // index into ipc.segments
+  std::uint32_t next_attach = 1;
+
+  // --- names and quantities
+  bool bound(const program::Quantity& q) const;
+  std::uint64_t value(const program::Quantity& q) const;  // bound(q) must hold
+
+  // --- memory
+  Access access(Process& process, std::uint64_t address, bool write);
+  // Whether the object has a page at this offset (within its size rounded up to pages).
+  bool backed(const Vma& vma, std::uint64_t offset) const;
+  // The bytes that supply an offset of a mapping: the private copy if there is one, else the object's.
+  ObjectBytes& supply(Vma& vma, std::uint64_t offset);
+  std::uint8_t load(Vma& vma, std::uint64_t offset);
+  // Stores into a mapping; a private one copies the page first.
+  void store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length);
+  void copy_on_write(Vma& vma, std::uint64_t offset);
+  // Writes into an object, as write(2) and shared stores do.
+  void write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
+                    std::uint64_t length);
+  void fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length);
+  // Sets a size: drops what lies beyond, in private copies too.
+  void resize(std::uint32_t inode, std::uint64_t size);
+
+  // --- mappings. Each keeps attach counts; `when` is the step's clock, `who` the acting process.
+  void unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Moment when);
+  void split_at(std::uint8_t who, std::uint64_t address, Moment when);
+  void open_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
+  void close_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
+  void destroy_segment(std::uint32_t segment);
+  void end_process(std::uint8_t who, Moment when);
+  // Distinct attaches of a segment, however divided.
+  std::int64_t attaches(std::uint32_t segment) const;
+
+  // Implicit attaches and detaches (fork, exit, unmapping) update times and pids only perhaps.
+  bool implicit_updates_optional = false;
+
+ private:
+  const Facts* facts_;
+};
+
+}  // namespace shmcheck::model
