@@ -1,0 +1,126 @@
+// Which ops the executor does not run, because they could reach its own memory: one rule for executor and
+// model.
+//
+// The ranges of the executor are Facts::own. An op is withheld if what it works on overlaps one of them,
+// unless its arguments alone make the refusal certain, before anything is changed, on every target:
+//
+//   load, store, contents, pread_to, pwrite_from    every byte of the range
+//   munmap      the pages of the range; refused: unaligned address, no length, a range that wraps or passes
+//   `top` mprotect, msync, madvise    the pages of the range. They may work on the first pages before they
+//   find a hole,
+//               so passing `top` is no excuse; refused or without effect: unaligned address, no length, wrap
+//   mmap        with `fixed` and not `noreplace`; refused: as munmap
+//   mremap      the old pages (at least one), and with `fixed` the new ones, which are unmapped before the
+//   old are
+//               looked at; refused: unknown flags, `fixed` without `maymove`, no new length, an address that
+//               is unaligned, new pages that wrap or pass `top`
+//   shmat       with `remap`, the pages of the segment; refused: address 0, also after rounding, or
+//   unaligned,
+//               a segment that the process may not read, a range that wraps or passes `top`
+//
+// Every other op runs. Lengths are rounded up to pages as the kernel does, modulo 2^64.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "program/facts.h"
+#include "program/op.h"
+
+namespace shmcheck::program {
+
+// The numbers that an op's quantities stand for.
+struct Resolved {
+  std::uint64_t addr = 0, len = 0, off = 0, to = 0;
+};
+
+constexpr std::uint64_t resolve(const Quantity& q, std::uint64_t base, std::uint64_t page) {
+  return base + static_cast<std::uint64_t>(std::int64_t{q.pages}) * page +
+         static_cast<std::uint64_t>(std::int64_t{q.bytes});
+}
+
+// Bytes that a load or store moves.
+constexpr std::uint64_t access_bytes(const Op& op) {
+  return std::uint64_t{1} << op.small;
+}
+
+struct Layout {
+  std::uint64_t page = 4096, shmlba = 4096, top = 0;
+  std::span<const Range> own;
+
+  // Of [low, low + length) modulo 2^64, which may wrap.
+  constexpr bool own_overlaps(std::uint64_t low, std::uint64_t length) const {
+    if (length == 0) return false;
+    for (const Range& r : own) {
+      std::uint64_t high = low + length;
+      bool wraps = high < low;
+      if (wraps ? low < r.high || r.low < high : low < r.high && r.low < high) return true;
+    }
+    return false;
+  }
+  constexpr bool aligned(std::uint64_t v) const { return v % page == 0; }
+  constexpr std::uint64_t round_up(std::uint64_t v) const { return (v + page - 1) & ~(page - 1); }
+  constexpr bool wraps(std::uint64_t low, std::uint64_t length) const { return low + length < low; }
+  // The target refuses to map or unmap these pages whatever is there.
+  constexpr bool impossible(std::uint64_t low, std::uint64_t length) const {
+    return !aligned(low) || length == 0 || wraps(low, length) || low + length > top;
+  }
+};
+
+namespace withheld_detail {
+
+constexpr bool of_mremap(const Op& op, const Resolved& at, const Layout& layout) {
+  std::uint64_t old_length = layout.round_up(at.len), new_length = layout.round_up(at.off);
+  bool fixed = (op.flags & mremap::kFixed) != 0;
+  if ((op.flags & mremap::kUnknown) != 0 || (fixed && (op.flags & mremap::kMayMove) == 0)) return false;
+  if (!layout.aligned(at.addr) || new_length == 0) return false;
+  if (fixed && layout.impossible(at.to, new_length)) return false;
+  if (fixed && layout.own_overlaps(at.to, new_length)) return true;
+  return layout.own_overlaps(at.addr, old_length == 0 ? layout.page : old_length);
+}
+
+constexpr bool of_shmat(const Op& op, const Resolved& at, const Layout& layout, std::uint64_t segment_bytes) {
+  if ((op.flags & shmat::kRemap) == 0 || segment_bytes == 0) return false;
+  std::uint64_t addr = (op.flags & shmat::kRound) != 0 ? at.addr & ~(layout.shmlba - 1) : at.addr;
+  std::uint64_t length = layout.round_up(segment_bytes);
+  return addr != 0 && !layout.impossible(addr, length) && layout.own_overlaps(addr, length);
+}
+
+}  // namespace withheld_detail
+
+// `segment_bytes` matters for shmat with `remap` only: the segment's size (IPC_STAT), 0 if it is gone or the
+// process may not read it.
+constexpr bool withheld(const Op& op, const Resolved& at, const Layout& layout,
+                        std::uint64_t segment_bytes = 0) {
+  switch (op.code) {
+    case OpCode::load:
+    case OpCode::store:
+      return layout.own_overlaps(at.addr, access_bytes(op));
+    case OpCode::contents:
+    case OpCode::pread_to:
+    case OpCode::pwrite_from:
+      return layout.own_overlaps(at.addr, at.len);
+    case OpCode::mmap:
+      if ((op.flags & map::kFixed) == 0 || (op.flags & map::kNoReplace) != 0) return false;
+      [[fallthrough]];
+    case OpCode::munmap: {
+      std::uint64_t length = layout.round_up(at.len);
+      return !layout.impossible(at.addr, length) && layout.own_overlaps(at.addr, length);
+    }
+    case OpCode::mprotect:
+    case OpCode::msync:
+    case OpCode::madvise: {
+      std::uint64_t length = layout.round_up(at.len);
+      return layout.aligned(at.addr) && !layout.wraps(at.addr, length) &&
+             layout.own_overlaps(at.addr, length);
+    }
+    case OpCode::mremap:
+      return withheld_detail::of_mremap(op, at, layout);
+    case OpCode::shmat:
+      return withheld_detail::of_shmat(op, at, layout, segment_bytes);
+    default:
+      return false;
+  }
+}
+
+}  // namespace shmcheck::program

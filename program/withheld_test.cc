@@ -1,0 +1,104 @@
+#include "program/withheld.h"
+
+#include <gtest/gtest.h>
+
+namespace shmcheck::program {
+namespace {
+
+constexpr std::uint64_t kPage = 4096, kTop = std::uint64_t{1} << 47;
+constexpr Range kOwn[] = {{0x400000, 0x500000}, {0x7ff0'0000'0000, 0x7ff0'0010'0000}};
+constexpr Layout kLayout = {kPage, kPage, kTop, kOwn};
+
+struct Case {
+  const char* why;
+  OpCode code;
+  Resolved at;
+  std::uint32_t flags;
+  std::uint64_t segment_bytes;
+  bool withheld;
+};
+
+constexpr std::uint64_t kBelow = 0x400000 - kPage, kFree = 0x2000'0000'0000;
+
+constexpr Case kCases[] = {
+    {"the last byte before", OpCode::contents, {.addr = kBelow, .len = kPage}, 0, 0, false},
+    {"the first byte of an own range", OpCode::contents, {.addr = kBelow, .len = kPage + 1}, 0, 0, true},
+    {"no byte at all", OpCode::contents, {.addr = 0x400010, .len = 0}, 0, 0, false},
+    {"wraps into the low range", OpCode::pread_to, {.addr = ~std::uint64_t{0}, .len = 0x400002}, 0, 0, true},
+    {"wraps to just below it", OpCode::pread_to, {.addr = ~std::uint64_t{0}, .len = 0x400001}, 0, 0, false},
+    {"an aligned unmap", OpCode::munmap, {.addr = kBelow, .len = kPage + 1}, 0, 0, true},
+    {"an unaligned unmap", OpCode::munmap, {.addr = kBelow + 1, .len = 2 * kPage}, 0, 0, false},
+    {"an unmap of nothing", OpCode::munmap, {.addr = 0x400000, .len = 0}, 0, 0, false},
+    {"an unmap past top", OpCode::munmap, {.addr = kBelow, .len = kTop}, 0, 0, false},
+    {"an unmap that wraps", OpCode::munmap, {.addr = kBelow, .len = ~std::uint64_t{0}}, 0, 0, false},
+    {"a protection past top works on its first pages",
+     OpCode::mprotect,
+     {.addr = kBelow, .len = kTop},
+     0,
+     0,
+     true},
+    {"advice on nothing", OpCode::madvise, {.addr = 0x400000, .len = 0}, 0, 0, false},
+    {"advice that wraps", OpCode::madvise, {.addr = kBelow, .len = 0 - kBelow}, 0, 0, false},
+    {"sync of a page", OpCode::msync, {.addr = 0x4ff000, .len = 1}, 0, 0, true},
+    {"a hint", OpCode::mmap, {.addr = 0x400000, .len = kPage}, 0, 0, false},
+    {"a fixed map", OpCode::mmap, {.addr = 0x400000, .len = kPage}, map::kFixed, 0, true},
+    {"a fixed map that replaces nothing",
+     OpCode::mmap,
+     {.addr = 0x400000, .len = kPage},
+     map::kFixed | map::kNoReplace,
+     0,
+     false},
+    {"a move of old pages", OpCode::mremap, {.addr = 0x400000, .off = kPage}, 0, 0, true},
+    {"a move onto own pages from nowhere",
+     OpCode::mremap,
+     {.addr = kFree, .len = kTop, .off = kPage, .to = 0x400000},
+     mremap::kFixed | mremap::kMayMove,
+     0,
+     true},
+    {"fixed needs maymove",
+     OpCode::mremap,
+     {.addr = kFree, .len = kPage, .off = kPage, .to = 0x400000},
+     mremap::kFixed,
+     0,
+     false},
+    {"an address is ignored without fixed",
+     OpCode::mremap,
+     {.addr = kFree, .len = kPage, .off = kPage, .to = 0x400000},
+     mremap::kMayMove,
+     0,
+     false},
+    {"an attachment that replaces", OpCode::shmat, {.addr = kBelow}, shmat::kRemap, kPage + 1, true},
+    {"an attachment beside", OpCode::shmat, {.addr = kBelow}, shmat::kRemap, kPage, false},
+    {"rounded down", OpCode::shmat, {.addr = kBelow + 1}, shmat::kRemap | shmat::kRound, kPage + 1, true},
+    {"not rounded down", OpCode::shmat, {.addr = kBelow + 1}, shmat::kRemap, kPage + 1, false},
+    {"a segment that cannot be read", OpCode::shmat, {.addr = 0x400000}, shmat::kRemap, 0, false},
+    {"without remap nothing is replaced", OpCode::shmat, {.addr = 0x400000}, 0, kPage, false},
+    {"a fork", OpCode::fork, {.addr = 0x400000}, 0, 0, false},
+};
+
+TEST(Withheld, HoldsForEveryCase) {
+  for (const Case& c : kCases) {
+    Op op;
+    op.code = c.code;
+    op.flags = c.flags;
+    EXPECT_EQ(withheld(op, c.at, kLayout, c.segment_bytes), c.withheld) << c.why;
+  }
+}
+
+TEST(Withheld, AnAccessIsAsLongAsItsSize) {
+  Op op;
+  op.code = OpCode::load;
+  for (std::uint8_t log = 0; log < 4; ++log) {
+    op.small = log;
+    EXPECT_TRUE(withheld(op, {.addr = 0x400001 - access_bytes(op)}, kLayout)) << access_bytes(op);
+    EXPECT_FALSE(withheld(op, {.addr = 0x400000 - access_bytes(op)}, kLayout)) << access_bytes(op);
+  }
+}
+
+TEST(Withheld, QuantitiesWrapAsAddressesDo) {
+  EXPECT_EQ(resolve({0, -1, 1}, 0, kPage), std::uint64_t{0} - 4095);
+  EXPECT_EQ(resolve({0, 2, -1}, kFree, 65536), kFree + 131071);
+}
+
+}  // namespace
+}  // namespace shmcheck::program
