@@ -97,7 +97,7 @@ struct Step {
 struct Trace {
   Facts facts;
   std::uint64_t root_pid = 0;  // process id of p0; in text: a line `start pid=N` after the `target` line
-  std::vector<Step> steps;  // the last one is `end`, unless the trace was cut short
+  std::vector<Step> steps;     // the last one is `end`, unless the trace was cut short
   bool operator==(const Trace&) const = default;
 };
 
