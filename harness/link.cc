@@ -1,0 +1,122 @@
+#include "harness/link.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "harness/embedded.h"
+#include "harness/memory_file.h"
+#include "harness/pipes.h"
+
+namespace shmcheck::harness {
+namespace {
+
+constexpr std::uint64_t kImageBytes = 64U << 20;
+constexpr int kImageFd = 3, kConformanceFd = 4;
+
+}  // namespace
+
+std::string ChannelPipes::make() {
+  for (Pipe* pipe : {&to_target, &from_target, &console}) {
+    const std::string sentence = pipe->make();
+    if (!sentence.empty()) return sentence;
+  }
+  return {};
+}
+
+std::string Pipe::make() {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fmt::format("cannot make a pipe: {}", std::strerror(errno));
+  read = Fd(ends[0]);
+  write = Fd(ends[1]);
+  // A larger buffer saves hand-overs; where it is not granted the pipe works all the same.
+  ::fcntl(write.get(), F_SETPIPE_SZ, 1 << 20);
+  return {};
+}
+
+void ChannelPipes::give_to(Link& link) {
+  to_target.read.reset();
+  from_target.write.reset();
+  console.write.reset();
+  for (const int fd : {to_target.write.get(), from_target.read.get(), console.read.get()}) {
+    ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
+  }
+  link.to = std::move(to_target.write);
+  link.from = std::move(from_target.read);
+  link.console = std::move(console.read);
+}
+
+int core_for(int worker) {
+  cpu_set_t allowed;
+  if (::sched_getaffinity(0, sizeof allowed, &allowed) != 0) return -1;
+  const int cores = CPU_COUNT(&allowed);
+  int wanted = (::getpid() + worker) % std::max(cores, 1);
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(static_cast<std::size_t>(core), &allowed) && wanted-- == 0) return core;
+  }
+  return -1;
+}
+
+std::string start_kernel(const TargetSpec&, int, Link& link) {
+  ChannelPipes pipes;
+  Fd executor, conformance, image;
+  std::string sentence = pipes.make();
+  if (sentence.empty()) sentence = make_memory_file("executor", embedded_executor(), true, executor);
+  if (sentence.empty()) sentence = make_memory_file("conformance", embedded_conformance(), true, conformance);
+  if (!sentence.empty()) return sentence;
+  Launch launch;
+  launch.argv = {"executor"};
+  launch.image = executor.get();
+  launch.contain = Contain::if_permitted;
+  launch.descriptors = {{pipes.to_target.read.get(), 0},
+                        {pipes.from_target.write.get(), 1},
+                        {pipes.console.write.get(), 2},
+                        {conformance.get(), kConformanceFd}};
+  const std::string no_ext4 = make_ext4_image(kImageBytes, image);
+  if (no_ext4.empty()) {
+    launch.argv.insert(launch.argv.end(), {"--ext4-image", fmt::format("/proc/self/fd/{}", kImageFd)});
+    launch.descriptors.push_back({image.get(), kImageFd});
+  } else {
+    link.absent.push_back({"ext4", no_ext4});
+  }
+  sentence = link.process.start(launch);
+  link.conformance = fmt::format("/proc/self/fd/{}", kConformanceFd);
+  pipes.give_to(link);
+  return sentence;
+}
+
+std::string start_command(const TargetSpec& spec, int, Link& link) {
+  ChannelPipes pipes;
+  Fd executor, conformance;
+  std::string sentence = pipes.make();
+  if (sentence.empty()) sentence = make_memory_file("executor", embedded_executor(), true, executor);
+  if (sentence.empty()) sentence = make_memory_file("conformance", embedded_conformance(), true, conformance);
+  if (!sentence.empty()) return sentence;
+  Launch launch;
+  std::string executor_path = path_of(executor);
+  link.conformance = path_of(conformance);
+  if (can_contain()) {
+    // Real paths: a sandbox with a /proc of its own cannot follow descriptors.
+    launch.contain = Contain::if_permitted;
+    launch.scratch = true;
+    launch.files = {{"executor", embedded_executor()}, {"conformance", embedded_conformance()}};
+    executor_path = scratch_directory() + "/executor";
+    link.conformance = scratch_directory() + "/conformance";
+  }
+  for (const std::string& word : spec.command)
+    launch.argv.push_back(word == "executor" ? executor_path : word);
+  launch.descriptors = {{pipes.to_target.read.get(), 0},
+                        {pipes.from_target.write.get(), 1},
+                        {pipes.console.write.get(), 2},
+                        {executor.get(), executor.get()},
+                        {conformance.get(), conformance.get()}};
+  sentence = link.process.start(launch);
+  pipes.give_to(link);
+  return sentence;
+}
+
+}  // namespace shmcheck::harness

@@ -1,0 +1,34 @@
+// Starting the executor of a target that is not the model, and the descriptors that lead to it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/fd.h"
+#include "harness/process.h"
+#include "harness/result.h"
+#include "harness/target.h"
+
+namespace shmcheck::harness {
+
+struct Link {
+  Process process;
+  Fd to, from;                 // the channel; both non-blocking
+  Fd console;                  // standard error, or a guest's console; non-blocking
+  std::string conformance;     // path of the conformance binary on the target; empty: not there
+  std::vector<Absent> absent;  // what the runner could not provide
+};
+
+// Empty on success, else a sentence. `worker` picks the core of a target that has to be pinned.
+std::string start_kernel(const TargetSpec& spec, int worker, Link& link);
+std::string start_command(const TargetSpec& spec, int worker, Link& link);
+std::string start_uml(const TargetSpec& spec, int worker, Link& link);
+
+// Empty if the file may be a User-Mode Linux kernel; else what it is instead. `file` is then open.
+std::string open_uml_image(const TargetSpec& spec, Fd& file);
+
+// The core for a worker: cores of this process's affinity mask in turn, beginning at one that differs from
+// run to run, so that several runs beside each other spread. -1 if the mask cannot be read.
+int core_for(int worker);
+
+}  // namespace shmcheck::harness

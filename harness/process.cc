@@ -1,0 +1,169 @@
+#include "harness/process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "harness/contain.h"
+
+namespace shmcheck::harness {
+namespace {
+
+std::string from_errno(std::string_view what) {
+  return fmt::format("{}: {}", what, std::strerror(errno));
+}
+
+// Reads to the end of file. A short read cannot be told from an empty answer, which is what is wanted here.
+std::string read_all(int fd) {
+  std::string text;
+  char buffer[512];
+  for (;;) {
+    const ssize_t n = ::read(fd, buffer, sizeof buffer);
+    if (n > 0) {
+      text.append(buffer, static_cast<std::size_t>(n));
+    } else if (n == 0 || errno != EINTR) {
+      return text;
+    }
+  }
+}
+
+}  // namespace
+
+std::string describe_wait_status(int status) {
+  if (WIFEXITED(status)) return fmt::format("exited with status {}", WEXITSTATUS(status));
+  if (WIFSIGNALED(status)) {
+    return fmt::format("was killed by signal {} ({})", WTERMSIG(status), strsignal(WTERMSIG(status)));
+  }
+  return fmt::format("ended with wait status {:#x}", status);
+}
+
+Process::Process(Process&& other) noexcept {
+  *this = std::move(other);
+}
+
+Process& Process::operator=(Process&& other) noexcept {
+  if (this != &other) {
+    kill();
+    pid_ = std::exchange(other.pid_, -1);
+    contained_ = other.contained_;
+    end_ = std::move(other.end_);
+    status_ = other.status_;
+    ending_ = std::move(other.ending_);
+  }
+  return *this;
+}
+
+std::string Process::start(const Launch& launch) {
+  kill();
+  ending_.clear();
+  int trouble[2], end[2];
+  if (::pipe2(trouble, O_CLOEXEC) != 0) return from_errno("cannot make a pipe");
+  Fd trouble_in(trouble[0]), trouble_out(trouble[1]);
+  if (::pipe2(end, O_CLOEXEC) != 0) return from_errno("cannot make a pipe");
+  end_ = Fd(end[0]);
+  Fd end_out(end[1]);
+
+  const Started started = start_child(launch, trouble_out.get(), end_out.get());
+  if (started.pid < 0) {
+    end_.reset();
+    return started.error;
+  }
+  pid_ = started.pid;
+  contained_ = started.contained;
+  trouble_out.reset();
+  end_out.reset();
+  const std::string sentence = read_all(trouble_in.get());
+  if (!sentence.empty()) kill();
+  return sentence;
+}
+
+bool Process::ended() {
+  if (!running()) return true;
+  int status = 0;
+  pid_t got = 0;
+  do {
+    got = ::waitpid(pid_, &status, WNOHANG);
+  } while (got < 0 && errno == EINTR);
+  if (got == 0) return false;
+  // The init of a contained process passes on how the process below it ended.
+  int inner = 0;
+  const bool reported = contained_ && ::read(end_.get(), &inner, sizeof inner) == sizeof inner;
+  if (!contained_) ::kill(-pid_, SIGKILL);  // what is left of its process group
+  status_ = reported ? inner : status;
+  ending_ = describe_wait_status(status_);
+  pid_ = -1;
+  end_.reset();
+  return true;
+}
+
+bool Process::wait(Deadline deadline) {
+  while (!ended()) {
+    if (deadline.over()) return false;
+    pollfd waiting = {end_.get(), POLLIN, 0};
+    ::poll(&waiting, 1, deadline.poll_timeout());
+    // The pipe is closed a moment before the process can be waited for.
+    if (waiting.revents != 0) {
+      int status = 0;
+      siginfo_t info = {};
+      static_cast<void>(status);
+      ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
+    }
+  }
+  return true;
+}
+
+void Process::kill() {
+  if (!running()) return;
+  if (!contained_) ::kill(-pid_, SIGKILL);
+  ::kill(pid_, SIGKILL);
+  siginfo_t info = {};
+  while (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT) != 0 && errno == EINTR) {
+  }
+  ended();
+}
+
+Ran run_helper(const Launch& launch, Deadline deadline) {
+  constexpr std::size_t kMost = 64 * 1024;
+  Ran ran;
+  int out[2];
+  if (::pipe2(out, O_CLOEXEC) != 0) {
+    ran.output = from_errno("cannot make a pipe");
+    return ran;
+  }
+  Fd out_in(out[0]), out_out(out[1]);
+  Launch with_pipe = launch;
+  with_pipe.descriptors.push_back({out_out.get(), 1});
+  with_pipe.descriptors.push_back({out_out.get(), 2});
+  Process process;
+  ran.output = process.start(with_pipe);
+  if (!ran.output.empty()) return ran;
+  out_out.reset();
+  for (;;) {
+    pollfd waiting = {out_in.get(), POLLIN, 0};
+    const int ready = ::poll(&waiting, 1, deadline.poll_timeout());
+    if (ready < 0 && errno == EINTR) continue;
+    if (ready == 0) {
+      ran.output += fmt::format("{} did not end in time", launch.argv[0]);
+      return ran;
+    }
+    char buffer[4096];
+    const ssize_t n = ::read(out_in.get(), buffer, sizeof buffer);
+    if (n <= 0) break;
+    ran.output.append(buffer, std::min(static_cast<std::size_t>(n), kMost - ran.output.size()));
+  }
+  if (!process.wait(deadline)) {
+    ran.output += fmt::format("{} did not end in time", launch.argv[0]);
+    return ran;
+  }
+  ran.status = process.succeeded() ? 0 : 1;
+  if (ran.status != 0) ran.output += fmt::format("{} {}", launch.argv[0], process.ending());
+  return ran;
+}
+
+}  // namespace shmcheck::harness
