@@ -1,0 +1,62 @@
+// What this run has to work with. Filled once at start; tests and needs only read it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <string>
+
+#include "conformance/framework/registry.h"
+
+namespace shmcheck::conformance {
+
+struct Options {
+  std::string tmpfs_directory;  // --dir-tmpfs=PATH
+  std::string ext4_directory;   // --dir-ext4=PATH
+  int report_fd = -1;           // --report-fd=N
+  long budget_ms = -1;          // --budget-ms=N
+  bool list_clauses = false;    // --list-clauses
+};
+
+// A working directory of our own on one file system, or why there is none.
+struct Directory {
+  std::string path;      // empty when absent
+  std::string evidence;  // what was tried, when absent
+};
+
+struct Environment {
+  std::string release;  // uname -r
+  int kernel_major = 0;
+  int kernel_minor = 0;
+  std::string own_binary;  // absolute path, for helpers
+  int own_binary_fd = -1;
+  bool private_ipc = false;
+  bool private_mounts = false;
+  bool private_pids = false;
+  Directory tmpfs;
+  Directory ext4;
+  double slowness = 1;  // time limits are multiplied by it
+};
+
+const Environment& env();
+
+// Takes namespaces, makes working directories, measures the target's speed. Returns in the process that runs
+// the tests; when there is a private PID namespace, the calling process stays behind as its supervisor and
+// exits with the code of the tests.
+void EnterEnvironment(const Options& options, const char* argv0);
+void LeaveEnvironment();
+void PrintEnvironment();
+
+// Size of a page of the target.
+size_t page();
+
+// The place of the test that is running, and its working directory (empty for memfd).
+Place place();
+void SetPlace(Place place);
+const char* PlaceName(Place place);
+const std::string& directory();
+
+// Removes every file below a working directory, but not the directory.
+void Sweep(const Directory& directory);
+
+}  // namespace shmcheck::conformance

@@ -1,0 +1,91 @@
+// conformance: hand-written tests of the documented clauses on direct system calls.
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <string_view>
+
+#include "conformance/framework/environment.h"
+#include "conformance/framework/process.h"
+#include "conformance/framework/run.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace shmcheck::conformance {
+namespace {
+
+constexpr char kUsage[] =
+    "usage: conformance [option…] [--gtest_… option…]\n"
+    "  --list-clauses     print: test, clauses, needs (separated by tabs), and leave\n"
+    "  --dir-tmpfs=PATH   work in this directory of a tmpfs (default: a private one, or /dev/shm, or "
+    "$TMPDIR)\n"
+    "  --dir-ext4=PATH    work in this directory of an ext4 file system as well\n"
+    "  --report-fd=N      write one line per test to descriptor N: TEST name PASS|FAIL|SKIP|NOTRUN ms "
+    "clause,clause\n"
+    "                     followed by the messages, as lines that begin with '| '\n"
+    "  --budget-ms=N      start no test after N milliseconds\n"
+    "exit code: 0 all tests passed or were skipped, 1 a test failed, 2 usage\n";
+
+// The value of --name=value, or null.
+const char* ValueOf(std::string_view argument, std::string_view name) {
+  if (!argument.starts_with(name) || argument.size() <= name.size() || argument[name.size()] != '=')
+    return nullptr;
+  return argument.data() + name.size() + 1;
+}
+
+bool ParseNumber(const char* text, long& number) {
+  char* end = nullptr;
+  number = strtol(text, &end, 10);
+  return *text != '\0' && *end == '\0' && number >= 0;
+}
+
+bool ParseOption(const char* argument, Options& options) {
+  long number = 0;
+  if (strcmp(argument, "--list-clauses") == 0) {
+    options.list_clauses = true;
+  } else if (const char* tmpfs = ValueOf(argument, "--dir-tmpfs")) {
+    options.tmpfs_directory = tmpfs;
+  } else if (const char* ext4 = ValueOf(argument, "--dir-ext4")) {
+    options.ext4_directory = ext4;
+  } else if (const char* fd = ValueOf(argument, "--report-fd")) {
+    if (!ParseNumber(fd, number)) return false;
+    options.report_fd = static_cast<int>(number);
+  } else if (const char* budget = ValueOf(argument, "--budget-ms")) {
+    return ParseNumber(budget, options.budget_ms);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+int Main(int argc, char** argv) {
+  int helper_exit = 0;
+  if (RunAsHelper(argc, argv, helper_exit)) return helper_exit;
+  testing::InitGoogleMock(&argc, argv);
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    if (ParseOption(argv[i], options)) continue;
+    fprintf(stderr, "conformance: cannot make sense of '%s'\n%s", argv[i], kUsage);
+    return 2;
+  }
+  if (options.list_clauses) {
+    ListClauses();
+    return 0;
+  }
+  RegisterWithGtest(options);
+  if (testing::GTEST_FLAG(list_tests)) return RUN_ALL_TESTS();
+  EnterEnvironment(options, argv[0]);
+  PrintEnvironment();
+  const int failed = RUN_ALL_TESTS();
+  PrintSlowTests();
+  LeaveEnvironment();
+  return failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace shmcheck::conformance
+
+int main(int argc, char** argv) {
+  return shmcheck::conformance::Main(argc, argv);
+}
