@@ -49,7 +49,9 @@ std::string_view to_string(FileSystem fs);
 // hold.
 std::string to_text(const Facts& facts);
 
-// Empty on success, else a sentence that names the word that was not understood.
-std::string from_text(std::string_view text, Facts& facts);
+// Empty on success, else a sentence that names the word that was not understood; `where` takes its offset in
+// `text`. Keys that are not given keep their defaults, except `protocol` and `page`, which are required.
+// `facts` changes on success only.
+std::string from_text(std::string_view text, Facts& facts, std::size_t* where = nullptr);
 
 }  // namespace shmcheck::program
