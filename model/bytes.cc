@@ -45,6 +45,13 @@ ObjectBytes ObjectBytes::split(std::uint64_t index, std::uint32_t page_size) {
   return tail;
 }
 
+void ObjectBytes::append(ObjectBytes tail) {
+  pages_.insert(pages_.end(), std::make_move_iterator(tail.pages_.begin()),
+                std::make_move_iterator(tail.pages_.end()));
+  doubts_.insert(doubts_.end(), std::make_move_iterator(tail.doubts_.begin()),
+                 std::make_move_iterator(tail.doubts_.end()));
+}
+
 void ObjectBytes::write(std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
                         std::uint32_t page_size) {
   if (!doubts_.empty()) settle(offset, offset + length);

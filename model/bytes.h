@@ -29,6 +29,8 @@ class ObjectBytes {
   void drop(std::uint64_t first, std::uint64_t last);  // forgets pages first … last-1
   // Splits off the pages from this index on.
   ObjectBytes split(std::uint64_t index, std::uint32_t page_size);
+  // Takes over pages and doubts that lie behind all of its own.
+  void append(ObjectBytes tail);
   bool empty() const { return pages_.empty(); }
 
   void write(std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length, std::uint32_t page_size);

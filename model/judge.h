@@ -42,7 +42,8 @@ struct JudgeStats {
 
 class Judge {
  public:
-  Judge(const program::Facts& facts, Profile profile);
+  // `root_pid`: the process id of p0, Trace::root_pid.
+  Judge(const program::Facts& facts, std::uint64_t root_pid, Profile profile);
   ~Judge();
   Judge(Judge&&) noexcept;
   Judge& operator=(Judge&&) noexcept;

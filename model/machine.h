@@ -25,8 +25,9 @@ class Machine {
   // The state so far; generators steer by it.
   const World& world() const;
 
- private:
   struct State;
+
+ private:
   std::unique_ptr<State> state_;
 };
 

@@ -35,6 +35,7 @@ enum class Freedom : std::uint8_t {
   split_count,             // whether pieces of a divided attach count
   implicit_times,          // whether fork, exit and unmapping update times and lpid
   prot_implies,            // an architecture may grant more than was asked for
+  freed_page,              // a page given up by MADV_FREE keeps its bytes or reads zero
   fixed_failure,           // a failed MAP_FIXED may have removed what was there
   tainted,                 // undetermined since an earlier divergence
   count,

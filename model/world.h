@@ -53,11 +53,13 @@ struct Vma {
   bool writable_file = false;  // made through a descriptor open for writing
   bool dont_fork = false;
   bool wipe_on_fork = false;
-  std::int32_t inode = -1;  // index into World::inodes; -1: private anonymous
+  std::uint8_t read_hint = 0;  // program::Advice normal, random or sequential
+  std::int32_t inode = -1;     // index into World::inodes; -1: private anonymous
   std::uint64_t page_offset = 0;
   std::int32_t segment = -1;  // index into IpcIds::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of
   ObjectBytes copies;         // private pages, by page index of the object
+  std::vector<Doubt> older;   // former bytes that an uncopied private page may still show
 
   std::uint64_t object_offset(std::uint64_t address, std::uint32_t page_size) const {
     return page_offset * page_size + (address - low);
@@ -129,8 +131,7 @@ struct Moment {
   bool operator==(const Moment&) const = default;
 };
 using When = OneOf<Moment, 4>;
-using Who = OneOf<std::uint8_t, 4>;  // process index; kNobody: pid 0
-inline constexpr std::uint8_t kNobody = 255;
+using Who = OneOf<std::uint64_t, 4>;  // process ids; 0: nobody
 
 struct KernIpcPerm {
   std::uint32_t key = 0;
@@ -168,7 +169,8 @@ struct Access {
 
 class World {
  public:
-  explicit World(const Facts& facts);
+  // The facts must outlive the world.
+  World(const Facts& facts, std::uint64_t root_pid);
 
   const Facts& facts() const { return *facts_; }
   std::uint32_t page() const { return facts_->page_size; }
@@ -183,6 +185,7 @@ class World {
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
   std::array<std::optional<std::uint32_t>, program::kSegments> segment_names;  // index into ipc.segments
   std::uint32_t next_attach = 1;
+  std::uint64_t next_pid = 1001;  // of the running model
 
   // --- names and quantities
   bool bound(const program::Quantity& q) const;

@@ -1,0 +1,185 @@
+// Loads and stores: which object supplies a byte, or which fault is taken.
+#include <fmt/format.h>
+
+#include "model/memory.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11;
+constexpr std::uint8_t kMapErr = 1, kAccErr = 2, kAdrErr = 2;
+
+struct FaultSignal {
+  std::uint8_t signal, code;
+  C clause;
+};
+
+FaultSignal signal_of(const Access& a, bool write) {
+  switch (a.kind) {
+    case Access::Kind::no_mapping:
+      return {kSIGSEGV, kMapErr, C::access_unmapped};
+    case Access::Kind::beyond_object:
+      return {kSIGBUS, kAdrErr, C::access_beyond_object};
+    default:
+      break;
+  }
+  return {kSIGSEGV, kAccErr,
+          a.vma->prot == 0 ? C::access_none
+          : write          ? C::access_write_protected
+                           : C::access_none};
+}
+
+bool only_executable(const Access& a) {
+  return a.vma && a.vma->prot == program::kProtExec;
+}
+
+// A fault at `address` with the action that the op asks for.
+void takes_signal(World& w, Process& p, Step& s, const FaultSignal& f, std::uint64_t address) {
+  auto action = static_cast<program::SignalAction>(s.op.byte);
+  if (action == program::SignalAction::caught) {
+    s.signals(f.signal, f.code, address, f.clause);
+    return;
+  }
+  if (s.running()) {
+    s.made().kind = OutcomeKind::died;
+    s.made().signal = f.signal;
+  } else {
+    s.expect(s.seen().kind == OutcomeKind::died && s.seen().signal == f.signal, C::access_fault_default,
+             [&] { return "death by " + signal_name(f.signal, 0); });
+  }
+  w.end_process(index_of(w, p), s.when);
+}
+
+// Adopts a death that should not have been.
+bool died_instead(World& w, Process& p, Step& s, C clause) {
+  if (s.running() || s.seen().kind != OutcomeKind::died) return false;
+  s.diverge(clause, "no death");
+  w.end_process(index_of(w, p), s.when);
+  return true;
+}
+
+struct Reach {
+  bool accessible = true;
+  Access first, second;    // of the two pages, if there are two
+  std::uint64_t edge = 0;  // address where the second page begins, 0 if there is one page
+};
+
+Reach reach(World& w, Process& p, std::uint64_t address, std::uint64_t size, bool write) {
+  Reach r;
+  r.first = w.access(p, address, write);
+  r.accessible = r.first.kind == Access::Kind::byte;
+  std::uint64_t last = address + size - 1;
+  if (w.down(last) != w.down(address)) {
+    r.edge = w.down(last);
+    r.second = w.access(p, r.edge, write);
+    r.accessible = r.accessible && r.second.kind == Access::Kind::byte;
+  }
+  return r;
+}
+
+// The signal of an access that cannot be completed. Two inaccessible pages: either may be reported.
+void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t address, bool write) {
+  bool first_bad = r.first.kind != Access::Kind::byte;
+  bool second_bad = r.edge != 0 && r.second.kind != Access::Kind::byte;
+  bool report_second = !first_bad;
+  if (first_bad && second_bad && !s.running()) {
+    s.uses(Freedom::straddling_address);
+    FaultSignal second = signal_of(r.second, write);
+    report_second = s.seen().signal == second.signal && s.seen().address == r.edge;
+  }
+  const Access& bad = report_second ? r.second : r.first;
+  std::uint64_t where = report_second ? r.edge : address;
+  FaultSignal f = signal_of(bad, write);
+  if (r.edge != 0) s.applies(C::eof_straddling_access);
+  takes_signal(w, p, s, f, where);
+}
+
+C clause_of_load(const Vma& vma) {
+  if (vma.segment >= 0) return C::shmat_shared;
+  if (!vma.shared) return C::private_isolated;
+  return C::access_read;
+}
+
+// An executable-only page may or may not be readable: access.exec-implied. Returns true if the op is over.
+bool load_is_free(Step& s, const Reach& r) {
+  if (!only_executable(r.first) && !(r.edge && only_executable(r.second))) return false;
+  if (s.running()) return false;
+  s.uses(Freedom::prot_implies);
+  return s.seen().kind == OutcomeKind::signal && s.seen().signal == kSIGSEGV;
+}
+
+}  // namespace
+
+void rule_load(World& w, Process& p, Step& s) {
+  std::uint64_t address = w.value(s.op.addr), size = std::uint64_t{1} << s.op.small;
+  Reach r = reach(w, p, address, size, false);
+  if (load_is_free(s, r)) return;
+  if (!r.accessible) {
+    takes_fault(w, p, s, r, address, false);
+    return;
+  }
+  C clause = clause_of_load(*r.first.vma);
+  if (died_instead(w, p, s, clause)) return;
+  if (!s.expect(s.running() || s.seen().kind == OutcomeKind::ok, clause,
+                [] { return std::string("a value"); }))
+    return;
+  std::uint64_t value = 0;
+  std::uint64_t at = 0;
+  for_pieces(w, p, address, size, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    for (std::uint64_t i = 0; i < part; ++i, ++at) {
+      std::uint8_t byte = w.load(*a.vma, a.offset + i);
+      if (!s.running()) {
+        auto seen = static_cast<std::uint8_t>(s.seen().value >> (8 * at));
+        bool ask = seen != byte || w.supply(*a.vma, a.offset).has_doubts();
+        if (ask && accepts_byte(w, s, *a.vma, a.offset + i, seen)) byte = seen;
+      }
+      value |= std::uint64_t{byte} << (8 * at);
+    }
+    return true;
+  });
+  if (s.running()) {
+    s.made().value = value;
+  } else if (value != s.seen().value) {
+    s.diverge(clause, fmt::format("the value {:#x} (bytes in memory order from the lowest)", value),
+              fmt::format("{:#x}", s.seen().value));
+  }
+}
+
+void rule_store(World& w, Process& p, Step& s) {
+  std::uint64_t address = w.value(s.op.addr), size = std::uint64_t{1} << s.op.small;
+  std::uint8_t bytes[8];
+  for (unsigned i = 0; i < 8; ++i) bytes[i] = static_cast<std::uint8_t>(s.op.value >> (8 * i));
+  Reach r = reach(w, p, address, size, true);
+  if (!r.accessible) {
+    bool first_writable = r.first.kind == Access::Kind::byte;
+    if (first_writable && !s.exact()) {
+      // The part before the edge may have been written.
+      std::uint64_t part = r.edge - address;
+      Vma& vma = *r.first.vma;
+      if (!vma.shared) w.copy_on_write(vma, r.first.offset);
+      Doubt d;
+      d.low = r.first.offset;
+      d.high = r.first.offset + part;
+      PageRef other;
+      std::memcpy(other.writable(w.page()) + d.low % w.page(), bytes, part);
+      d.other = other;
+      d.freedom = Freedom::straddling_store;
+      w.supply(vma, d.low).doubt(std::move(d));
+    }
+    takes_fault(w, p, s, r, address, true);
+    return;
+  }
+  C clause = C::access_write;
+  if (died_instead(w, p, s, clause)) return;
+  if (!s.expect(s.running() || s.seen().kind == OutcomeKind::ok, clause,
+                [] { return std::string("success"); }))
+    return;
+  const std::uint8_t* next = bytes;
+  for_pieces(w, p, address, size, true, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    store_piece(w, s, *a.vma, a.offset, next, part);
+    next += part;
+    return true;
+  });
+}
+
+}  // namespace shmcheck::model

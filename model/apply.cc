@@ -1,0 +1,133 @@
+#include <fmt/format.h>
+
+#include <array>
+
+#include "model/rules.h"
+#include "model/shm_stat.h"
+#include "program/withheld.h"
+
+namespace shmcheck::model {
+namespace {
+
+// In the order of OpCode.
+constexpr std::array<Rule*, program::kOpCodes> kRules = {
+    rule_open,     rule_close,       rule_unlink, rule_ftruncate, rule_truncate, rule_pread,    rule_pwrite,
+    rule_pread_to, rule_pwrite_from, rule_fstat,  rule_mmap,      rule_munmap,   rule_mprotect, rule_load,
+    rule_store,    rule_contents,    rule_fork,   rule_exit,      rule_kill,     rule_shmget,   rule_shmat,
+    rule_shmdt,    rule_shmctl,      rule_maps,   rule_msync,     rule_setid,    rule_mremap,   rule_madvise};
+
+bool names_bound(const World& w, const Op& op) {
+  const program::OpSpec& spec = program::spec(op.code);
+  if (!w.bound(op.addr) || !w.bound(op.to)) return false;
+  if (spec.object_kind == program::NameKind::segment && op.object < program::kSegments) {
+    return w.segment_names[op.object].has_value();
+  }
+  if (spec.object_kind == program::NameKind::process) return w.processes[op.object].life == Life::alive;
+  return true;
+}
+
+std::uint64_t segment_bytes(const World& w, const Process& p, const Op& op) {
+  if (op.code != OpCode::shmat || op.object >= program::kSegments) return 0;
+  const ShmidKernel& k = w.ipc.segments[*w.segment_names[op.object]];
+  return k.destroyed || !ipc_access(k.perm, p.cred, 4) ? 0 : k.segsz;
+}
+
+bool withheld(const World& w, const Process& p, const Op& op) {
+  if (w.facts().own.empty()) return false;
+  program::Resolved at{w.value(op.addr), w.value(op.len), w.value(op.off), w.value(op.to)};
+  program::Layout layout{w.page(), w.facts().shmlba, w.facts().top, w.facts().own};
+  return program::withheld(op, at, layout, segment_bytes(w, p, op));
+}
+
+// The op was not run: the executor says so in one certain way.
+void not_run(Step& s, OutcomeKind kind) {
+  if (s.running()) {
+    s.made().kind = kind;
+    return;
+  }
+  if (s.seen().kind == kind) return;
+  Outcome expected;
+  expected.kind = kind;
+  s.diverge(C::none, describe(expected));
+}
+
+}  // namespace
+
+void apply(World& w, Step& s) {
+  const Op& op = s.op;
+  Process& p = w.processes[op.proc];
+  w.implicit_updates_optional = s.profile == Profile::posix || s.profile == Profile::linux;
+  if (p.life != Life::alive || !names_bound(w, op)) {
+    not_run(s, OutcomeKind::unbound);
+    return;
+  }
+  if (withheld(w, p, op)) {
+    not_run(s, OutcomeKind::withheld);
+    return;
+  }
+  kRules[static_cast<std::size_t>(op.code)](w, p, s);
+}
+
+// Kills everything that is left. The order is not known: any process may be the last to detach from a
+// segment.
+static void end_all(World& w, Step& s) {
+  std::vector<std::vector<std::uint64_t>> last(w.ipc.segments.size());
+  for (const Process& p : w.processes) {
+    if (p.life != Life::alive) continue;
+    for (const Vma& v : p.memory.vmas()) {
+      if (v.segment >= 0) last[static_cast<std::size_t>(v.segment)].push_back(p.pid);
+    }
+  }
+  for (std::uint8_t i = 0; i < w.processes.size(); ++i) {
+    if (w.processes[i].life == Life::alive) w.end_process(i, s.when);
+  }
+  for (std::size_t i = 0; i < last.size(); ++i) {
+    for (std::uint64_t pid : last[i]) w.ipc.segments[i].lprid.add(pid);
+  }
+}
+
+void apply_end(World& w, Step& s) {
+  end_all(w, s);
+  std::uint64_t left = w.ipc.in_use();
+  if (s.running()) {
+    std::vector<std::uint64_t>& words = s.made().words;
+    words.push_back(left);
+    for (std::size_t i = 0; i < w.segment_names.size(); ++i) {
+      if (!w.segment_names[i]) continue;
+      const ShmidKernel& k = w.ipc.segments[*w.segment_names[i]];
+      words.push_back(i);
+      words.push_back(k.destroyed ? 22 : 0);
+      if (k.destroyed)
+        words.resize(words.size() + program::kShmStatWords);
+      else
+        make_shm_stat(k, words);
+    }
+    return;
+  }
+  const std::vector<std::uint64_t>& words = s.seen().words;
+  if (words.empty()) return;
+  for (std::size_t at = 1; at + program::kEndSegmentWords <= words.size(); at += program::kEndSegmentWords) {
+    std::uint64_t name = words[at];
+    if (name >= w.segment_names.size() || !w.segment_names[name]) {
+      s.diverge(C::none, "only names that were bound", fmt::format("s{}", name));
+      return;
+    }
+    std::uint32_t segment = *w.segment_names[name];
+    bool gone = words[at + 1] != 0;
+    bool destroyed = w.ipc.segments[segment].destroyed;
+    s.applies(destroyed ? C::sysv_life_marked_dies_with_last : C::sysv_life_survives_exit);
+    if (gone != destroyed) {
+      s.diverge(destroyed ? C::sysv_life_marked_dies_with_last : C::sysv_life_survives_exit,
+                fmt::format("s{} {} after the last process ended", name, destroyed ? "is gone" : "exists"),
+                gone ? error_name(static_cast<int>(words[at + 1])) : "it exists");
+      return;
+    }
+    if (!gone && !match_shm_stat(w, s, segment, {words.data() + at + 2, program::kShmStatWords})) return;
+  }
+  if (words[0] != ~std::uint64_t{0} && w.facts().private_ipc) {
+    s.expect(words[0] == left, C::sysv_life_until_removed,
+             [&] { return fmt::format("{} segments left in the namespace", left); });
+  }
+}
+
+}  // namespace shmcheck::model

@@ -1,0 +1,128 @@
+#include <algorithm>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+
+namespace {
+bool own(const World& w, std::uint64_t low, std::uint64_t high) {
+  return std::any_of(w.facts().own.begin(), w.facts().own.end(),
+                     [=](const program::Range& r) { return r.overlaps(low, high); });
+}
+}  // namespace
+
+bool occupied(const World& w, const Process& p, std::uint64_t low, std::uint64_t high) {
+  return p.memory.overlaps(low, high) || own(w, low, high);
+}
+
+std::uint64_t free_range(const World& w, const Process& p, std::uint64_t length) {
+  // The made-up target keeps the upper quarter of its address space for mappings of the kernel's choosing.
+  std::uint64_t high = w.facts().top - (std::uint64_t{1} << 30);
+  const std::vector<Vma>& vmas = p.memory.vmas();
+  for (std::size_t i = vmas.size(); i-- > 0;) {
+    if (vmas[i].low >= high) continue;
+    if (vmas[i].high + length <= high) break;
+    high = vmas[i].low;
+  }
+  return high - length;
+}
+
+bool good_choice(const World& w, const Process& p, std::uint64_t low, std::uint64_t length) {
+  return low % w.page() == 0 && low != 0 && low >= w.facts().min_address && low + length > low &&
+         low + length <= w.facts().top && !occupied(w, p, low, low + length);
+}
+
+bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want) {
+  if (cred.capable) return true;
+  std::uint32_t bits = cred.uid == inode.uid   ? inode.mode >> 6
+                       : cred.gid == inode.gid ? inode.mode >> 3
+                                               : inode.mode;
+  return (bits & want) == want;
+}
+
+bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred) {
+  return cred.uid == perm.uid || cred.uid == perm.cuid;
+}
+
+bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want) {
+  if (cred.capable) return true;
+  std::uint32_t granted = perm.mode;
+  if (ipc_owner(perm, cred))
+    granted >>= 6;
+  else if (cred.gid == perm.gid || cred.gid == perm.cgid)
+    granted >>= 3;
+  return (want & ~granted & 7) == 0;
+}
+
+namespace {
+bool zeroes_slack_on_extension(const Facts& f) {
+  // Seen on 6.18 and not on ext4 of 6.1. Releases between get either: see extend.
+  if (f.release < program::release(6, 18)) return false;
+  return f.fs == program::FileSystem::ext4 || f.fs == program::FileSystem::xfs;
+}
+
+bool keeps_slack(const Facts& f) {
+  return f.fs == program::FileSystem::tmpfs;
+}
+}  // namespace
+
+void note_slack_store(World& w, std::uint32_t index, std::uint64_t offset, std::uint64_t length) {
+  Inode& inode = w.inodes[index];
+  if (inode.kind != InodeKind::file || keeps_slack(w.facts())) return;
+  std::uint64_t low = std::max(offset, inode.size), high = offset + length;
+  if (low >= high) return;
+  Doubt d;
+  d.low = low;
+  d.high = high;
+  d.may_change = true;
+  d.freedom = Freedom::slack_writeback;
+  inode.bytes.doubt(std::move(d));
+}
+
+void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
+  Inode& inode = w.inodes[index];
+  std::uint64_t before = inode.size;
+  inode.size = size;
+  std::uint64_t edge = w.up(before);
+  if (before == edge || inode.kind != InodeKind::file) return;
+  bool exact_zero = zeroes_slack_on_extension(w.facts());
+  if (s.exact() && keeps_slack(w.facts())) return;
+  inode.bytes.settle(before, edge);
+  if (exact_zero) {
+    inode.bytes.fill(before, 0, edge - before, w.page());
+    return;
+  }
+  std::uint64_t high = std::min(edge, size);
+  const PageRef* page = std::as_const(inode.bytes).find(before / w.page());
+  if (!page || !page->bytes()) return;
+  Doubt d;
+  d.low = before;
+  d.high = high;
+  d.freedom = Freedom::slack_extended;
+  inode.bytes.doubt(d);
+  if (high < edge && !keeps_slack(w.facts())) note_slack_store(w, index, high, edge - high);
+}
+
+void object_changes(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::uint64_t length) {
+  if (s.exact() || s.profile == Profile::defacto || length == 0) return;
+  const Inode& inode = w.inodes[index];
+  for (Process& p : w.processes) {
+    if (p.life != Life::alive) continue;
+    for (Vma& v : p.memory.vmas()) {
+      if (v.shared || v.inode != static_cast<std::int32_t>(index)) continue;
+      for (std::uint64_t at = w.down(offset); at < offset + length; at += w.page()) {
+        if (v.copies.find(at / w.page())) continue;
+        const PageRef* page = inode.bytes.find(at / w.page());
+        Doubt d;
+        d.low = std::max(at, offset);
+        d.high = std::min(at + w.page(), offset + length);
+        d.other = page ? *page : PageRef();
+        d.may_change = true;
+        d.freedom = Freedom::private_follows_file;
+        v.older.push_back(std::move(d));
+      }
+    }
+  }
+}
+
+}  // namespace shmcheck::model

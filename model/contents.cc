@@ -1,0 +1,123 @@
+// Every byte of a range, by loads or by a system call: what each page shows or which fault it takes.
+#include "model/memory.h"
+#include "model/runs.h"
+
+namespace shmcheck::model {
+
+std::string describe(const program::Run& run) {
+  switch (run.kind) {
+    case program::RunKind::bytes:
+      return fmt::format("{} bytes {:#04x}", run.length, run.value);
+    case program::RunKind::signal:
+      return signal_name(run.value, run.code);
+    case program::RunKind::error:
+      return error_name(run.value);
+  }
+  return "an unknown run";
+}
+
+namespace {
+
+constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11, kEFAULT = 14;
+
+program::Run fault_run(const Access& a, bool by_kernel, std::uint64_t length) {
+  if (by_kernel) return {program::RunKind::error, kEFAULT, 0, length};
+  if (a.kind == Access::Kind::beyond_object) return {program::RunKind::signal, kSIGBUS, 2, length};
+  return {program::RunKind::signal, kSIGSEGV,
+          static_cast<std::uint8_t>(a.kind == Access::Kind::no_mapping ? 1 : 2), length};
+}
+
+C clause_of_fault(const Access& a, bool by_kernel) {
+  if (by_kernel) return C::access_syscall_efault;
+  switch (a.kind) {
+    case Access::Kind::no_mapping:
+      return C::access_unmapped;
+    case Access::Kind::beyond_object:
+      return C::access_beyond_object;
+    default:
+      return C::access_none;
+  }
+}
+
+C clause_of_bytes(const Vma& vma) {
+  if (vma.segment >= 0) return C::shmat_shared;
+  if (vma.shared) return C::access_read;
+  return vma.inode < 0 ? C::private_fork_isolated : C::private_isolated;
+}
+
+void make(World& w, Process& p, Step& s, std::uint64_t address, std::uint64_t length, bool by_kernel) {
+  RunWriter out(s.made().words);
+  for_pieces(w, p, address, length, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    if (a.kind != Access::Kind::byte) {
+      out.put(fault_run(a, by_kernel, part));
+      return true;
+    }
+    const PageRef* page = w.supply(*a.vma, a.offset).find(a.offset / w.page());
+    out.bytes(page && page->bytes() ? page->bytes() + a.offset % w.page() : nullptr, part);
+    return true;
+  });
+}
+
+bool match_fault(Step& s, RunReader& in, const Access& a, bool by_kernel, std::uint64_t length,
+                 std::uint64_t place) {
+  program::Run expected = fault_run(a, by_kernel, length);
+  while (length > 0) {
+    const program::Run& seen = in.current();
+    if (in.done() || seen.kind != expected.kind || seen.value != expected.value ||
+        seen.code != expected.code) {
+      s.diverge(clause_of_fault(a, by_kernel), fmt::format("at +{}: {}", place, describe(expected)),
+                in.done() ? "the end of the data" : describe(seen));
+      return false;
+    }
+    std::uint64_t part = std::min(seen.length, length);
+    in.take(part);
+    place += part;
+    length -= part;
+  }
+  s.applies(clause_of_fault(a, by_kernel));
+  return true;
+}
+
+// An executable-only page may or may not be readable.
+bool skip_free(Step& s, RunReader& in, std::uint64_t length) {
+  s.uses(Freedom::prot_implies);
+  while (length > 0 && !in.done()) {
+    std::uint64_t part = std::min(in.current().length, length);
+    in.take(part);
+    length -= part;
+  }
+  return true;
+}
+
+}  // namespace
+
+void rule_contents(World& w, Process& p, Step& s) {
+  std::uint64_t address = w.value(s.op.addr), length = w.value(s.op.len);
+  bool by_kernel = static_cast<program::Via>(s.op.small) == program::Via::kernel;
+  if (s.running()) {
+    make(w, p, s, address, length, by_kernel);
+    return;
+  }
+  if (s.seen().kind != OutcomeKind::ok) {
+    s.diverge(C::access_fault_recoverable, "the contents of the range");
+    s.lose();
+    return;
+  }
+  RunReader in(s.seen().words);
+  bool whole = true;
+  for_pieces(w, p, address, length, false, [&](std::uint64_t at, std::uint64_t part, const Access& a) {
+    if (a.kind != Access::Kind::byte) return whole = match_fault(s, in, a, by_kernel, part, at - address);
+    if (a.vma->prot == program::kProtExec) return skip_free(s, in, part);
+    C clause = clause_of_bytes(*a.vma);
+    s.applies(clause);
+    auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {
+      return accepts_byte(w, s, *a.vma, offset, seen);
+    };
+    return whole = match_bytes(s, in, w.supply(*a.vma, a.offset), a.offset, part, w.page(), clause,
+                               at - address, accepts);
+  });
+  if (whole && !in.done())
+    s.diverge(C::none, fmt::format("{} bytes", length), fmt::format("{} more", in.left()));
+}
+
+}  // namespace shmcheck::model

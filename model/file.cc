@@ -1,0 +1,142 @@
+// open(2), close(2), unlink(2), truncate(2), fstat(2): as far as mappings depend on them.
+#include <fmt/format.h>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr int kEBADF = 9, kENOENT = 2, kEACCES = 13, kEEXIST = 17, kEINVAL = 22, kEFBIG = 27;
+constexpr std::uint32_t kRegular = 0100000;
+
+OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
+  if (object >= program::kFiles || p.files[object] < 0) return nullptr;
+  return &w.open_files[static_cast<std::size_t>(p.files[object])];
+}
+
+void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size) {
+  std::uint64_t before = w.inodes[inode].size;
+  if (size > before) {
+    extend(w, s, inode, size);
+  } else {
+    object_changes(w, s, inode, size, w.up(size) - size);
+    w.resize(inode, size);
+  }
+}
+
+}  // namespace
+
+std::uint64_t largest_file(const Facts& f) {
+  // ext4 with extents: 2^32-1 blocks. tmpfs, xfs, btrfs: the largest offset.
+  if (f.fs == program::FileSystem::ext4) return std::uint64_t{0xFFFF'FFFF} * f.fs_block;
+  return INT64_MAX;
+}
+
+void rule_open(World& w, Process& p, Step& s) {
+  using namespace program::openflag;
+  const Op& op = s.op;
+  auto access = static_cast<program::Access>(op.small);
+  std::int32_t found = w.paths[op.object];
+  bool truncates = (op.flags & kTrunc) != 0;
+  if (found >= 0) {
+    const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
+    std::uint32_t want = (access != program::Access::write_only ? 4U : 0U) |
+                         (access != program::Access::read_only || truncates ? 2U : 0U);
+    if ((op.flags & kCreat) && (op.flags & kExcl)) s.must(kEEXIST, C::none);
+    if (!file_access(inode, p.cred, want)) s.must(kEACCES, C::perm_file_at_open);
+  } else if (!(op.flags & kCreat)) {
+    s.must(kENOENT, C::none);
+  }
+  if (s.failed(C::none)) return;
+  if (found < 0) {
+    Inode fresh;
+    fresh.links = 1;
+    fresh.mode = op.mode;
+    fresh.uid = p.cred.uid;
+    fresh.gid = p.cred.gid;
+    fresh.path = op.object;
+    found = static_cast<std::int32_t>(w.inodes.size());
+    w.inodes.push_back(std::move(fresh));
+    w.paths[op.object] = found;
+  } else if (truncates) {
+    s.applies(C::trunc_o_trunc);
+    set_size(w, s, static_cast<std::uint32_t>(found), 0);
+  }
+  OpenFile file;
+  file.inode = static_cast<std::uint32_t>(found);
+  file.readable = access != program::Access::write_only;
+  file.writable = access != program::Access::read_only;
+  file.append = (op.flags & kAppend) != 0;
+  p.files[op.result] = static_cast<std::int32_t>(w.open_files.size());
+  w.open_files.push_back(file);
+}
+
+void rule_close(World& w, Process& p, Step& s) {
+  if (!open_file(w, p, s.op.object)) s.must(kEBADF, C::none);
+  if (s.failed(C::none)) return;
+  p.files[s.op.object] = -1;
+}
+
+void rule_unlink(World& w, Process&, Step& s) {
+  std::int32_t found = w.paths[s.op.object];
+  if (found < 0) s.must(kENOENT, C::none);
+  if (s.failed(C::none)) return;
+  --w.inodes[static_cast<std::size_t>(found)].links;
+  w.paths[s.op.object] = -1;
+}
+
+namespace {
+void truncate_to(World& w, Step& s, std::int32_t inode, std::uint64_t size) {
+  if (size > largest_file(s.facts)) s.must(kEFBIG, C::trunc_size_limit);
+  if (s.failed(C::trunc_kept_part_intact)) return;
+  set_size(w, s, static_cast<std::uint32_t>(inode), size);
+}
+}  // namespace
+
+void rule_ftruncate(World& w, Process& p, Step& s) {
+  std::uint64_t size = w.value(s.op.len);
+  OpenFile* file = open_file(w, p, s.op.object);
+  if (static_cast<std::int64_t>(size) < 0) s.must(kEINVAL, C::none);
+  if (!file)
+    s.must(kEBADF, C::none);
+  else if (!file->writable)
+    s.must(kEINVAL, kEBADF, C::none);
+  truncate_to(w, s, file ? static_cast<std::int32_t>(file->inode) : -1, size);
+}
+
+void rule_truncate(World& w, Process& p, Step& s) {
+  std::uint64_t size = w.value(s.op.len);
+  std::int32_t found = w.paths[s.op.object];
+  if (static_cast<std::int64_t>(size) < 0) s.must(kEINVAL, C::none);
+  if (found < 0)
+    s.must(kENOENT, C::none);
+  else if (!file_access(w.inodes[static_cast<std::size_t>(found)], p.cred, 2))
+    s.must(kEACCES, C::none);
+  s.applies(C::trunc_truncate_by_path);
+  truncate_to(w, s, found, size);
+}
+
+void rule_fstat(World& w, Process& p, Step& s) {
+  OpenFile* file = open_file(w, p, s.op.object);
+  if (!file) s.must(kEBADF, C::none);
+  if (s.failed(C::none)) return;
+  const Inode& inode = w.inodes[file->inode];
+  const std::uint64_t expected[] = {inode.size, inode.links, kRegular | inode.mode, inode.uid, inode.gid};
+  if (s.running()) {
+    s.made().words.assign(std::begin(expected), std::end(expected));
+    return;
+  }
+  constexpr const char* names[] = {"size", "links", "mode", "uid", "gid"};
+  const std::vector<std::uint64_t>& seen = s.seen().words;
+  s.applies(C::mmap_sizes_never_change_file);
+  for (std::size_t i = 0; i < program::kFileStatWords; ++i) {
+    if (i < seen.size() && seen[i] == expected[i]) continue;
+    C clause = i == 0 ? C::mmap_sizes_never_change_file : C::none;
+    s.diverge(clause, fmt::format("{}={}", names[i], expected[i]),
+              i < seen.size() ? fmt::format("{}={}", names[i], seen[i]) : "no value");
+    if (i == 0 && i < seen.size() && seen[0] != inode.size) set_size(w, s, file->inode, seen[0]);
+    return;
+  }
+}
+
+}  // namespace shmcheck::model

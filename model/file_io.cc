@@ -1,0 +1,181 @@
+// pread(2) and pwrite(2), with the executor's buffer and with the process's own memory.
+#include <fmt/format.h>
+
+#include "model/memory.h"
+#include "model/runs.h"
+
+namespace shmcheck::model {
+
+std::uint64_t largest_file(const Facts& f);
+
+namespace {
+
+constexpr int kEBADF = 9, kEFAULT = 14, kEINVAL = 22, kEFBIG = 27;
+
+OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
+  if (object >= program::kFiles || p.files[object] < 0) return nullptr;
+  return &w.open_files[static_cast<std::size_t>(p.files[object])];
+}
+
+struct Transfer {
+  std::uint64_t offset = 0, length = 0;
+  OpenFile* file = nullptr;
+};
+
+// The argument errors that all four calls share, in Linux's order. `bad_memory`: access_ok fails.
+Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_memory) {
+  Transfer t{w.value(s.op.off), w.value(s.op.len), open_file(w, p, s.op.object)};
+  if (static_cast<std::int64_t>(t.offset) < 0) s.must(kEINVAL, C::none);
+  bool usable = t.file && (write ? t.file->writable : t.file->readable);
+  if (!usable) s.must(kEBADF, C::none);
+  if (bad_memory) s.must(kEFAULT, C::access_syscall_efault);
+  if (static_cast<std::int64_t>(t.offset + t.length) < 0) s.must(kEINVAL, C::none);
+  if (write && usable && t.length > 0) {
+    if (t.file->append) t.offset = w.inodes[t.file->inode].size;
+    if (t.offset >= largest_file(s.facts)) s.must(kEFBIG, C::trunc_size_limit);
+  }
+  return t;
+}
+
+bool outside_user_space(const World& w, std::uint64_t address, std::uint64_t length) {
+  return address > w.facts().top || length > w.facts().top - address;
+}
+
+// Bytes that a read at this offset returns.
+std::uint64_t readable_bytes(const World& w, const Transfer& t) {
+  std::uint64_t size = w.inodes[t.file->inode].size;
+  return t.offset >= size ? 0 : std::min(t.length, size - t.offset);
+}
+
+void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes, std::uint64_t length) {
+  if (length == 0) return;
+  object_changes(w, s, t.file->inode, t.offset, length);
+  if (t.offset + length > w.inodes[t.file->inode].size) extend(w, s, t.file->inode, t.offset + length);
+  w.write_object(t.file->inode, t.offset, bytes, length);
+}
+
+// Whether a transfer between a file and a piece of its own mapping copies bytes over each other.
+bool onto_itself(const Transfer& t, std::uint64_t count, const Access& a, std::uint64_t part) {
+  return a.vma->inode == static_cast<std::int32_t>(t.file->inode) && a.offset < t.offset + count &&
+         t.offset < a.offset + part;
+}
+
+// A transfer stops at the first page that cannot be accessed. Exact: all before it is transferred.
+// Returns the bytes transferred, or nothing if the op is over.
+std::optional<std::uint64_t> transferred(Step& s, std::uint64_t wanted, std::uint64_t prefix) {
+  prefix = std::min(prefix, wanted);
+  if (wanted > 0 && prefix == 0)
+    s.must(kEFAULT, C::access_syscall_efault);
+  else if (prefix < wanted && !s.exact())
+    s.may(kEFAULT, Freedom::partial_transfer);
+  C clause = prefix < wanted ? C::access_syscall_short : C::none;
+  if (s.failed(clause)) return std::nullopt;
+  if (prefix == wanted || s.exact()) {
+    std::uint64_t count = s.returns(prefix, clause);
+    // What was said to be transferred is what the world goes on with.
+    return s.running() ? count : std::min(s.seen().value, prefix);
+  }
+  std::uint64_t count = s.chosen(prefix, Freedom::partial_transfer);
+  s.report().unique = false;
+  s.expect(count <= prefix, clause, [&] { return fmt::format("at most {} bytes", prefix); });
+  return std::min(count, prefix);
+}
+
+}  // namespace
+
+void rule_pread(World& w, Process& p, Step& s) {
+  Transfer t = check_arguments(w, p, s, false, false);
+  if (s.failed(C::none)) return;
+  std::uint64_t count = readable_bytes(w, t);
+  ObjectBytes& bytes = w.inodes[t.file->inode].bytes;
+  if (s.running()) {
+    RunWriter out(s.made().words);
+    for (std::uint64_t at = t.offset; at < t.offset + count;) {
+      std::uint64_t part = std::min(t.offset + count - at, w.page() - at % w.page());
+      const PageRef* page = bytes.find(at / w.page());
+      out.bytes(page && page->bytes() ? page->bytes() + at % w.page() : nullptr, part);
+      at += part;
+    }
+    return;
+  }
+  RunReader in(s.seen().words);
+  C clause = C::share_mapping_to_read;
+  s.applies(clause);
+  for (std::uint64_t at = t.offset; at < t.offset + count;) {
+    std::uint64_t part = std::min(t.offset + count - at, w.page() - at % w.page());
+    auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {
+      Freedom used = Freedom::count;
+      bool ok = bytes.accepts(offset, seen, w.page(), &used);
+      if (used != Freedom::count) s.uses(used);
+      return ok;
+    };
+    if (!match_bytes(s, in, bytes, at, part, w.page(), clause, at - t.offset, accepts)) return;
+    at += part;
+  }
+  if (!in.done())
+    s.diverge(C::slack_not_readable, fmt::format("{} bytes", count),
+              fmt::format("{} bytes", count + in.left()));
+}
+
+void rule_pwrite(World& w, Process& p, Step& s) {
+  Transfer t = check_arguments(w, p, s, true, false);
+  if (s.failed(C::none)) return;
+  s.returns(t.length, C::none);
+  if (t.length == 0) return;
+  std::vector<std::uint8_t> bytes(t.length, s.op.byte);
+  write_file(w, s, t, bytes.data(), bytes.size());
+}
+
+void rule_pread_to(World& w, Process& p, Step& s) {
+  std::uint64_t address = w.value(s.op.addr);
+  Transfer t = check_arguments(w, p, s, false, outside_user_space(w, address, w.value(s.op.len)));
+  std::uint64_t wanted = s.must_fail() ? 0 : readable_bytes(w, t);
+  std::uint64_t prefix = s.must_fail() ? 0 : accessible_prefix(w, p, address, wanted, true);
+  std::optional<std::uint64_t> count = transferred(s, wanted, prefix);
+  if (!count) return;
+  std::uint32_t source = t.file->inode;
+  std::vector<std::uint8_t> bytes(*count);
+  for (std::uint64_t i = 0; i < *count; ++i) bytes[i] = w.inodes[source].bytes.at(t.offset + i, w.page());
+  bool doubted = w.inodes[source].bytes.doubted(t.offset, t.offset + *count);
+  const std::uint8_t* next = bytes.data();
+  for_pieces(w, p, address, *count, true, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    store_piece(w, s, *a.vma, a.offset, next, part);
+    if (doubted || (a.vma->shared && onto_itself(t, *count, a, part))) {
+      Doubt d;
+      d.low = a.offset;
+      d.high = a.offset + part;
+      d.any = true;
+      w.supply(*a.vma, a.offset).doubt(std::move(d));
+    }
+    next += part;
+    return true;
+  });
+}
+
+void rule_pwrite_from(World& w, Process& p, Step& s) {
+  std::uint64_t address = w.value(s.op.addr);
+  Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
+  std::uint64_t wanted = s.must_fail() ? 0 : t.length;
+  std::uint64_t prefix = s.must_fail() ? 0 : accessible_prefix(w, p, address, wanted, false);
+  std::optional<std::uint64_t> count = transferred(s, wanted, prefix);
+  if (!count) return;
+  std::vector<std::uint8_t> bytes;
+  bool uncertain = false;
+  for_pieces(w, p, address, *count, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    ObjectBytes& from = w.supply(*a.vma, a.offset);
+    for (std::uint64_t i = 0; i < part; ++i) bytes.push_back(from.at(a.offset + i, w.page()));
+    uncertain |= from.doubted(a.offset, a.offset + part) || !a.vma->older.empty();
+    uncertain |= &from != &a.vma->copies && onto_itself(t, *count, a, part);
+    return true;
+  });
+  write_file(w, s, t, bytes.data(), bytes.size());
+  if (uncertain) {
+    Doubt d;
+    d.low = t.offset;
+    d.high = t.offset + bytes.size();
+    d.any = true;
+    w.inodes[t.file->inode].bytes.doubt(std::move(d));
+  }
+}
+
+}  // namespace shmcheck::model

@@ -1,0 +1,208 @@
+#include "model/judge.h"
+
+#include <algorithm>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr std::size_t kMaxWorlds = 64;
+
+bool observes(const Op& op) {
+  switch (op.code) {
+    case OpCode::contents:
+    case OpCode::maps:
+    case OpCode::fstat:
+    case OpCode::pread:
+    case OpCode::end:
+      return true;
+    case OpCode::shmctl:
+      return static_cast<program::ShmCommand>(op.small) == program::ShmCommand::stat;
+    default:
+      return false;
+  }
+}
+
+void dispatch(World& world, Step& step) {
+  if (step.op.code == OpCode::end)
+    apply_end(world, step);
+  else
+    apply(world, step);
+}
+
+}  // namespace
+
+JudgeStats& JudgeStats::operator+=(const JudgeStats& o) {
+  traces += o.traces;
+  steps += o.steps;
+  observations += o.observations;
+  unjudged += o.unjudged;
+  for (std::size_t i = 0; i < per_op.size(); ++i) {
+    per_op[i].steps += o.per_op[i].steps;
+    per_op[i].unique += o.per_op[i].unique;
+    per_op[i].failed += o.per_op[i].failed;
+    per_op[i].unjudged += o.per_op[i].unjudged;
+  }
+  for (std::size_t i = 0; i < freedoms.size(); ++i) freedoms[i] += o.freedoms[i];
+  decisive |= o.decisive;
+  return *this;
+}
+
+struct Judge::State {
+  Facts facts;
+  Profile profile;
+  std::vector<World> worlds;
+  std::vector<Finding> findings;
+  JudgeStats stats;
+  StepReport report;
+  std::string unjudged;
+  bool lost = false;
+  std::size_t index = 0;
+
+  // Takes the step in one world; appends the worlds that allow it. False if there is none: `world` then holds
+  // what was adopted.
+  bool advance(World& world, const program::Step& step, std::vector<World>& next);
+  void count(const program::Step& step);
+  void add_finding();
+};
+
+bool Judge::State::advance(World& world, const program::Step& step, std::vector<World>& next) {
+  report.clear();
+  Step s(step.op, facts, profile, step.outcome, report, -1);
+  dispatch(world, s);
+  if (s.choices_wanted() == 0) {
+    if (!report.diverged) next.push_back(std::move(world));
+    return !report.diverged;
+  }
+  StepReport first;
+  bool any = false;
+  for (int choice = 0; choice < s.choices_wanted(); ++choice) {
+    World alternative = world;
+    report.clear();
+    Step taken(step.op, facts, profile, step.outcome, report, choice);
+    dispatch(alternative, taken);
+    if (choice == 0) first = report;
+    if (report.diverged) continue;
+    first = report;
+    any = true;
+    next.push_back(std::move(alternative));
+  }
+  report = first;
+  return any;
+}
+
+void Judge::State::count(const program::Step& step) {
+  ++(observes(step.op) ? stats.observations : stats.steps);
+  JudgeStats::PerOp& op = stats.per_op[static_cast<std::size_t>(step.op.code)];
+  ++op.steps;
+  if (report.unjudged) {
+    ++op.unjudged;
+    ++stats.unjudged;
+  } else if (report.unique && worlds.size() == 1) {
+    ++op.unique;
+  }
+  if (step.outcome.kind == OutcomeKind::error) ++op.failed;
+  for (std::uint8_t i = 0; i < report.freedom_count; ++i) ++stats.freedoms[report.freedoms[i]];
+  for (std::uint8_t i = 0; i < report.decisive_count; ++i) {
+    stats.decisive.set(static_cast<std::size_t>(report.decisive[i]));
+  }
+}
+
+void Judge::State::add_finding() {
+  findings.push_back({index, report.clause, report.allowed, report.seen, lost});
+  if (report.lost) lost = true;
+}
+
+Judge::Judge(const Facts& facts, std::uint64_t root_pid, Profile profile)
+    : state_(std::make_unique<State>()) {
+  state_->facts = facts;
+  state_->profile = profile;
+  state_->worlds.emplace_back(state_->facts, root_pid);
+  state_->stats.traces = 1;
+}
+Judge::~Judge() = default;
+Judge::Judge(Judge&&) noexcept = default;
+Judge& Judge::operator=(Judge&&) noexcept = default;
+
+bool Judge::step(const program::Step& step) {
+  State& st = *state_;
+  bool allowed = true;
+  if (!st.unjudged.empty() || st.lost) {
+    JudgeStats::PerOp& op = st.stats.per_op[static_cast<std::size_t>(step.op.code)];
+    ++op.steps;
+    ++op.unjudged;
+    ++st.stats.unjudged;
+    ++(observes(step.op) ? st.stats.observations : st.stats.steps);
+  } else if (st.worlds.size() == 1) {
+    // The common case works in place: no world is copied.
+    World& world = st.worlds.front();
+    st.report.clear();
+    Step s(step.op, st.facts, st.profile, step.outcome, st.report, -1);
+    dispatch(world, s);
+    if (s.choices_wanted() > 0) {
+      std::vector<World> next;
+      allowed = st.advance(world, step, next);
+      if (allowed) st.worlds = std::move(next);
+    } else {
+      allowed = !st.report.diverged;
+    }
+    st.count(step);
+    if (!allowed)
+      st.add_finding();
+    else if (st.report.lost)
+      st.lost = true;
+  } else {
+    std::vector<World> next;
+    StepReport first;
+    World adopted = st.worlds.front();
+    for (std::size_t i = 0; i < st.worlds.size(); ++i) {
+      World& world = st.worlds[i];
+      st.advance(world, step, next);
+      if (i == 0) {
+        first = st.report;
+        if (next.empty()) adopted = world;
+      }
+    }
+    allowed = !next.empty();
+    if (!allowed) {
+      st.report = first;
+      st.worlds.clear();
+      st.worlds.push_back(std::move(adopted));
+    } else {
+      st.worlds = std::move(next);
+      st.report.diverged = false;
+    }
+    if (st.worlds.size() > kMaxWorlds) {
+      st.unjudged = "more than 64 worlds explain the trace up to step " + std::to_string(st.index + 1);
+      st.worlds.erase(st.worlds.begin() + 1, st.worlds.end());
+    }
+    st.count(step);
+    if (!allowed) st.add_finding();
+  }
+  ++st.index;
+  return allowed;
+}
+
+const std::vector<Finding>& Judge::findings() const {
+  return state_->findings;
+}
+const JudgeStats& Judge::stats() const {
+  return state_->stats;
+}
+const std::string& Judge::unjudged_reason() const {
+  return state_->unjudged;
+}
+
+const Finding* TraceVerdict::first() const {
+  auto it = std::find_if(findings.begin(), findings.end(), [](const Finding& f) { return !f.consequence; });
+  return it == findings.end() ? nullptr : &*it;
+}
+
+TraceVerdict judge_trace(const program::Trace& trace, Profile profile) {
+  Judge judge(trace.facts, trace.root_pid, profile);
+  for (const program::Step& step : trace.steps) judge.step(step);
+  return {judge.findings(), judge.stats(), judge.unjudged_reason()};
+}
+
+}  // namespace shmcheck::model

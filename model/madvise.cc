@@ -1,0 +1,196 @@
+// madvise(2): advice that changes what is seen, and the errors of every advice.
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr int kENOMEM = 12, kEACCES = 13, kEFAULT = 14, kEINVAL = 22;
+using program::Advice;
+
+// Why an advice cannot be given to this vma; 0 if it can.
+int refusal(const World& w, const Vma& v, Advice advice) {
+  bool private_anonymous = !v.shared && v.inode < 0;
+  switch (advice) {
+    case Advice::free:
+    case Advice::wipeonfork:
+      return private_anonymous ? 0 : kEINVAL;
+    case Advice::remove: {
+      if (v.inode < 0) return kEINVAL;
+      // Since 6.7 a mapping counts that may become writable; before, one that is.
+      bool may =
+          w.facts().release >= program::release(6, 7) ? v.may_write : (v.prot & program::kProtWrite) != 0;
+      return v.shared && v.writable_file && may ? 0 : kEACCES;
+    }
+    default:
+      return 0;
+  }
+}
+
+C clause_of_refusal(Advice advice) {
+  return advice == Advice::remove ? C::madvise_remove_not_shared_writable : C::madvise_free_shared;
+}
+
+C clause_of_success(const Process& p, std::uint64_t low, Advice advice) {
+  const Vma* v = p.memory.find(low);
+  switch (advice) {
+    case Advice::dontneed:
+      return !v || v->shared ? C::madvise_dontneed_shared
+             : v->inode < 0  ? C::madvise_dontneed_private_anon
+                             : C::madvise_dontneed_private_file;
+    case Advice::remove:
+      return C::madvise_remove;
+    case Advice::dontfork:
+    case Advice::dofork:
+      return C::fork_dontfork;
+    case Advice::populate_read:
+      return C::madvise_populate_read;
+    default:
+      return C::madvise_hints_harmless;
+  }
+}
+
+// Whether the advice is kept in the vma, so that a part of one is split off.
+bool changes_flags(const Vma& v, Advice advice) {
+  switch (advice) {
+    case Advice::normal:
+    case Advice::random:
+    case Advice::sequential:
+      return v.read_hint != static_cast<std::uint8_t>(advice);
+    case Advice::dontfork:
+      return !v.dont_fork;
+    case Advice::dofork:
+      return v.dont_fork;
+    case Advice::wipeonfork:
+      return !v.wipe_on_fork;
+    case Advice::keeponfork:
+      return v.wipe_on_fork;
+    default:
+      return false;
+  }
+}
+
+void set_flags(Vma& v, Advice advice) {
+  if (advice <= Advice::sequential) v.read_hint = static_cast<std::uint8_t>(advice);
+  if (advice == Advice::dontfork || advice == Advice::dofork) v.dont_fork = advice == Advice::dontfork;
+  if (advice == Advice::wipeonfork || advice == Advice::keeponfork)
+    v.wipe_on_fork = advice == Advice::wipeonfork;
+}
+
+// Advice about the bytes of pages first … last-1 of the vma's object.
+void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t last, Advice advice) {
+  if (advice == Advice::dontneed && !v.shared) {
+    v.copies.settle(first * w.page(), last * w.page());
+    v.copies.drop(first, last);
+  } else if (advice == Advice::free) {
+    Doubt d;
+    d.low = first * w.page();
+    d.high = last * w.page();
+    d.may_change = true;
+    d.freedom = Freedom::freed_page;
+    if (!v.copies.empty()) v.copies.doubt(std::move(d));
+  } else if (advice == Advice::remove) {
+    object_changes(w, s, static_cast<std::uint32_t>(v.inode), first * w.page(), (last - first) * w.page());
+    ObjectBytes& bytes = w.inodes[static_cast<std::size_t>(v.inode)].bytes;
+    bytes.settle(first * w.page(), last * w.page());
+    bytes.drop(first, last);
+  } else if (advice == Advice::populate_write && !v.shared) {
+    for (std::uint64_t i = first; i < last; ++i) w.copy_on_write(v, i * w.page());
+  }
+}
+
+// How far the walk over the range gets, and what stops it.
+struct Walk {
+  std::uint64_t end;
+  int error = 0;
+  bool hole = false;
+};
+
+Walk walk(World& w, Process& p, std::uint64_t low, std::uint64_t high, Advice advice) {
+  Walk result{high};
+  std::uint64_t at = low;
+  for (std::size_t i = p.memory.first_above(low); at < high; ++i) {
+    const std::vector<Vma>& vmas = p.memory.vmas();
+    if (i == vmas.size() || vmas[i].low >= high) {
+      result.hole = true;
+      break;
+    }
+    if (vmas[i].low > at) result.hole = true;
+    if (int error = refusal(w, vmas[i], advice)) {
+      result.error = error;
+      result.end = std::max(at, vmas[i].low);
+      break;
+    }
+    at = std::min(vmas[i].high, high);
+  }
+  return result;
+}
+
+void advise(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, Advice advice) {
+  std::uint8_t who = index_of(w, p);
+  for (std::size_t i = p.memory.first_above(low); i < p.memory.vmas().size() && p.memory.vmas()[i].low < high;
+       ++i) {
+    if (changes_flags(p.memory.vmas()[i], advice)) {
+      w.split_at(who, std::max(low, p.memory.vmas()[i].low), s.when);
+      i = p.memory.first_above(std::max(low, p.memory.vmas()[i].low));
+      w.split_at(who, std::min(high, p.memory.vmas()[i].high), s.when);
+      set_flags(p.memory.vmas()[i], advice);
+    }
+    Vma& v = p.memory.vmas()[i];
+    std::uint64_t from = std::max(low, v.low), to = std::min(high, v.high);
+    std::uint64_t first = v.page_offset + (from - v.low) / w.page();
+    change_bytes(w, s, v, first, first + (to - from) / w.page(), advice);
+  }
+}
+
+// Populating touches every page as an access would.
+void populate_errors(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, bool write) {
+  bool inaccessible = false, beyond = false, hole = !p.memory.covers(low, high);
+  for (std::uint64_t at = low; at < high; at += w.page()) {
+    Access a = w.access(p, at, write);
+    const Vma* v = a.vma;
+    if (!v) continue;
+    std::uint8_t need = write ? program::kProtWrite : program::kProtRead;
+    inaccessible |= (v->prot & need) == 0;
+    beyond |= a.kind == Access::Kind::beyond_object;
+  }
+  // The first page in order that cannot be had decides; several kinds in one range are not told apart here.
+  int kinds = (inaccessible ? 1 : 0) + (beyond ? 1 : 0) + (hole ? 1 : 0);
+  if (kinds == 0) return;
+  int error = hole ? kENOMEM : inaccessible ? kEINVAL : kEFAULT;
+  s.must(error, C::madvise_populate_errors);
+  if (kinds == 1) return;
+  for (int other : {kENOMEM, kEINVAL, kEFAULT}) s.may(other, Freedom::which_error);
+}
+
+}  // namespace
+
+void rule_madvise(World& w, Process& p, Step& s) {
+  std::uint64_t low = w.value(s.op.addr), length = w.value(s.op.len);
+  std::uint64_t pages = (length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
+  auto advice = static_cast<Advice>(s.op.small);
+  if (advice == Advice::unknown || low % w.page() != 0) s.must(kEINVAL, C::madvise_unaligned);
+  if ((length != 0 && pages == 0) || low + pages < low) s.must(kEINVAL, kENOMEM, C::madvise_unaligned);
+  if (s.must_fail() || pages == 0) {
+    s.failed(C::madvise_len_zero);
+    return;
+  }
+  if (advice == Advice::populate_read || advice == Advice::populate_write) {
+    populate_errors(w, p, s, low, low + pages, advice == Advice::populate_write);
+    if (s.failed(C::madvise_populate_read)) {
+      // Pages before the bad one are private copies already, with the bytes they had.
+      return;
+    }
+    advise(w, p, s, low, low + pages, advice);
+    return;
+  }
+  Walk result = walk(w, p, low, low + pages, advice);
+  if (result.error)
+    s.must(result.error, clause_of_refusal(advice));
+  else if (result.hole)
+    s.must(kENOMEM, C::madvise_hole);
+  s.failed(clause_of_success(p, low, advice));
+  if (!s.running() && s.report().diverged) return;
+  advise(w, p, s, low, result.end, advice);
+}
+
+}  // namespace shmcheck::model

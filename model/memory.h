@@ -1,0 +1,69 @@
+// Walking ranges of a process's memory as the processor and the kernel do: page by page, up to the first
+// fault.
+#pragma once
+
+#include <algorithm>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+
+// Calls f(address, length, access) for each piece of the range that lies in one page. f returns false to
+// stop.
+template <typename F>
+void for_pieces(World& w, Process& p, std::uint64_t address, std::uint64_t length, bool write, F f) {
+  while (length > 0) {
+    std::uint64_t part = std::min<std::uint64_t>(length, w.page() - address % w.page());
+    if (!f(address, part, w.access(p, address, write))) return;
+    address += part;
+    length -= part;
+  }
+}
+
+// How many bytes from the address on can be accessed before the first page that cannot.
+inline std::uint64_t accessible_prefix(World& w, Process& p, std::uint64_t address, std::uint64_t length,
+                                       bool write) {
+  std::uint64_t prefix = 0;
+  for_pieces(w, p, address, length, write, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    if (a.kind != Access::Kind::byte) return false;
+    prefix += part;
+    return true;
+  });
+  return prefix;
+}
+
+// Stores bytes that lie in one page of a mapping, with all that follows for slack and for private mappings.
+inline void store_piece(World& w, Step& s, Vma& vma, std::uint64_t offset, const std::uint8_t* bytes,
+                        std::uint64_t length) {
+  if (!vma.shared) {
+    w.store(vma, offset, bytes, length);
+    return;
+  }
+  auto inode = static_cast<std::uint32_t>(vma.inode);
+  object_changes(w, s, inode, offset, length);
+  w.store(vma, offset, bytes, length);
+  note_slack_store(w, inode, offset, length);
+}
+
+// Whether a byte of a mapping may read as `seen`. Counts the freedom that was needed.
+inline bool accepts_byte(World& w, Step& s, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
+  ObjectBytes& bytes = w.supply(vma, offset);
+  Freedom used = Freedom::count;
+  if (bytes.accepts(offset, seen, w.page(), &used)) {
+    if (used != Freedom::count)
+      s.uses(used);
+    else if (bytes.has_doubts() && bytes.doubted(offset, offset + 1))
+      s.report().unique = false;
+    return true;
+  }
+  if (&bytes == &vma.copies) return false;
+  for (const Doubt& d : vma.older) {
+    if (offset >= d.low && offset < d.high && d.other.at(offset % w.page()) == seen) {
+      s.uses(d.freedom);
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace shmcheck::model

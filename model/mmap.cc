@@ -1,0 +1,171 @@
+// mmap(2): argument errors in the order of ksys_mmap_pgoff and do_mmap, placement, and the new vma.
+#include <fmt/format.h>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr int kEPERM = 1, kEBADF = 9, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kEINVAL = 22, kEOVERFLOW = 75,
+              kEOPNOTSUPP = 95;
+constexpr std::uint32_t kType = program::map::kShared | program::map::kPrivate;
+
+struct Request {
+  std::uint64_t address, length, offset, pages;  // pages: length rounded up, in bytes
+  bool anonymous, shared, validate, fixed, noreplace, write;
+  OpenFile* file = nullptr;
+};
+
+Request request_of(World& w, Process& p, const Op& op) {
+  using namespace program::map;
+  Request r{};
+  r.address = w.value(op.addr);
+  r.length = w.value(op.len);
+  r.offset = w.value(op.off);
+  r.pages = (r.length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
+  r.anonymous = (op.flags & kAnonymous) != 0;
+  r.validate = (op.flags & kType) == kType;
+  r.shared = (op.flags & kShared) != 0;
+  r.noreplace = (op.flags & kNoReplace) != 0;
+  r.fixed = (op.flags & kFixed) != 0 || r.noreplace;
+  r.write = (op.small & program::kProtWrite) != 0;
+  if (!r.anonymous && op.object < program::kFiles && p.files[op.object] >= 0) {
+    r.file = &w.open_files[static_cast<std::size_t>(p.files[op.object])];
+  }
+  return r;
+}
+
+void length_errors(World& w, Step& s, const Request& r) {
+  if (r.length == 0)
+    s.must(kEINVAL, C::mmap_create_len_zero);
+  else if (r.pages == 0)
+    s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
+  else if (r.pages > w.facts().top)
+    s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
+}
+
+void placement_errors(World& w, Process& p, Step& s, const Request& r) {
+  if (!r.fixed || r.pages == 0) return;
+  bool impossible = r.pages > w.facts().top || r.address > w.facts().top - r.pages;
+  if (impossible && r.pages <= w.facts().top) s.must(kENOMEM, kEINVAL, C::mmap_fixed_exact);
+  if (r.address % w.page() != 0) s.must(kEINVAL, C::mmap_fixed_unaligned);
+  if (r.address < w.facts().min_address && !p.cred.capable) s.must(kEPERM, C::mmap_fixed_low_address_priv);
+  // Reaches only ranges which are in user space whatever its exact size.
+  if (r.noreplace && !impossible && occupied(w, p, r.address, r.address + r.pages)) {
+    s.must(kEEXIST, C::mmap_fixed_noreplace);
+  }
+}
+
+void file_errors(World& w, Step& s, const Request& r, const Op& op) {
+  using namespace program::map;
+  constexpr std::uint64_t largest = INT64_MAX;
+  if (r.offset > largest || r.length > largest - r.offset) s.must(kEOVERFLOW, C::mmap_create_offset_overflow);
+  if (!r.shared && (op.flags & kType) == 0) {
+    s.must(kEINVAL, C::mmap_type_required);
+    return;
+  }
+  bool no_dax = w.facts().fs == program::FileSystem::tmpfs;
+  if (r.validate && (op.flags & kUnknown))
+    s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
+  else if (r.validate && (op.flags & kSync))
+    s.must(kEOPNOTSUPP, C::mmap_type_map_sync_needs_dax);
+  if (r.shared && r.write && !r.file->writable) {
+    s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
+  }
+  if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
+  // The file system's own refusal comes last.
+  if ((op.flags & kSync) && !r.validate && !no_dax) {
+    if (s.exact() && w.facts().fs == program::FileSystem::ext4)
+      s.must(kEOPNOTSUPP, C::mmap_type_map_sync_legacy);
+    else
+      s.may(kEOPNOTSUPP, Freedom::documented_alternative);
+  }
+}
+
+void errors(World& w, Process& p, Step& s, const Request& r) {
+  const Op& op = s.op;
+  if (r.offset % w.page() != 0) s.must(kEINVAL, C::mmap_create_offset_unaligned);
+  if (!r.anonymous && !r.file) s.must(kEBADF, C::mmap_fd_bad);
+  length_errors(w, s, r);
+  placement_errors(w, p, s, r);
+  if (r.anonymous) {
+    if ((op.flags & kType) == 0)
+      s.must(kEINVAL, C::mmap_type_required);
+    else if (r.validate)
+      s.must(kEINVAL, C::mmap_type_both);
+    if (r.offset != 0 && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
+  } else if (r.file) {
+    file_errors(w, s, r, op);
+  }
+  if (r.validate && !r.anonymous && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
+}
+
+// The start that was given or chosen, checked against what is mapped.
+std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
+  if (r.fixed) return s.returns(r.address, r.noreplace ? C::mmap_fixed_noreplace : C::mmap_fixed_exact);
+  std::uint64_t hint = w.down(r.address);
+  bool usable =
+      hint != 0 && hint >= w.facts().min_address && hint < w.facts().top && r.pages < w.facts().top - hint;
+  bool hint_free = usable && !occupied(w, p, hint, hint + r.pages);
+  std::uint64_t low = s.chosen(hint_free ? hint : free_range(w, p, r.pages), Freedom::address);
+  C clause = hint_free ? C::mmap_create_hint_free
+             : usable  ? C::mmap_create_hint_occupied
+             : hint    ? C::mmap_create_hint_below_minimum
+                       : C::mmap_create_null_addr;
+  if (!s.expect(good_choice(w, p, low, r.pages), clause,
+                [&] { return std::string("a page-aligned address of a free range"); })) {
+    return low;
+  }
+  if (hint_free && low != hint && !s.running()) {
+    if (s.exact())
+      s.diverge(clause, hex(hint), hex(low));
+    else
+      s.uses(Freedom::hint_ignored);
+  }
+  return low;
+}
+
+}  // namespace
+
+void rule_mmap(World& w, Process& p, Step& s) {
+  Request r = request_of(w, p, s.op);
+  errors(w, p, s, r);
+  if (s.must_fail() && r.fixed && !r.noreplace && !s.exact() && r.pages != 0 && r.pages <= w.facts().top) {
+    s.applies(C::prec_mmap_failed_fixed);
+  }
+  if (s.failed(r.anonymous ? C::mmap_anon_fd_ignored : C::mmap_create_len_beyond_eof)) return;
+  std::uint64_t low = placed(w, p, s, r);
+  if (!s.running() && s.report().diverged) {
+    w.mapping_names[s.op.result] = low;
+    if (low % w.page() != 0) return;
+  }
+  std::uint8_t who = index_of(w, p);
+  if (r.fixed) {
+    if (p.memory.overlaps(low, low + r.pages)) s.applies(C::mmap_fixed_replaces);
+    w.unmap(who, low, low + r.pages, s.when);
+  } else if (p.memory.overlaps(low, low + r.pages)) {
+    return;  // a divergence already: the kernel's choice overlaps what is mapped
+  }
+  Vma v;
+  v.low = low;
+  v.high = low + r.pages;
+  v.prot = s.op.small & 7;
+  v.shared = r.shared;
+  v.page_offset = r.anonymous && r.shared ? 0 : r.anonymous ? low / w.page() : r.offset / w.page();
+  if (r.file) {
+    v.inode = static_cast<std::int32_t>(r.file->inode);
+    v.writable_file = r.file->writable;
+    v.may_write = !r.shared || r.file->writable;
+  } else if (r.shared) {
+    Inode object;
+    object.kind = InodeKind::shared_anonymous;
+    object.size = r.pages;
+    v.inode = static_cast<std::int32_t>(w.inodes.size());
+    v.writable_file = true;
+    w.inodes.push_back(std::move(object));
+  }
+  w.mapping_names[s.op.result] = low;
+  p.memory.insert(std::move(v));
+}
+
+}  // namespace shmcheck::model

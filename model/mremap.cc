@@ -1,0 +1,183 @@
+// mremap(2): resizing, moving and duplicating one mapping, in the order of do_mremap.
+//
+// Which neighbouring vmas the kernel has merged is not tracked, so a range that reaches beyond its vma into
+// an equal neighbour may be refused or not.
+#include <fmt/format.h>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr int kENOMEM = 12, kEFAULT = 14, kEINVAL = 22;
+
+struct Request {
+  std::uint64_t address, old_length, new_length, to;
+  std::uint64_t old_exact, new_exact;  // before rounding
+  bool fixed, may_move, dont_unmap, unknown;
+  bool moves_to() const { return fixed || dont_unmap; }
+};
+
+Request request_of(World& w, const Op& op) {
+  using namespace program::mremap;
+  auto round = [&](std::uint64_t v) { return (v + w.page() - 1) & ~std::uint64_t{w.page() - 1}; };
+  std::uint64_t old_exact = w.value(op.len), new_exact = w.value(op.off);
+  return {w.value(op.addr),
+          round(old_exact),
+          round(new_exact),
+          w.value(op.to),
+          old_exact,
+          new_exact,
+          (op.flags & kFixed) != 0,
+          (op.flags & kMayMove) != 0,
+          (op.flags & kDontUnmap) != 0,
+          (op.flags & kUnknown) != 0};
+}
+
+void argument_errors(World& w, Step& s, const Request& r) {
+  std::uint64_t top = w.facts().top;
+  if (r.unknown || r.address % w.page() != 0 || r.new_length == 0) s.must(kEINVAL, C::mremap_einval);
+  if (r.fixed && !r.may_move) s.must(kEINVAL, C::mremap_fixed_errors);
+  if (r.dont_unmap && (!r.may_move || r.old_length != r.new_length)) s.must(kEINVAL, C::mremap_einval);
+  if (!r.fixed || s.must_fail()) return;
+  bool beyond = r.new_length > top || r.to > top - r.new_length;
+  bool overlap = r.address + r.old_length > r.to && r.to + r.new_length > r.address;
+  if (r.to % w.page() != 0 || beyond || overlap) s.must(kEINVAL, C::mremap_fixed_errors);
+}
+
+// What the old range is, once the arguments are right.
+enum class Source { nothing, one, several };
+Source source_of(const Process& p, const Request& r) {
+  const Vma* v = p.memory.find(r.address);
+  if (!v) return Source::nothing;
+  return r.old_length > v->high - r.address ? Source::several : Source::one;
+}
+
+bool equal_neighbour(const Process& p, const Request& r) {
+  const Vma* v = p.memory.find(r.address);
+  const Vma* next = v ? p.memory.find(v->high) : nullptr;
+  return next && next->segment < 0 && v->segment < 0 && next->prot == v->prot && next->inode == v->inode &&
+         next->shared == v->shared;
+}
+
+// A copy of [address, address + length) of a vma, `new_length` long, elsewhere. Private pages move along.
+Vma moved(World& w, Vma& v, const Request& r, std::uint64_t length, std::uint64_t low) {
+  std::uint64_t first = v.page_offset + (r.address - v.low) / w.page();
+  ObjectBytes tail = v.copies.split(first, w.page());
+  ObjectBytes rest = tail.split(first + length / w.page(), w.page());
+  ObjectBytes head = std::move(v.copies);
+  v.copies = ObjectBytes();
+  Vma copy = v;
+  v.copies = std::move(head);
+  v.copies.append(std::move(rest));
+  copy.copies = std::move(tail);
+  copy.low = low;
+  copy.high = low + r.new_length;
+  copy.page_offset = first;
+  return copy;
+}
+
+void resize_in_place(World& w, Process& p, Step& s, const Request& r, std::uint8_t who) {
+  if (r.new_length < r.old_length) {
+    w.unmap(who, r.address + r.new_length, r.address + r.old_length, s.when);
+  } else {
+    Vma* v = p.memory.find(r.address);
+    if (r.new_length > r.old_length && v) v->high = r.address + r.new_length;
+  }
+  w.mapping_names[s.op.result] = r.address;
+}
+
+void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint8_t who) {
+  if (r.fixed) w.unmap(who, low, low + r.new_length, s.when);
+  if (r.new_length < r.old_length) {
+    w.unmap(who, r.address + r.new_length, r.address + r.old_length, s.when);
+    r.old_length = r.new_length;
+  }
+  Vma* v = p.memory.find(r.address);
+  if (!v) return;
+  std::uint64_t kept = std::min(r.old_length, r.new_length);
+  Vma copy = moved(w, *v, r, kept, low);
+  if (copy.segment >= 0) w.open_attach(static_cast<std::uint32_t>(copy.segment), who, s.when, false);
+  if (!r.dont_unmap && r.old_length > 0) w.unmap(who, r.address, r.address + r.old_length, s.when);
+  w.mapping_names[s.op.result] = low;
+  p.memory.insert(std::move(copy));
+}
+
+// Growing without a new address: in place if there is room behind, else elsewhere.
+bool room_behind(const World& w, const Process& p, const Request& r) {
+  const Vma* v = p.memory.find(r.address);
+  if (v->high - r.address != r.old_length) return false;
+  std::uint64_t end = r.address + r.new_length;
+  return end > r.address && end <= w.facts().top && !occupied(w, p, v->high, end);
+}
+
+}  // namespace
+
+void rule_mremap(World& w, Process& p, Step& s) {
+  Request r = request_of(w, s.op);
+  std::uint8_t who = index_of(w, p);
+  argument_errors(w, s, r);
+  if (s.must_fail()) {
+    s.failed(C::none);
+    return;
+  }
+  Source source = source_of(p, r);
+  const Vma* v = p.memory.find(r.address);
+  bool shrinks_in_place = !r.moves_to() && r.new_length <= r.old_length;
+  // A range over several mappings may be shrunk in place, moved as it is (6.17 and later), or is refused.
+  bool several = source == Source::several && !shrinks_in_place;
+  if (source == Source::nothing)
+    s.must(kEFAULT, C::mremap_unmapped);
+  else if (several) {
+    if (!equal_neighbour(p, r) && r.new_length != r.old_length)
+      s.must(kEFAULT, C::mremap_several_mappings);
+    else
+      s.may(kEFAULT, Freedom::map_merge);
+  } else if (r.old_length == 0 && !v->shared) {
+    s.must(kEINVAL, C::mremap_duplicate_private);
+  }
+  bool in_place = source == Source::one && !r.moves_to() &&
+                  (shrinks_in_place || (r.old_length > 0 && room_behind(w, p, r)));
+  bool huge = r.new_length > w.facts().top;
+  if (source == Source::one && !s.must_fail() && !in_place && !r.moves_to()) {
+    if (!r.may_move)
+      s.must(kENOMEM, r.old_length == 0 ? kEINVAL : 0,
+             r.old_length == 0 ? C::mremap_duplicate_no_maymove : C::mremap_no_move_no_room);
+    else if (huge)
+      s.must(kENOMEM, kEINVAL, C::mremap_grow);
+  }
+  if (r.dont_unmap && v && (v->shared || v->inode >= 0) && !s.exact())
+    s.may(kEINVAL, Freedom::documented_alternative);
+  bool over_target = r.fixed && p.memory.overlaps(r.to, r.to + r.new_length);
+  C success = r.fixed ? C::mremap_fixed : r.new_length > r.old_length ? C::mremap_grow : C::mremap_shrink;
+  if (s.failed(r.old_length == 0 ? C::mremap_duplicate_shared : success)) {
+    // The target is unmapped before the source is looked at.
+    if (over_target && r.fixed) s.lose_quietly();
+    return;
+  }
+  if (several || (shrinks_in_place && source == Source::several)) {
+    if (!s.running() && several) {
+      s.lose_quietly();
+      return;
+    }
+    if (several) return;
+  }
+  if (in_place || shrinks_in_place) {
+    s.returns(r.address, success);
+    resize_in_place(w, p, s, r, who);
+    return;
+  }
+  std::uint64_t low = r.to;
+  if (r.fixed) {
+    s.returns(low, C::mremap_fixed);
+  } else {
+    low = s.chosen(free_range(w, p, r.new_length), Freedom::address);
+    if (!s.expect(good_choice(w, p, low, r.new_length), success,
+                  [] { return std::string("a page-aligned address of a free range"); })) {
+      return;
+    }
+  }
+  move(w, p, s, r, low, who);
+}
+
+}  // namespace shmcheck::model

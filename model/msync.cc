@@ -1,0 +1,42 @@
+// msync(2): its errors, and what write-back does to slack. Contents as readers see them never change.
+#include "model/rules.h"
+
+namespace shmcheck::model {
+
+void rule_msync(World& w, Process& p, Step& s) {
+  using namespace program::msync;
+  constexpr int kENOMEM = 12, kEINVAL = 22;
+  std::uint64_t low = w.value(s.op.addr), length = w.value(s.op.len);
+  std::uint64_t pages = (length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
+  std::uint32_t flags = s.op.flags;
+  if (flags & kUnknown) s.must(kEINVAL, C::msync_bad_flag);
+  if (low % w.page() != 0) s.must(kEINVAL, C::msync_unaligned);
+  if ((flags & kAsync) && (flags & kSync)) s.must(kEINVAL, C::msync_both_flags);
+  if (low + pages < low)
+    s.must(kENOMEM, kEINVAL, C::msync_unmapped);
+  else if (pages != 0 && !p.memory.covers(low, low + pages))
+    s.must(kENOMEM, C::msync_unmapped);
+  if (!(flags & (kAsync | kSync)) && s.profile == Profile::posix)
+    s.may(kEINVAL, Freedom::documented_alternative);
+  C success = pages == 0                    ? C::msync_len_zero
+              : !(flags & (kAsync | kSync)) ? C::msync_no_flag
+              : (flags & kAsync)            ? C::msync_async_returns
+                                            : C::msync_anonymous;
+  if (s.failed(success) || !(flags & kSync)) return;
+  bool disk = w.facts().fs == program::FileSystem::ext4 || w.facts().fs == program::FileSystem::xfs;
+  for (std::size_t i = p.memory.first_above(low); disk && i < p.memory.vmas().size(); ++i) {
+    const Vma& v = p.memory.vmas()[i];
+    if (v.low >= low + pages) break;
+    if (!v.shared || !v.writable_file || w.inodes[static_cast<std::size_t>(v.inode)].kind != InodeKind::file)
+      continue;
+    Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
+    std::uint64_t from = v.object_offset(std::max(v.low, low), w.page());
+    std::uint64_t to = v.object_offset(std::min(v.high, low + pages) - 1, w.page()) + 1;
+    std::uint64_t edge = w.up(inode.size);
+    if (inode.size == edge || inode.size >= to || edge <= from) continue;
+    s.applies(C::slack_cleared_by_writeback);
+    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page());
+  }
+}
+
+}  // namespace shmcheck::model

@@ -1,0 +1,96 @@
+// fork(2), _exit(2), kill(2) and changes of identity.
+#include <fmt/format.h>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+// A private page that followed a file may, in the child, show what the file held at the fork.
+Vma inherited(const Vma& v) {
+  Vma copy = v;
+  if (v.wipe_on_fork && !v.shared && v.inode < 0) copy.copies = ObjectBytes();
+  return copy;
+}
+
+}  // namespace
+
+void rule_fork(World& w, Process& p, Step& s) {
+  Process& child = w.processes[s.op.result];
+  if (child.life == Life::alive) {
+    // The executor does not fork into the name of a living process.
+    if (s.running())
+      s.made().kind = OutcomeKind::withheld;
+    else if (s.seen().kind != OutcomeKind::withheld)
+      s.diverge(C::none, "nothing done: the name is in use");
+    return;
+  }
+  if (s.failed(C::fork_mapping_inherited)) return;
+  std::uint8_t who = index_of(w, p);
+  std::uint64_t pid = s.chosen(w.next_pid++, Freedom::process_id);
+  if (!s.running()) {
+    for (const Process& other : w.processes) {
+      bool clash = other.life == Life::alive && other.pid != 0 && other.pid == pid;
+      if (!s.expect(pid != 0 && !clash, C::none, [] { return std::string("an unused process id"); })) return;
+    }
+  }
+  child.life = Life::alive;
+  child.pid = pid;
+  child.cred = p.cred;
+  child.files = p.files;
+  child.memory = AddressSpace();
+  for (const Vma& v : p.memory.vmas()) {
+    if (v.dont_fork) continue;
+    if (v.segment >= 0) w.open_attach(static_cast<std::uint32_t>(v.segment), who, s.when, false);
+    child.memory.vmas().push_back(inherited(v));
+  }
+}
+
+void rule_exit(World& w, Process& p, Step& s) {
+  if (s.running()) {
+    s.made().kind = OutcomeKind::died;
+    s.made().value = s.op.byte;
+  } else if (s.seen().kind != OutcomeKind::died || s.seen().signal != 0 || s.seen().value != s.op.byte) {
+    s.diverge(C::exit_unmaps, fmt::format("exit with status {}", s.op.byte));
+    if (s.seen().kind == OutcomeKind::died) s.adopted();
+  }
+  w.end_process(index_of(w, p), s.when);
+}
+
+void rule_kill(World& w, Process& p, Step& s) {
+  Process& victim = w.processes[s.op.object];
+  constexpr std::uint8_t kSIGKILL = 9, kSIGTERM = 15;
+  std::uint8_t signal =
+      static_cast<program::Signal>(s.op.small) == program::Signal::kill ? kSIGKILL : kSIGTERM;
+  bool self = &victim == &p;
+  if (!self && !p.cred.capable && victim.cred.uid != p.cred.uid) s.must(1 /* EPERM */, C::none);
+  if (self) {
+    if (s.running()) {
+      s.made().kind = OutcomeKind::died;
+      s.made().signal = signal;
+    } else {
+      s.expect(s.seen().kind == OutcomeKind::died && s.seen().signal == signal, C::exit_unmaps,
+               [&] { return "death by " + signal_name(signal, 0); });
+    }
+  } else if (s.failed(C::exit_unmaps)) {
+    return;
+  }
+  w.end_process(s.op.object, s.when);
+}
+
+void rule_setid(World& w, Process& p, Step& s) {
+  std::uint32_t uid = s.op.byte == 0 ? s.facts.uid : s.facts.other_uid[s.op.byte - 1];
+  std::uint32_t gid = s.op.byte == 0 ? s.facts.gid : uid;
+  // The executor does nothing if the user is the caller's own.
+  bool same = uid == p.cred.uid && gid == p.cred.gid;
+  bool absent = s.op.byte != 0 && uid == 0;
+  if (absent)
+    s.must(22 /* EINVAL */, C::none);
+  else if (!same && !p.cred.capable)
+    s.must(1 /* EPERM */, C::none);
+  if (s.failed(C::perm_effective_ids) || same) return;
+  p.cred = {uid, gid, false};
+  (void)w;
+}
+
+}  // namespace shmcheck::model

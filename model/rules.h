@@ -1,0 +1,67 @@
+// The rules: one function per operation, one file per subject. `apply` chooses the rule.
+//
+// A rule states the failures in the order in which Linux looks for them, then what success returns, then
+// changes the world. It never looks at what it would have to change before it has decided between failure and
+// success.
+#pragma once
+
+#include "model/step.h"
+#include "model/world.h"
+
+namespace shmcheck::model {
+
+// Applies the step to the world. Afterwards the step's report says whether the outcome was allowed.
+void apply(World& world, Step& step);
+// Judges or makes the `end` record: every process ends, then the segments are looked at.
+void apply_end(World& world, Step& step);
+
+using Rule = void(World&, Process&, Step&);
+
+// file.cc
+Rule rule_open, rule_close, rule_unlink, rule_ftruncate, rule_truncate, rule_fstat;
+// file_io.cc
+Rule rule_pread, rule_pwrite, rule_pread_to, rule_pwrite_from;
+// mmap.cc, munmap.cc, mprotect.cc, mremap.cc, msync.cc, madvise.cc
+Rule rule_mmap, rule_munmap, rule_mprotect, rule_mremap, rule_msync, rule_madvise;
+// access.cc, contents.cc
+Rule rule_load, rule_store, rule_contents;
+// process.cc
+Rule rule_fork, rule_exit, rule_kill, rule_setid;
+// shmget.cc, shmat.cc, shmdt.cc, shmctl.cc
+Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl;
+// maps.cc
+Rule rule_maps;
+
+// --- shared by several rules
+
+// A range of addresses after the kernel's rounding.
+struct Pages {
+  std::uint64_t low = 0, high = 0;
+};
+
+inline std::uint8_t index_of(const World& w, const Process& p) {
+  return static_cast<std::uint8_t>(&p - w.processes.data());
+}
+
+// Whether the range overlaps something the model knows to be there: a vma or the executor's own memory.
+bool occupied(const World& w, const Process& p, std::uint64_t low, std::uint64_t high);
+// A free range of this length where the running model puts a mapping: top-down, as Linux does.
+std::uint64_t free_range(const World& w, const Process& p, std::uint64_t length);
+// Whether an address that the kernel chose is page aligned, above the minimum and free.
+bool good_choice(const World& w, const Process& p, std::uint64_t low, std::uint64_t length);
+
+// POSIX permission classes of files.
+bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want /* 4 read, 2 write */);
+// Permission classes of segments; `want` is the union of requested bits, 0 … 7.
+bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
+bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred);
+
+// What extending a file shows of the slack of its former last page, on this file system.
+void extend(World& w, Step& s, std::uint32_t inode, std::uint64_t size);
+// Marks bytes of a shared object as undetermined slack where the file system may zero them by itself.
+void note_slack_store(World& w, std::uint32_t inode, std::uint64_t offset, std::uint64_t length);
+// Called before the bytes of an object change: private mappings that have not copied the page may or may not
+// follow.
+void object_changes(World& w, Step& s, std::uint32_t inode, std::uint64_t offset, std::uint64_t length);
+
+}  // namespace shmcheck::model

@@ -1,0 +1,113 @@
+// Runs of bytes in outcomes: writing them for the running model, matching them for the judge.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "model/bytes.h"
+#include "model/step.h"
+#include "program/trace.h"
+
+namespace shmcheck::model {
+
+class RunWriter {
+ public:
+  explicit RunWriter(std::vector<std::uint64_t>& words) : words_(words) {}
+  // Null stands for zeros.
+  void bytes(const std::uint8_t* data, std::uint64_t length) {
+    if (!data) {
+      put({program::RunKind::bytes, 0, 0, length});
+      return;
+    }
+    for (std::uint64_t i = 0; i < length;) {
+      std::uint64_t j = i + 1;
+      while (j < length && data[j] == data[i]) ++j;
+      put({program::RunKind::bytes, data[i], 0, j - i});
+      i = j;
+    }
+  }
+  void put(program::Run run) {
+    if (run.length == 0) return;
+    if (!words_.empty()) {
+      program::Run last = program::unpack_run(words_.back());
+      if (last.kind == run.kind && last.value == run.value && last.code == run.code) {
+        last.length += run.length;
+        words_.back() = program::pack(last);
+        return;
+      }
+    }
+    words_.push_back(program::pack(run));
+  }
+
+ private:
+  std::vector<std::uint64_t>& words_;
+};
+
+class RunReader {
+ public:
+  explicit RunReader(const std::vector<std::uint64_t>& words) : words_(words) { next(); }
+  bool done() const { return current_.length == 0; }
+  // The run at the current place, cut to what is left of it.
+  const program::Run& current() const { return current_; }
+  void take(std::uint64_t length) {
+    current_.length -= length;
+    if (current_.length == 0) next();
+  }
+  std::uint64_t left() const {
+    std::uint64_t sum = current_.length;
+    for (std::size_t i = at_; i < words_.size(); ++i) sum += program::unpack_run(words_[i]).length;
+    return sum;
+  }
+
+ private:
+  void next() {
+    current_ = {};
+    while (at_ < words_.size() && current_.length == 0) current_ = program::unpack_run(words_[at_++]);
+  }
+  const std::vector<std::uint64_t>& words_;
+  std::size_t at_ = 0;
+  program::Run current_;
+};
+
+std::string describe(const program::Run& run);
+
+// Matches `length` bytes (within one page) of an object from `offset` on with what was seen. `place` is the
+// distance from the start of the observation, for the report. `accepts(offset, byte)` decides where the page
+// does not say the same.
+template <typename Accepts>
+bool match_bytes(Step& s, RunReader& in, const ObjectBytes& bytes, std::uint64_t offset, std::uint64_t length,
+                 std::uint32_t page_size, C clause, std::uint64_t place, Accepts accepts) {
+  const PageRef* page = bytes.find(offset / page_size);
+  const std::uint8_t* data = page ? page->bytes() : nullptr;
+  bool certain = !bytes.has_doubts();
+  while (length > 0) {
+    const program::Run& run = in.current();
+    if (in.done() || run.kind != program::RunKind::bytes) {
+      s.diverge(clause, fmt::format("at +{}: the byte {:#04x}", place, bytes.at(offset, page_size)),
+                in.done() ? "the end of the data" : describe(run));
+      return false;
+    }
+    std::uint64_t part = std::min(run.length, length);
+    for (std::uint64_t i = 0; i < part; ++i) {
+      std::uint8_t expected = data ? data[(offset + i) % page_size] : std::uint8_t{0};
+      if (expected == run.value && certain) {
+        if (!data && run.value == 0) break;
+        continue;
+      }
+      if (accepts(offset + i, run.value)) continue;
+      s.diverge(clause, fmt::format("at +{}: the byte {:#04x}", place + i, expected),
+                fmt::format("{:#04x}", run.value));
+      return false;
+    }
+    in.take(part);
+    offset += part;
+    place += part;
+    length -= part;
+  }
+  return true;
+}
+
+}  // namespace shmcheck::model

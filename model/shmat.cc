@@ -1,0 +1,123 @@
+// shmat(2): checks in the order of do_shmat.
+#include <fmt/format.h>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEINVAL = 22, kEIDRM = 43;
+
+struct Request {
+  std::uint64_t address;  // after rounding
+  bool fixed, remap, read_only, exec;
+};
+
+// The address errors that come before the id is looked at.
+Request request_of(World& w, Step& s) {
+  using namespace program::shmat;
+  std::uint64_t address = w.value(s.op.addr), lba = w.facts().shmlba;
+  Request r{address, address != 0, (s.op.flags & kRemap) != 0, (s.op.flags & kReadOnly) != 0,
+            (s.op.flags & kExec) != 0};
+  if (address == 0) {
+    if (r.remap) s.must(kEINVAL, C::shmat_remap_null);
+  } else if (address % lba != 0) {
+    if (s.op.flags & kRound) {
+      r.address = address - address % lba;
+      if (r.address == 0 && r.remap) s.must(kEINVAL, C::shmat_remap_null);
+    } else {
+      s.must(kEINVAL, C::shmat_unaligned);
+    }
+  }
+  return r;
+}
+
+std::uint32_t wanted_access(const Request& r) {
+  return 4U | (r.read_only ? 0U : 2U) | (r.exec ? 1U : 0U);
+}
+
+void permission_errors(const ShmidKernel& k, const Process& p, Step& s, const Request& r) {
+  if (ipc_access(k.perm, p.cred, wanted_access(r))) return;
+  // shmctl(2) says that the execute bit is not used: D23.
+  Request without = r;
+  without.exec = false;
+  bool only_exec = ipc_access(k.perm, p.cred, wanted_access(without));
+  if (only_exec && !s.exact())
+    s.may(kEACCES, Freedom::documented_alternative);
+  else if (only_exec)
+    s.must(kEACCES, C::shmat_exec_flag);
+  else
+    s.must(kEACCES, r.read_only ? C::shmat_rdonly : C::shmat_rw_needs_both);
+}
+
+void placement_errors(World& w, Process& p, Step& s, const Request& r, std::uint64_t size) {
+  if (!r.fixed) return;
+  std::uint64_t pages = w.up(size);
+  bool wraps = r.address + size < r.address;
+  bool beyond = pages > w.facts().top || r.address > w.facts().top - pages;
+  bool overlaps = !wraps && !beyond && occupied(w, p, r.address, r.address + pages);
+  if (r.address != 0 && !r.remap) {
+    if (wraps)
+      s.must(kEINVAL, kENOMEM, C::shmat_invalid_addr);
+    else if (overlaps)
+      s.must(kEINVAL, C::shmat_occupied);
+  }
+  if (beyond) s.must(kENOMEM, kEINVAL, C::shmat_invalid_addr);
+  if (r.address < w.facts().min_address && !p.cred.capable) s.must(kEPERM, kEINVAL, C::shmat_invalid_addr);
+}
+
+}  // namespace
+
+void rule_shmat(World& w, Process& p, Step& s) {
+  const Op& op = s.op;
+  if (op.object == program::kSegmentNegative) s.must(kEINVAL, C::shmat_invalid_id);
+  Request r = request_of(w, s);
+  if (op.object == program::kSegmentBogus) s.must(kEINVAL, C::shmat_invalid_id);
+  std::int32_t segment =
+      op.object < program::kSegments ? static_cast<std::int32_t>(*w.segment_names[op.object]) : -1;
+  if (segment >= 0) {
+    const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
+    if (k.destroyed) {
+      s.must(kEINVAL, kEIDRM, C::shmat_removed_id);
+    } else {
+      permission_errors(k, p, s, r);
+      placement_errors(w, p, s, r, k.segsz);
+      if (k.segsz >= std::uint64_t{1} << 46) s.may(kENOMEM, Freedom::overcommit);
+    }
+  }
+  C success = r.remap ? C::shmat_remap : r.fixed ? C::shmat_explicit_addr : C::shmat_null_addr;
+  if (s.failed(success)) return;
+  ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
+  std::uint64_t pages = w.up(k.segsz);
+  std::uint64_t low = r.address;
+  if (r.fixed) {
+    s.returns(low, op.flags & program::shmat::kRound ? C::shmat_rnd : success);
+  } else {
+    low = s.chosen(free_range(w, p, pages), Freedom::address);
+    if (!s.expect(good_choice(w, p, low, pages), C::shmat_null_addr,
+                  [] { return std::string("a page-aligned address of a free range"); })) {
+      return;
+    }
+  }
+  std::uint8_t who = index_of(w, p);
+  // Attached before the old mappings go, so that an attach of the same segment below does not end it.
+  w.open_attach(static_cast<std::uint32_t>(segment), who, s.when, true);
+  w.unmap(who, low, low + pages, s.when);
+  w.ipc.segments[static_cast<std::size_t>(segment)].lprid.set(p.pid);
+  if (k.perm.mode & kShmDest) s.applies(C::shmat_marked_still_attachable);
+  Vma v;
+  v.low = low;
+  v.high = low + pages;
+  v.prot = static_cast<std::uint8_t>(program::kProtRead | (r.read_only ? 0 : program::kProtWrite) |
+                                     (r.exec ? program::kProtExec : 0));
+  v.shared = true;
+  v.may_write = !r.read_only;
+  v.writable_file = !r.read_only;
+  v.inode = static_cast<std::int32_t>(k.inode);
+  v.segment = segment;
+  v.attach = w.next_attach++;
+  w.mapping_names[op.result] = low;
+  p.memory.insert(std::move(v));
+}
+
+}  // namespace shmcheck::model

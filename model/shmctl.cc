@@ -1,0 +1,193 @@
+// shmctl(2): IPC_STAT, IPC_SET, IPC_RMID, SHM_LOCK, SHM_UNLOCK.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "model/shm_stat.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEINVAL = 22, kEIDRM = 43;
+using program::ShmCommand;
+
+bool moment_fits(const When& times, std::int64_t seen) {
+  if (times.any()) return true;
+  return std::any_of(times.values().begin(), times.values().end(),
+                     [=](const Moment& m) { return seen >= m.low && seen <= m.high; });
+}
+
+bool pid_fits(const Who& who, std::uint64_t seen) {
+  if (who.any()) return true;
+  return std::ranges::find(who.values(), seen) != who.values().end();
+}
+
+std::string times_text(const When& times) {
+  std::string text;
+  for (const Moment& m : times.values()) {
+    text += (text.empty() ? "" : " or ") +
+            (m.low == m.high ? fmt::format("{}", m.low) : fmt::format("{} to {}", m.low, m.high));
+  }
+  return text;
+}
+
+std::string process_name(const World& w, std::uint64_t pid) {
+  for (std::size_t i = 0; i < w.processes.size(); ++i) {
+    if (pid != 0 && w.processes[i].pid == pid) return fmt::format("{} (p{})", pid, i);
+  }
+  return fmt::format("{}", pid);
+}
+
+std::string pids_text(const World& w, const Who& who) {
+  std::string text;
+  for (std::uint64_t pid : who.values()) text += (text.empty() ? "" : " or ") + process_name(w, pid);
+  return text;
+}
+
+void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) {
+  if (p.cred.capable) return;
+  if (!ipc_owner(k.perm, p.cred)) s.must(kEPERM, C::shmctl_lock_who);
+  // RLIMIT_MEMLOCK bounds all locked segments of a user together.
+  else if (locking)
+    s.may(kENOMEM, Freedom::overcommit);
+}
+
+}  // namespace
+
+void make_shm_stat(const ShmidKernel& k, std::vector<std::uint64_t>& words) {
+  words.insert(words.end(), {k.perm.key, k.perm.uid, k.perm.gid, k.perm.cuid, k.perm.cgid, k.perm.mode,
+                             k.segsz, static_cast<std::uint64_t>(k.atim.newest().low),
+                             static_cast<std::uint64_t>(k.dtim.newest().low),
+                             static_cast<std::uint64_t>(k.ctim.newest().low), k.cprid.newest(),
+                             k.lprid.newest(), static_cast<std::uint64_t>(k.nattch)});
+}
+
+bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const std::uint64_t> seen) {
+  ShmidKernel& k = w.ipc.segments[segment];
+  if (seen.size() < program::kShmStatWords) {
+    s.diverge(C::shmctl_stat_copies, "the members of shmid_ds", "none");
+    return false;
+  }
+  struct Member {
+    std::size_t index;
+    const char* name;
+    std::uint64_t expected;
+    C clause;
+  };
+  const Member members[] = {
+      {0, "key", k.perm.key, k.perm.mode & kShmDest ? C::shmctl_rmid_key_freed : C::shmget_init_key},
+      {1, "uid", k.perm.uid, C::shmget_init_ids},
+      {2, "gid", k.perm.gid, C::shmget_init_ids},
+      {3, "cuid", k.perm.cuid, C::shmctl_set_creator_fixed},
+      {4, "cgid", k.perm.cgid, C::shmctl_set_creator_fixed},
+      {5, "mode", k.perm.mode, k.perm.mode & kShmDest ? C::shmctl_rmid_dest_flag : C::shmget_init_mode},
+      {6, "segsz", k.segsz, C::shmget_init_segsz}};
+  for (const Member& m : members) {
+    s.applies(m.clause);
+    if (seen[m.index] == m.expected) continue;
+    bool mode = m.index == 5;
+    s.diverge(m.clause,
+              mode ? fmt::format("mode={:#o}", m.expected) : fmt::format("{}={}", m.name, m.expected),
+              mode ? fmt::format("mode={:#o}", seen[5]) : fmt::format("{}={}", m.name, seen[m.index]));
+    return false;
+  }
+  struct Time {
+    std::size_t index;
+    const char* name;
+    const When* times;
+    C clause;
+  };
+  const Time times[] = {{7, "atime", &k.atim, C::shmat_atime},
+                        {8, "dtime", &k.dtim, C::shmdt_dtime_lpid},
+                        {9, "ctime", &k.ctim, C::shmget_init_ctime_cpid}};
+  for (const Time& t : times) {
+    if (!t.times->single()) s.uses(Freedom::implicit_times);
+    if (moment_fits(*t.times, static_cast<std::int64_t>(seen[t.index]))) continue;
+    s.diverge(t.clause, fmt::format("{}={}", t.name, times_text(*t.times)),
+              fmt::format("{}={}", t.name, static_cast<std::int64_t>(seen[t.index])));
+    return false;
+  }
+  struct Pid {
+    std::size_t index;
+    const char* name;
+    const Who* who;
+    C clause;
+  };
+  const Pid pids[] = {{10, "cpid", &k.cprid, C::shmget_init_ctime_cpid},
+                      {11, "lpid", &k.lprid, C::shmat_lpid}};
+  for (const Pid& p : pids) {
+    if (!p.who->single()) s.uses(Freedom::implicit_times);
+    if (pid_fits(*p.who, seen[p.index])) continue;
+    s.diverge(p.clause, fmt::format("{}={}", p.name, pids_text(w, *p.who)),
+              fmt::format("{}={}", p.name, process_name(w, seen[p.index])));
+    return false;
+  }
+  std::int64_t nattch = static_cast<std::int64_t>(seen[12]);
+  s.applies(C::shmat_nattch);
+  if (nattch == k.nattch) return true;
+  if (!s.exact() && nattch == w.attaches(segment)) {
+    s.uses(Freedom::split_count);
+    return true;
+  }
+  s.diverge(C::shmat_nattch, fmt::format("nattch={}", k.nattch), fmt::format("nattch={}", nattch));
+  return false;
+}
+
+void rule_shmctl(World& w, Process& p, Step& s) {
+  const Op& op = s.op;
+  auto command = static_cast<ShmCommand>(op.small);
+  if (op.object >= program::kSegments) s.must(kEINVAL, C::shmat_invalid_id);
+  if (command == ShmCommand::bad) s.must(kEINVAL, C::shmctl_bad_cmd);
+  std::uint32_t segment = op.object < program::kSegments ? *w.segment_names[op.object] : 0;
+  if (!s.must_fail()) {
+    const ShmidKernel& k = w.ipc.segments[segment];
+    bool owner = ipc_owner(k.perm, p.cred) || p.cred.capable;
+    if (k.destroyed)
+      s.must(kEINVAL, kEIDRM, C::shmctl_gone_id);
+    else if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
+      s.must(kEACCES, C::shmctl_stat_permission);
+    else if (command == ShmCommand::rmid && !owner)
+      s.must(kEPERM, C::shmctl_rmid_who);
+    else if (command == ShmCommand::set && !owner)
+      s.must(kEPERM, C::shmctl_set_who);
+    else if (command == ShmCommand::lock || command == ShmCommand::unlock)
+      lock_errors(k, p, s, command == ShmCommand::lock);
+  }
+  constexpr C success[] = {C::shmctl_stat_copies, C::shmctl_rmid_attached, C::shmctl_set_fields,
+                           C::shmctl_lock_flag,   C::shmctl_lock_flag,     C::shmctl_bad_cmd};
+  if (s.failed(success[op.small])) return;
+  ShmidKernel& k = w.ipc.segments[segment];
+  switch (command) {
+    case ShmCommand::stat:
+      if (s.running())
+        make_shm_stat(k, s.made().words);
+      else
+        match_shm_stat(w, s, segment, s.seen().words);
+      break;
+    case ShmCommand::rmid:
+      if (k.nattch == 0) {
+        s.applies(C::shmctl_rmid_unattached);
+        w.destroy_segment(segment);
+      } else {
+        k.perm.key = 0;
+        k.perm.mode |= kShmDest;
+      }
+      break;
+    case ShmCommand::set:
+      k.perm.uid = op.byte == 0 ? s.facts.uid : s.facts.other_uid[op.byte - 1];
+      k.perm.gid = op.byte == 0 ? s.facts.gid : k.perm.uid;
+      k.perm.mode = (k.perm.mode & ~0777U) | op.mode;
+      k.ctim.set(s.when);
+      break;
+    case ShmCommand::lock:
+      k.perm.mode |= kShmLocked;
+      break;
+    case ShmCommand::unlock:
+      k.perm.mode &= ~kShmLocked;
+      break;
+    case ShmCommand::bad:
+      break;
+  }
+}
+
+}  // namespace shmcheck::model

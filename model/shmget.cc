@@ -1,0 +1,96 @@
+// shmget(2): creation and look-up in the order of ipcget and newseg.
+#include <fmt/format.h>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr int kENOENT = 2, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kEINVAL = 22, kENOSPC = 28;
+constexpr std::uint32_t kKeyBase = 0x73686d00;  // the executor's keys k1… are this plus their number
+
+std::uint32_t requested_access(std::uint32_t mode) {
+  return (mode >> 6 | mode >> 3 | mode) & 7;
+}
+
+// Whether the machine may or may not be able to commit this much: far more than any machine has.
+constexpr std::uint64_t kHopeless = std::uint64_t{1} << 46;
+
+void creation_errors(World& w, Step& s, std::uint64_t size) {
+  const Facts& f = w.facts();
+  std::uint64_t pages = size / w.page() + (size % w.page() != 0);
+  if (size == 0)
+    s.must(kEINVAL, C::shmget_size_zero_create);
+  else if (size > f.shmmax)
+    s.must(kEINVAL, C::shmget_size_max);
+  if (f.shmall != 0 && f.private_ipc && pages + w.ipc.pages(w.page()) > f.shmall)
+    s.must(kENOSPC, C::limit_shmall);
+  if (static_cast<std::int64_t>(size) < 0)
+    s.must(kEINVAL, kENOMEM, C::shmget_size_unbacked);
+  else if (size >= kHopeless && !(s.op.flags & program::shmget::kNoReserve))
+    s.must(kENOMEM, C::shmget_size_unbacked);
+  else if (size >= kHopeless)
+    s.may(kENOMEM, Freedom::overcommit);
+  if (f.private_ipc && f.shmmni != 0 && w.ipc.in_use() >= f.shmmni) s.must(kENOSPC, C::limit_shmmni);
+}
+
+void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size) {
+  std::uint64_t last = w.ipc.segments.empty() ? ~std::uint64_t{0} : w.ipc.segments.back().id;
+  std::uint64_t id = s.chosen(last + 1 + 0x8000, Freedom::segment_id);
+  if (!s.running()) {
+    bool taken = w.ipc.find_id(id) >= 0;
+    s.expect(static_cast<std::int64_t>(id) >= 0 && id <= INT32_MAX && !taken, C::shmget_create,
+             [] { return std::string("a non-negative id that no other segment has"); });
+    bool again = !w.ipc.segments.empty() && w.ipc.segments.back().destroyed && w.ipc.segments.back().id == id;
+    if (s.profile >= Profile::defacto && !s.report().diverged) {
+      s.expect(!again, C::shmget_id_not_reused_soon,
+               [] { return std::string("another id than that of the segment just destroyed"); });
+    }
+  }
+  Inode object;
+  object.kind = InodeKind::segment;
+  object.size = size;
+  object.segment = static_cast<std::uint32_t>(w.ipc.segments.size());
+  ShmidKernel k;
+  k.perm = {key, p.cred.uid, p.cred.gid, p.cred.uid, p.cred.gid, s.op.mode};
+  k.inode = static_cast<std::uint32_t>(w.inodes.size());
+  k.id = id;
+  k.segsz = size;
+  k.atim.set({0, 0});
+  k.dtim.set({0, 0});
+  k.ctim.set(s.when);
+  k.cprid.set(p.pid);
+  k.lprid.set(0);
+  w.segment_names[s.op.result] = object.segment;
+  w.inodes.push_back(std::move(object));
+  w.ipc.segments.push_back(k);
+}
+
+}  // namespace
+
+void rule_shmget(World& w, Process& p, Step& s) {
+  using namespace program::shmget;
+  const Op& op = s.op;
+  std::uint64_t size = w.value(op.len);
+  std::uint32_t key = op.byte == 0 ? 0 : kKeyBase + op.byte;
+  std::int32_t found = key == 0 ? -1 : w.ipc.find_key(key);
+  bool creates = key == 0 || (op.flags & kCreat);
+  if (found < 0) {
+    if (!creates)
+      s.must(kENOENT, C::shmget_noent);
+    else
+      creation_errors(w, s, size);
+    if (s.failed(key == 0 ? C::shmget_private_creates : C::shmget_create)) return;
+    create(w, p, s, key, size);
+    return;
+  }
+  const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(found)];
+  if ((op.flags & kCreat) && (op.flags & kExcl)) s.must(kEEXIST, C::shmget_excl);
+  if (size > k.segsz) s.must(kEINVAL, C::shmget_size_bigger);
+  if (!ipc_access(k.perm, p.cred, requested_access(op.mode))) s.must(kEACCES, C::shmget_lookup_permission);
+  if (s.failed(size == 0 ? C::shmget_size_zero_lookup : C::shmget_lookup)) return;
+  s.returns(k.id, C::shmget_lookup);
+  w.segment_names[op.result] = static_cast<std::uint32_t>(found);
+}
+
+}  // namespace shmcheck::model

@@ -1,0 +1,232 @@
+#include "model/world.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace shmcheck::model {
+
+std::int32_t IpcIds::find_key(std::uint32_t key) const {
+  for (std::size_t i = segments.size(); i-- > 0;) {
+    if (!segments[i].destroyed && segments[i].perm.key == key) return static_cast<std::int32_t>(i);
+  }
+  return -1;
+}
+
+std::int32_t IpcIds::find_id(std::uint64_t id) const {
+  for (std::size_t i = segments.size(); i-- > 0;) {
+    if (!segments[i].destroyed && segments[i].id == id) return static_cast<std::int32_t>(i);
+  }
+  return -1;
+}
+
+std::size_t IpcIds::in_use() const {
+  return static_cast<std::size_t>(
+      std::count_if(segments.begin(), segments.end(), [](const ShmidKernel& s) { return !s.destroyed; }));
+}
+
+std::uint64_t IpcIds::pages(std::uint32_t page_size) const {
+  std::uint64_t sum = 0;
+  for (const ShmidKernel& s : segments) {
+    if (!s.destroyed) sum += (s.segsz + page_size - 1) / page_size;
+  }
+  return sum;
+}
+
+World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
+  paths.fill(-1);
+  for (Process& p : processes) p.files.fill(-1);
+  Process& p0 = processes[0];
+  p0.life = Life::alive;
+  p0.pid = root_pid;
+  p0.cred = {facts.uid, facts.gid, facts.capable};
+}
+
+bool World::bound(const program::Quantity& q) const {
+  return !q.names_mapping() || mapping_names[q.mapping()].has_value();
+}
+
+std::uint64_t World::value(const program::Quantity& q) const {
+  std::uint64_t base = 0;
+  switch (static_cast<program::Base>(q.base)) {
+    case program::Base::zero:
+      break;
+    case program::Base::arena:
+      base = facts_->arena;
+      break;
+    case program::Base::top:
+      base = facts_->top;
+      break;
+    case program::Base::half:
+      base = std::uint64_t{1} << 63;
+      break;
+    default:
+      base = *mapping_names[q.mapping()];
+      break;
+  }
+  return base + static_cast<std::uint64_t>(std::int64_t{q.pages} * page()) +
+         static_cast<std::uint64_t>(std::int64_t{q.bytes});
+}
+
+// --- memory ------------------------------------------------------------------------------------------------
+
+bool World::backed(const Vma& vma, std::uint64_t offset) const {
+  if (vma.inode < 0) return true;
+  std::uint64_t size = inodes[static_cast<std::size_t>(vma.inode)].size;
+  return offset < size || (size > 0 && offset / page() <= (size - 1) / page());
+}
+
+Access World::access(Process& process, std::uint64_t address, bool write) {
+  Vma* vma = process.memory.find(address);
+  if (!vma) return {Access::Kind::no_mapping, nullptr, 0};
+  // A write-only page is readable on every architecture we know of; see access.write-implies-read.
+  bool permitted = write ? (vma->prot & program::kProtWrite) != 0
+                         : (vma->prot & (program::kProtRead | program::kProtWrite | program::kProtExec)) != 0;
+  std::uint64_t offset = vma->object_offset(address, page());
+  if (!permitted) return {Access::Kind::protection, vma, offset};
+  if (!vma->shared && vma->copies.find(offset / page())) return {Access::Kind::byte, vma, offset};
+  if (!backed(*vma, offset)) return {Access::Kind::beyond_object, vma, offset};
+  return {Access::Kind::byte, vma, offset};
+}
+
+ObjectBytes& World::supply(Vma& vma, std::uint64_t offset) {
+  if (!vma.shared && (vma.inode < 0 || vma.copies.find(offset / page()))) return vma.copies;
+  return inodes[static_cast<std::size_t>(vma.inode)].bytes;
+}
+
+std::uint8_t World::load(Vma& vma, std::uint64_t offset) {
+  return supply(vma, offset).at(offset, page());
+}
+
+void World::copy_on_write(Vma& vma, std::uint64_t offset) {
+  std::uint64_t index = offset / page();
+  if (vma.copies.find(index)) return;
+  if (vma.inode < 0) {
+    vma.copies.put(index, PageRef());
+    return;
+  }
+  const ObjectBytes& file = std::as_const(inodes[static_cast<std::size_t>(vma.inode)]).bytes;
+  const PageRef* page_of_file = file.find(index);
+  vma.copies.put(index, page_of_file ? *page_of_file : PageRef());
+  auto keep = [&](const std::vector<Doubt>& doubts) {
+    for (const Doubt& d : doubts) {
+      if (d.low >= (index + 1) * page() || d.high <= index * page()) continue;
+      Doubt kept = d;
+      kept.low = std::max(kept.low, index * page());
+      kept.high = std::min(kept.high, (index + 1) * page());
+      kept.may_change = false;
+      vma.copies.doubt(std::move(kept));
+    }
+  };
+  keep(file.doubts());
+  keep(vma.older);
+}
+
+void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length) {
+  if (vma.shared) {
+    write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length);
+    return;
+  }
+  for (std::uint64_t at = down(offset); at < offset + length; at += page()) copy_on_write(vma, at);
+  vma.copies.write(offset, bytes, length, page());
+}
+
+void World::write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
+                         std::uint64_t length) {
+  inodes[inode].bytes.write(offset, bytes, length, page());
+}
+
+void World::fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length) {
+  inodes[inode].bytes.fill(offset, byte, length, page());
+}
+
+void World::resize(std::uint32_t index, std::uint64_t size) {
+  Inode& inode = inodes[index];
+  std::uint64_t before = inode.size;
+  inode.size = size;
+  if (size >= before) return;
+  std::uint64_t first_gone = up(size) / page();
+  inode.bytes.settle(size, UINT64_MAX);
+  inode.bytes.drop_from(first_gone);
+  if (size % page() != 0) inode.bytes.fill(size, 0, page() - size % page(), page());
+  for (Process& p : processes) {
+    if (p.life != Life::alive) continue;
+    for (Vma& v : p.memory.vmas()) {
+      if (v.shared || v.inode != static_cast<std::int32_t>(index)) continue;
+      v.copies.settle(up(size), UINT64_MAX);
+      v.copies.drop_from(first_gone);
+    }
+  }
+}
+
+// --- mappings ----------------------------------------------------------------------------------------------
+
+namespace {
+void note(When& times, Who& pids, Moment when, std::uint64_t pid, bool optional) {
+  if (optional) {
+    times.add(when);
+    pids.add(pid);
+  } else {
+    times.set(when);
+    pids.set(pid);
+  }
+}
+}  // namespace
+
+void World::open_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call) {
+  ShmidKernel& s = ipc.segments[segment];
+  ++s.nattch;
+  note(s.atim, s.lprid, when, processes[who].pid, implicit_updates_optional && !explicit_call);
+}
+
+void World::close_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call) {
+  ShmidKernel& s = ipc.segments[segment];
+  --s.nattch;
+  note(s.dtim, s.lprid, when, processes[who].pid, implicit_updates_optional && !explicit_call);
+  if (s.nattch == 0 && (s.perm.mode & kShmDest)) destroy_segment(segment);
+}
+
+void World::destroy_segment(std::uint32_t segment) {
+  ShmidKernel& s = ipc.segments[segment];
+  s.destroyed = true;
+  inodes[s.inode].bytes = ObjectBytes();
+}
+
+void World::split_at(std::uint8_t who, std::uint64_t address, Moment when) {
+  std::int32_t segment = processes[who].memory.split(address, page());
+  if (segment >= 0) open_attach(static_cast<std::uint32_t>(segment), who, when, false);
+}
+
+void World::unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Moment when) {
+  AddressSpace& memory = processes[who].memory;
+  split_at(who, low, when);
+  split_at(who, high, when);
+  std::size_t first = memory.first_above(low);
+  std::size_t last = first;
+  std::vector<Vma>& vmas = memory.vmas();
+  while (last < vmas.size() && vmas[last].low < high) {
+    if (vmas[last].segment >= 0)
+      close_attach(static_cast<std::uint32_t>(vmas[last].segment), who, when, false);
+    ++last;
+  }
+  vmas.erase(vmas.begin() + static_cast<std::ptrdiff_t>(first),
+             vmas.begin() + static_cast<std::ptrdiff_t>(last));
+}
+
+void World::end_process(std::uint8_t who, Moment when) {
+  unmap(who, 0, UINT64_MAX, when);
+  processes[who].files.fill(-1);
+  processes[who].life = Life::dead;
+}
+
+std::int64_t World::attaches(std::uint32_t segment) const {
+  std::set<std::pair<std::size_t, std::uint32_t>> distinct;
+  for (std::size_t p = 0; p < processes.size(); ++p) {
+    for (const Vma& v : processes[p].memory.vmas()) {
+      if (v.segment == static_cast<std::int32_t>(segment)) distinct.emplace(p, v.attach);
+    }
+  }
+  return static_cast<std::int64_t>(distinct.size());
+}
+
+}  // namespace shmcheck::model
