@@ -33,7 +33,7 @@ struct Facts {
   std::vector<Range> own;                      // the executor's memory, never touched by an op
   std::uint32_t uid = 0, gid = 0;              // of u0
   std::uint32_t other_uid[2] = {0, 0};         // of u1, u2 (gid alike); 0 if the target has none
-  bool capable = true;                         // u0 has all capabilities
+  bool capable = true;                         // u0 has the capabilities that clauses speak of
   bool private_ipc = true;                     // segments of the namespace are all ours
   std::uint64_t shmmax = 0, shmall = 0, shmmni = 0;
   bool operator==(const Facts&) const = default;

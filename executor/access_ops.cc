@@ -1,0 +1,149 @@
+// Ops that touch memory: single loads and stores, and observers of whole ranges.
+#include <algorithm>
+#include <cstring>
+
+#include "executor/call.h"
+#include "executor/fault.h"
+#include "executor/runs.h"
+
+namespace shmcheck::executor {
+namespace {
+
+// --- one access of 1, 2, 4 or 8 bytes --------------------------------------------------------------------
+
+struct Access {
+  std::uint64_t address, value;
+  std::uint8_t log;
+  bool is_store;
+};
+
+// One instruction where the architecture can access unaligned memory at all.
+template <typename T>
+struct __attribute__((packed)) Unaligned {
+  T value;
+};
+
+template <typename T>
+void access_as(Access& a) {
+  std::uint64_t moved = 0;
+  if (a.address % sizeof(T) == 0) {
+    auto* at = reinterpret_cast<volatile T*>(a.address);
+    if (a.is_store) {
+      *at = static_cast<T>(a.value);
+    } else {
+      moved = *at;
+    }
+  } else {
+    auto* at = reinterpret_cast<volatile Unaligned<T>*>(a.address);
+    if (a.is_store) {
+      at->value = static_cast<T>(a.value);
+    } else {
+      moved = at->value;
+    }
+  }
+  if (!a.is_store) a.value = moved;
+}
+
+void access_memory(void* argument) {
+  auto& a = *static_cast<Access*>(argument);
+  switch (a.log) {
+    case 0:
+      return access_as<std::uint8_t>(a);
+    case 1:
+      return access_as<std::uint16_t>(a);
+    case 2:
+      return access_as<std::uint32_t>(a);
+    default:
+      return access_as<std::uint64_t>(a);
+  }
+}
+
+// Between bytes in memory order (byte i at bits 8i) and the number that this machine's instruction moves.
+std::uint64_t to_machine(std::uint64_t v, unsigned log) {
+  if constexpr (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) return v;
+  return __builtin_bswap64(v) >> (64 - (8U << log));
+}
+
+void perform_access(Call& call, bool is_store) {
+  const Op& op = call.op;
+  Access access{call.at.addr, to_machine(op.value, op.small), op.small, is_store};
+  auto disposition = static_cast<Disposition>(op.byte);
+  if (disposition != Disposition::caught) {
+    set_disposition(disposition);
+    access_memory(&access);
+    set_disposition(Disposition::caught);
+  } else if (Fault fault; !guarded(access_memory, &access, fault)) {
+    call.outcome.kind = OutcomeKind::signal;
+    call.outcome.signal = static_cast<std::uint8_t>(fault.signal);
+    call.outcome.code = static_cast<std::uint8_t>(fault.code);
+    call.outcome.address = fault.address;
+    return;
+  }
+  if (!is_store) call.outcome.value = to_machine(access.value, op.small);
+}
+
+// --- contents
+// --------------------------------------------------------------------------------------------------
+
+// A range inside one page, and how far its scan came.
+struct Scan {
+  std::span<const std::uint8_t> bytes;
+  Words* runs;
+};
+
+void scan_bytes(void* argument) {
+  auto& scan = *static_cast<Scan*>(argument);
+  while (!scan.bytes.empty()) {
+    std::size_t n = equal_prefix(scan.bytes);
+    scan.runs->push_run({program::RunKind::bytes, scan.bytes[0], 0, n});
+    scan.bytes = scan.bytes.subspan(n);
+  }
+}
+
+void contents_by_load(Words& words, std::uint64_t address, std::uint64_t length) {
+  Scan scan{{reinterpret_cast<const std::uint8_t*>(address), length}, &words};
+  Fault fault;
+  if (guarded(scan_bytes, &scan, fault)) return;
+  words.push_run({program::RunKind::signal, static_cast<std::uint8_t>(fault.signal),
+                  static_cast<std::uint8_t>(fault.code), scan.bytes.size()});
+}
+
+// What the kernel reads on the process's behalf, through a pipe that never holds more than this.
+void contents_by_kernel(Words& words, std::uint64_t address, std::uint64_t length) {
+  std::span<std::uint8_t> bounce = bounce_area();
+  while (length > 0) {
+    long n = sys(SYS_write, kPipeWrite, address, length);
+    if (n > 0) n = sys(SYS_read, kPipeRead, bounce.data(), n);
+    if (n <= 0) {
+      words.push_run({program::RunKind::error, static_cast<std::uint8_t>(-n), 0, length});
+      return;
+    }
+    push_byte_runs(words, bounce.first(static_cast<std::size_t>(n)));
+    address += static_cast<std::uint64_t>(n);
+    length -= static_cast<std::uint64_t>(n);
+  }
+}
+
+}  // namespace
+
+void perform_load(Call& call) {
+  perform_access(call, false);
+}
+void perform_store(Call& call) {
+  perform_access(call, true);
+}
+
+void perform_contents(Call& call) {
+  auto one_page = static_cast<program::Via>(call.op.small) == program::Via::kernel ? contents_by_kernel
+                                                                                   : contents_by_load;
+  std::uint64_t page = target.layout.page;
+  std::uint64_t address = call.at.addr, left = call.at.len;
+  while (left > 0) {
+    std::uint64_t length = std::min(left, page - address % page);
+    one_page(call.words, address, length);
+    address += length;
+    left -= length;
+  }
+}
+
+}  // namespace shmcheck::executor

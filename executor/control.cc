@@ -1,0 +1,75 @@
+#include "executor/control.h"
+
+#include <sys/mman.h>
+
+namespace shmcheck::executor {
+
+Control* control = nullptr;
+Target target;
+
+namespace {
+
+// Offsets of the areas from kControlAddress; all multiples of the page size.
+struct Areas {
+  std::size_t frame, words, bounce, end;
+};
+
+constexpr std::size_t kFrameBytes = program::kFrameHeaderBytes + program::kMaxPayload;
+
+Areas areas() {
+  const program::Layout& layout = target.layout;
+  Areas a;
+  a.frame = layout.round_up(sizeof(Control));
+  a.words = a.frame + layout.round_up(kFrameBytes);
+  // One word a byte in the worst `contents`; far more than the rows of any `maps`.
+  a.bounce = a.words + (program::kMaxIoPages + 1) * layout.page * sizeof(std::uint64_t);
+  a.end = a.bounce + (program::kMaxIoPages + 1) * layout.page;
+  return a;
+}
+
+template <typename T>
+std::span<T> area(std::size_t begin, std::size_t bytes) {
+  return {reinterpret_cast<T*>(kControlAddress + begin), bytes / sizeof(T)};
+}
+
+long map_at(std::uint64_t address, std::size_t bytes, int sharing) {
+  long got = sys(SYS_mmap, address, bytes, PROT_READ | PROT_WRITE,
+                 sharing | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (failed(got)) return got;
+  return static_cast<std::uint64_t>(got) == address ? 0 : -EEXIST;
+}
+
+}  // namespace
+
+long map_control() {
+  long wrong = map_at(kControlAddress, areas().end, MAP_SHARED);
+  if (wrong != 0) return wrong;
+  control = reinterpret_cast<Control*>(kControlAddress);
+  wrong = map_at(kInputAddress, kFrameBytes, MAP_PRIVATE);
+  if (wrong != 0) return wrong;
+  return sys(SYS_madvise, kInputAddress, kFrameBytes, MADV_DONTFORK);
+}
+
+std::span<std::uint8_t> frame_area() {
+  return area<std::uint8_t>(areas().frame, kFrameBytes);
+}
+std::span<std::uint8_t> result_area() {
+  return frame_area().subspan(program::kFrameHeaderBytes);
+}
+std::span<std::uint64_t> words_area() {
+  return area<std::uint64_t>(areas().words, areas().bounce - areas().words);
+}
+std::span<std::uint8_t> bounce_area() {
+  return area<std::uint8_t>(areas().bounce, areas().end - areas().bounce);
+}
+std::span<std::uint8_t> input_area() {
+  return {reinterpret_cast<std::uint8_t*>(kInputAddress), kFrameBytes};
+}
+
+void record(const OutcomeHead& head, std::span<const std::uint64_t> words) {
+  if (append_record(result_area(), control->cursor, head, words)) return;
+  store(control->overflow, 1);
+  store(control->done, 1);
+}
+
+}  // namespace shmcheck::executor

@@ -1,0 +1,107 @@
+// The memory that supervisor and program processes share, and the facts that never change after the start.
+//
+// It lies at fixed addresses below every user address space that matters (User-Mode Linux has 39 bits), far
+// from the arena and from where kernels place mappings. All of it is among the own ranges that ops never
+// reach.
+#pragma once
+
+#include <sys/types.h>
+
+#include <span>
+
+#include "executor/sys.h"
+#include "program/frame.h"
+#include "program/withheld.h"
+
+namespace shmcheck::executor {
+
+using program::kMappings;
+using program::kMaxOps;
+using program::kProcesses;
+using program::kSegments;
+using program::Op;
+using program::OpCode;
+using program::OutcomeHead;
+using program::OutcomeKind;
+using program::Range;
+
+inline constexpr std::uint64_t kControlAddress = 0x10'0000'0000;
+inline constexpr std::uint64_t kInputAddress = 0x11'0000'0000;  // the supervisor's alone
+inline constexpr std::uint64_t kArenaAddress = 0x20'0000'0000;
+inline constexpr std::uint32_t kArenaPages = 32;
+inline constexpr std::int32_t kKeyBase = 0x73686d00;  // k1 is kKeyBase + 1
+
+// Descriptors that program processes inherit. Slot fK is kFirstSlot + K in every process.
+inline constexpr int kPipeRead = 60, kPipeWrite = 61, kFirstSlot = 100, kNeverOpen = 999;
+
+// One process of the program. `turn` is what it sleeps on; `alive` is what a killer of it sleeps on.
+struct alignas(64) ProcessSlot {
+  Word turn;
+  Word alive;
+  pid_t pid;
+};
+
+struct FileIdentity {
+  std::uint64_t device, inode;
+  std::uint8_t path;
+};
+inline constexpr std::size_t kMaxIdentities = 256;
+
+struct Control {
+  Word event;     // bumped by SIGCHLD and by `done`; the supervisor sleeps on it
+  Word done;      // all steps are recorded
+  Word overflow;  // a record did not fit
+  Word op_count;
+  std::int64_t step_before;  // clock at the begin of the step that is being performed
+
+  std::uint16_t mappings_bound;
+  std::uint8_t segments_bound;
+  std::uint8_t paths_created;
+  std::uint64_t mapping[kMappings];
+  std::int32_t segment[kSegments];
+  ProcessSlot process[kProcesses];
+
+  bool observes_maps;  // some op is `maps`, so opened files are identified
+  std::uint32_t identity_count;
+  FileIdentity identity[kMaxIdentities];
+
+  std::uint32_t id_count;  // of all segments that shmget returned
+  std::int32_t ids[kMaxOps];
+
+  program::ResultCursor cursor;  // its `records` is the index of the step that comes next
+  Op ops[kMaxOps];
+};
+
+// What is known before the first program and inherited by every process.
+struct Target {
+  program::Layout layout;
+  Range own[64];
+  std::size_t own_count = 0;
+  bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
+  std::uint32_t uid = 0, gid = 0;
+  std::uint32_t other_uid[2] = {0, 0};  // gid alike
+  std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have
+  std::uint32_t op_timeout_ms = 3000;
+};
+
+extern Control* control;
+extern Target target;
+
+// Areas behind the control block: the result frame, words of one outcome, bytes on their way.
+std::span<std::uint8_t> frame_area();   // kFrameHeaderBytes, then the payload
+std::span<std::uint8_t> result_area();  // the payload
+std::span<std::uint64_t> words_area();
+std::span<std::uint8_t> bounce_area();  // kMaxIoPages and a bit
+std::span<std::uint8_t> input_area();   // not inherited by program processes
+
+// Maps all of it; 0 or -errno.
+long map_control();
+
+// Appends to the result; sets `overflow` and `done` if it does not fit.
+void record(const OutcomeHead& head, std::span<const std::uint64_t> words = {});
+
+inline bool is_alive(unsigned process) {
+  return load(control->process[process].alive) != 0;
+}
+
+}  // namespace shmcheck::executor

@@ -1,0 +1,101 @@
+// Ops on files: paths n0… of the current directory, descriptor slots f0… at fixed numbers.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cstring>
+
+#include "executor/call.h"
+#include "executor/runs.h"
+
+namespace shmcheck::executor {
+namespace {
+
+constexpr FlagPair kOpenFlags[] = {{program::openflag::kCreat, O_CREAT},
+                                   {program::openflag::kExcl, O_EXCL},
+                                   {program::openflag::kTrunc, O_TRUNC},
+                                   {program::openflag::kAppend, O_APPEND}};
+constexpr long kAccess[] = {O_RDONLY, O_RDWR, O_WRONLY};
+
+// `maps` tells files apart by device and inode.
+void remember_identity(int fd, std::uint8_t path) {
+  struct stat st;
+  if (control->identity_count == kMaxIdentities || failed(sys(SYS_fstat, fd, &st))) return;
+  control->identity[control->identity_count++] = {st.st_dev, st.st_ino, path};
+}
+
+struct PathName {
+  explicit PathName(std::uint8_t object) { text[1] = static_cast<char>('0' + object); }
+  char text[3] = "n0";
+};
+
+}  // namespace
+
+// The slot's number is taken from its old file only when the new one is open.
+void perform_open(Call& call) {
+  const Op& op = call.op;
+  PathName path(op.object);
+  long flags = translate(op.flags, kOpenFlags) | kAccess[op.small];
+  long fd = sys(SYS_openat, AT_FDCWD, path.text, flags, op.mode);
+  if (!failed(fd)) {
+    int slot = descriptor(op.result);
+    long moved = sys(SYS_dup3, fd, slot, 0);
+    sys(SYS_close, fd);
+    if ((op.flags & program::openflag::kCreat) != 0) {
+      control->paths_created = static_cast<std::uint8_t>(control->paths_created | 1U << op.object);
+    }
+    if (!failed(moved) && control->observes_maps) remember_identity(slot, op.object);
+    fd = moved;
+  }
+  settle(call, fd);
+}
+
+void perform_close(Call& call) {
+  settle(call, sys(SYS_close, descriptor(call.op.object)));
+}
+
+void perform_unlink(Call& call) {
+  settle(call, sys(SYS_unlinkat, AT_FDCWD, PathName(call.op.object).text, 0));
+}
+
+void perform_ftruncate(Call& call) {
+  settle(call, sys(SYS_ftruncate, descriptor(call.op.object), call.at.len));
+}
+
+void perform_truncate(Call& call) {
+  settle(call, sys(SYS_truncate, PathName(call.op.object).text, call.at.len));
+}
+
+void perform_pread(Call& call) {
+  std::uint8_t* buffer = bounce_area().data();
+  long n = sys(SYS_pread64, descriptor(call.op.object), buffer, call.at.len, call.at.off);
+  settle(call, n);
+  if (n > 0) push_byte_runs(call.words, {buffer, static_cast<std::size_t>(n)});
+}
+
+void perform_pwrite(Call& call) {
+  std::uint8_t* buffer = bounce_area().data();
+  std::memset(buffer, call.op.byte, call.at.len);
+  settle_value(call, sys(SYS_pwrite64, descriptor(call.op.object), buffer, call.at.len, call.at.off));
+}
+
+void perform_pread_to(Call& call) {
+  settle_value(call, sys(SYS_pread64, descriptor(call.op.object), call.at.addr, call.at.len, call.at.off));
+}
+
+void perform_pwrite_from(Call& call) {
+  settle_value(call, sys(SYS_pwrite64, descriptor(call.op.object), call.at.addr, call.at.len, call.at.off));
+}
+
+void perform_fstat(Call& call) {
+  struct stat st;
+  long result = sys(SYS_fstat, descriptor(call.op.object), &st);
+  settle(call, result);
+  if (failed(result)) return;
+  call.words.push(static_cast<std::uint64_t>(st.st_size));
+  call.words.push(st.st_nlink);
+  call.words.push(st.st_mode);
+  call.words.push(st.st_uid);
+  call.words.push(st.st_gid);
+}
+
+}  // namespace shmcheck::executor

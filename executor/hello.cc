@@ -1,0 +1,146 @@
+#include "executor/hello.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/utsname.h>
+
+#include "executor/control.h"
+
+namespace shmcheck::executor {
+namespace {
+
+Text<8192> absences;
+Text<32768> payload;
+
+constexpr std::uint64_t kXfsMagic = 0x58465342;
+
+struct FileSystemName {
+  std::uint64_t type;
+  std::string_view name;
+};
+constexpr FileSystemName kFileSystems[] = {{TMPFS_MAGIC, "tmpfs"},
+                                           {EXT4_SUPER_MAGIC, "ext4"},
+                                           {kXfsMagic, "xfs"},
+                                           {BTRFS_SUPER_MAGIC, "btrfs"},
+                                           {OVERLAYFS_SUPER_MAGIC, "overlay"}};
+
+std::string_view file_system_name(std::uint64_t type) {
+  for (const FileSystemName& known : kFileSystems) {
+    if (known.type == type) return known.name;
+  }
+  return "other";
+}
+
+std::string_view yes_no(bool b) {
+  return b ? "yes" : "no";
+}
+
+// The first number of a file under /proc/sys, or `fallback`.
+std::uint64_t read_number(const char* path, std::uint64_t fallback) {
+  long fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (failed(fd)) return fallback;
+  char text[32];
+  long n = sys(SYS_read, fd, text, sizeof text);
+  sys(SYS_close, fd);
+  std::uint64_t v = 0;
+  long i = 0;
+  for (; i < n && text[i] >= '0' && text[i] <= '9'; ++i) v = v * 10 + static_cast<unsigned>(text[i] - '0');
+  return i > 0 ? v : fallback;
+}
+
+// At most three numbers, as facts.h packs them: `6.18.44-x` is 6.18.44.
+void put_release(const char* text) {
+  for (int part = 0; part < 3; ++part) {
+    std::uint64_t v = 0;
+    for (; *text >= '0' && *text <= '9'; ++text) v = v * 10 + static_cast<unsigned>(*text - '0');
+    if (*text == '.') ++text;
+    payload << (part > 0 ? "." : "") << (part > 0 && v > 255 ? std::uint64_t{255} : v);
+  }
+}
+
+void put_lower(const char* text) {
+  for (; *text != '\0'; ++text) {
+    char c = *text >= 'A' && *text <= 'Z' ? static_cast<char>(*text - 'A' + 'a') : *text;
+    payload << std::string_view(&c, 1);
+  }
+}
+
+// Those that the documents of shared memory and files speak of. Containers often lack others.
+constexpr unsigned kCapabilities[] = {CAP_CHOWN,    CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
+                                      CAP_FOWNER,   CAP_FSETID,       CAP_KILL,
+                                      CAP_IPC_LOCK, CAP_IPC_OWNER,    CAP_SYS_ADMIN};
+
+bool is_capable() {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (failed(sys(SYS_capget, &header, data))) return false;
+  for (unsigned cap : kCapabilities) {
+    if ((data[cap / 32].effective >> cap % 32 & 1) == 0) return false;
+  }
+  return true;
+}
+
+void put_limits() {
+  shminfo info = {};
+  sys(SYS_shmctl, 0, IPC_INFO, &info);
+  payload << " shmmax=" << read_number("/proc/sys/kernel/shmmax", info.shmmax)
+          << " shmall=" << read_number("/proc/sys/kernel/shmall", info.shmall)
+          << " shmmni=" << read_number("/proc/sys/kernel/shmmni", info.shmmni);
+}
+
+void put_own() {
+  payload << " own=";
+  for (std::size_t i = 0; i < target.own_count; ++i) {
+    if (i > 0) payload << ",";
+    payload.hex(target.own[i].low) << "-";
+    payload.hex(target.own[i].high);
+  }
+}
+
+// The words of program::to_text(Facts).
+void put_facts(const Place& place) {
+  utsname name;
+  sys(SYS_uname, &name);
+  payload << "facts protocol=" << static_cast<int>(program::kProtocol) << " kernel=";
+  put_lower(name.sysname);
+  payload << " release=";
+  put_release(name.release);
+  payload << " arch=" << name.machine
+          << " endian=" << (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? "little" : "big")
+          << " page=" << target.layout.page << " shmlba=" << target.layout.shmlba
+          << " fs=" << file_system_name(place.type) << " fs_block=" << place.block << " arena=";
+  payload.hex(kArenaAddress) << " arena_pages=" << kArenaPages << " top=";
+  payload.hex(target.layout.top) << " min_address=";
+  payload.hex(read_number("/proc/sys/vm/mmap_min_addr", 65536));
+  put_own();
+  payload << " uid=" << target.uid << " gid=" << target.gid << " other_uid=" << target.other_uid[0] << ","
+          << target.other_uid[1] << " capable=" << yes_no(is_capable())
+          << " private_ipc=" << yes_no(target.private_ipc);
+  put_limits();
+  payload << "\n";
+}
+
+}  // namespace
+
+void say_absent(std::string_view thing, std::string_view evidence) {
+  absences << "absent " << thing << ": " << evidence << "\n";
+}
+
+void say_absent(std::string_view thing, std::string_view call, long error) {
+  absences << "absent " << thing << ": " << call << ": " << error_name(error) << "\n";
+}
+
+std::string_view hello_payload(std::span<const Place> places) {
+  payload = {};
+  char version[4];
+  program::put_little(reinterpret_cast<std::uint8_t*>(version), std::uint32_t{program::kProtocol});
+  payload << std::string_view(version, sizeof version);
+  for (const Place& place : places) put_facts(place);
+  payload << absences.view();
+  return payload.view();
+}
+
+}  // namespace shmcheck::executor

@@ -1,0 +1,103 @@
+#include "executor/init.h"
+
+#include <fcntl.h>
+#include <linux/reboot.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/reboot.h>
+#include <sys/stat.h>
+#include <termios.h>
+
+#include "executor/control.h"
+#include "executor/hello.h"
+
+namespace shmcheck::executor {
+namespace {
+
+constexpr const char* kDefaultChannel = "/dev/ttyS0";
+constexpr const char* kDefaultDisk = "/dev/ubda";
+
+struct Mount {
+  const char* type;
+  const char* directory;
+};
+constexpr Mount kMounts[] = {{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}};
+
+// The value of `key` on the kernel command line; `text` is cut into words.
+const char* take_value(char* text, std::string_view key) {
+  for (char* at = text; *at != '\0';) {
+    char* end = at;
+    while (*end != '\0' && *end != ' ' && *end != '\n') ++end;
+    std::string_view word(at, static_cast<std::size_t>(end - at));
+    if (word.starts_with(key)) {
+      *end = '\0';
+      return at + key.size();
+    }
+    at = *end == '\0' ? end : end + 1;
+  }
+  return nullptr;
+}
+
+// A copy of the command line for every key, since the values stay in it.
+const char* kernel_option(std::string_view key) {
+  static char copies[4][4096];
+  static unsigned used = 0;
+  if (used == std::size(copies)) return nullptr;
+  long fd = sys(SYS_openat, AT_FDCWD, "/proc/cmdline", O_RDONLY | O_CLOEXEC);
+  if (failed(fd)) return nullptr;
+  char* text = copies[used++];
+  long n = sys(SYS_read, fd, text, sizeof copies[0] - 1);
+  sys(SYS_close, fd);
+  text[failed(n) ? 0 : n] = '\0';
+  return take_value(text, key);
+}
+
+// Not to echo, not to translate, no signals and no flow control; a pipe or socket has none of it anyway.
+void make_raw(int fd) {
+  termios settings;
+  if (tcgetattr(fd, &settings) != 0) return;
+  cfmakeraw(&settings);
+  tcsetattr(fd, TCSANOW, &settings);
+}
+
+}  // namespace
+
+bool become_init(Options& options, Sentence& wrong) {
+  for (const Mount& m : kMounts) {
+    sys(SYS_mkdirat, AT_FDCWD, m.directory, 0755);  // EEXIST as a rule
+    long result = sys(SYS_mount, m.type, m.directory, m.type, 0, nullptr);
+    if (failed(result)) say_absent(m.directory, "mount", result);
+  }
+  sys(SYS_mkdirat, AT_FDCWD, "/tmpfs", 0755);
+  target.is_init = target.private_ipc = target.private_pids = true;
+  const char* channel = kernel_option("shmcheck.channel=");
+  if (channel == nullptr) channel = kDefaultChannel;
+  const char* disk = kernel_option("shmcheck.disk=");
+  options.ext4_device = disk == nullptr ? kDefaultDisk : disk;
+  const char* timeout = kernel_option("shmcheck.timeout=");
+  if (timeout != nullptr && !parse_number(timeout, options.op_timeout_ms)) {
+    say_absent("shmcheck.timeout", "the kernel command line has no number there");
+  }
+  long fd = sys(SYS_openat, AT_FDCWD, channel, O_RDWR | O_NOCTTY | O_CLOEXEC);
+  if (failed(fd)) {
+    wrong << "the channel " << channel << " cannot be opened: " << error_name(fd);
+    return false;
+  }
+  make_raw(static_cast<int>(fd));
+  options.in = options.out = static_cast<int>(fd);
+  return true;
+}
+
+void power_off(std::string_view last_words) {
+  if (!last_words.empty()) {
+    sys(SYS_write, 2, last_words.data(), last_words.size());
+    sys(SYS_write, 2, "\n", 1);
+  }
+  sys(SYS_kill, -1, SIGKILL);
+  sys(SYS_sync);
+  sys(SYS_reboot, LINUX_REBOOT_MAGIC1, LINUX_REBOOT_MAGIC2, LINUX_REBOOT_CMD_POWER_OFF, nullptr);
+  sys(SYS_exit_group, 1);
+  __builtin_unreachable();
+}
+
+}  // namespace shmcheck::executor

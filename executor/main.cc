@@ -1,0 +1,156 @@
+// The executor: runs programs on the target and writes down what happened. docs/executor.md
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include <cstring>
+
+#include "executor/exec.h"
+#include "executor/hello.h"
+#include "executor/init.h"
+#include "executor/namespaces.h"
+#include "executor/own_ranges.h"
+#include "executor/segments.h"
+#include "executor/supervisor.h"
+#include "executor/users.h"
+#include "executor/vdso.h"
+
+namespace shmcheck::executor {
+namespace {
+
+using program::FrameType;
+
+struct Server {
+  Channel channel;
+  cpu_set_t cpus;  // where the executor could run before it chose one
+  std::size_t place_count = 0;
+  Place places[kMaxPlaces];
+  int current = -1;  // place whose directory is current
+};
+
+// All processes of a program share a core: a hand-over across two costs many times as much.
+void pin(Server& server, const Options& options) {
+  sched_getaffinity(0, sizeof server.cpus, &server.cpus);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  unsigned cpu = static_cast<unsigned>(options.cpu);
+  if (options.cpu < 0 && failed(sys(SYS_getcpu, &cpu, nullptr, nullptr))) cpu = 0;
+  CPU_SET(cpu % CPU_SETSIZE, &one);
+  long result = sys(SYS_sched_setaffinity, 0, sizeof one, &one);
+  if (failed(result)) say_absent("one CPU", "sched_setaffinity", result);
+}
+
+// Everything that must be true before the hello. False with a sentence.
+bool prepare(const Options& options, Server& server, Sentence& wrong) {
+  signal(SIGPIPE, SIG_IGN);
+  sys(SYS_umask, 0);
+  pin(server, options);
+  find_users(options);
+  server.place_count = prepare_places(options, server.places);
+  if (server.place_count == 0) {
+    wrong << "no directory for files of programs: " << hello_payload({}).substr(4);
+    return false;
+  }
+  prepare_vdso();
+  long result = prepare_supervisor();
+  if (failed(result)) {
+    wrong << "the supervisor could not be prepared: " << error_name(result);
+    return false;
+  }
+  if (!target.private_ipc) target.foreign_keys = find_foreign_keys();
+  return find_own_ranges(wrong);
+}
+
+bool answer_run(Server& server, std::uint32_t sequence, std::span<const std::uint8_t> payload) {
+  if (payload.empty() || payload[0] >= server.place_count) {
+    return server.channel.send(FrameType::error, sequence, "the run frame names no file system of the hello");
+  }
+  if (server.current != payload[0]) {
+    long result = sys(SYS_fchdir, server.places[payload[0]].directory);
+    if (failed(result)) {
+      return server.channel.send(FrameType::error, sequence, "the directory for files cannot be entered");
+    }
+    server.current = payload[0];
+  }
+  return run_program(server.channel, sequence, payload.subspan(1));
+}
+
+// False when the executor is to end.
+bool answer(Server& server, const program::FrameHeader& header, std::span<const std::uint8_t> payload) {
+  switch (header.type) {
+    case FrameType::run:
+      return answer_run(server, header.sequence, payload);
+    case FrameType::exec:
+      return run_command(server.channel, header.sequence, payload, server.cpus);
+    case FrameType::quit:
+      return false;
+    default:
+      return server.channel.send(FrameType::error, header.sequence,
+                                 "a host has no business to send such frames");
+  }
+}
+
+void serve(Server& server) {
+  for (;;) {
+    program::FrameHeader header;
+    std::span<const std::uint8_t> payload;
+    program::FrameFault fault;
+    switch (server.channel.receive(header, payload, fault)) {
+      case Channel::Got::closed:
+        return;
+      case Channel::Got::damaged:
+        server.channel.send(FrameType::error, header.sequence, sentence(fault));
+        return;
+      case Channel::Got::frame:
+        if (!answer(server, header, payload)) return;
+    }
+  }
+}
+
+// False if it never came to the hello.
+bool run(const Options& options) {
+  find_page_size();
+  Sentence wrong;
+  Server server{Channel(options.in, options.out), {}, 0, {}, -1};
+  target.op_timeout_ms = options.op_timeout_ms;
+  long result = map_control();
+  bool ready = result == 0;
+  if (!ready) wrong << "the control region cannot be mapped: " << error_name(result);
+  ready = ready && prepare(options, server, wrong);
+  if (ready) {
+    server.channel.send(FrameType::hello, 0, hello_payload({server.places, server.place_count}));
+    serve(server);
+  } else {
+    server.channel.send(FrameType::error, 0, wrong.view());
+  }
+  remove_places();
+  return ready;
+}
+
+int usage(std::string_view wrong) {
+  Sentence text;
+  text << "executor: " << wrong
+       << "\nusage: executor --in=FD --out=FD [--dir tmpfs=PATH] [--dir ext4=PATH | --ext4-image=FILE]\n"
+          "                [--uids=A,B] [--no-namespaces] [--cpu=N] [--op-timeout-ms=N]\n";
+  sys(SYS_write, 2, text.c_str(), text.view().size());
+  return 2;
+}
+
+}  // namespace
+}  // namespace shmcheck::executor
+
+int main(int argc, char** argv) {
+  using namespace shmcheck::executor;
+  Options options;
+  Sentence wrong;
+  if (!parse_options(argc, argv, options, wrong)) return usage(wrong.view());
+  bool has_channel = options.in >= 0 && options.out >= 0;
+  if (!has_channel && sys(SYS_getpid) == 1) {
+    if (become_init(options, wrong)) run(options);
+    power_off(wrong.view());
+  }
+  if (!has_channel) return usage("--in and --out are needed");
+  long result = enter_namespaces(options);
+  if (failed(result)) return usage(error_name(result));
+  return run(options) ? 0 : 1;
+}

@@ -1,0 +1,24 @@
+// The directories in which programs find their files.
+#pragma once
+
+#include <span>
+
+#include "executor/options.h"
+
+namespace shmcheck::executor {
+
+// A directory that is empty between programs and that everybody may write to.
+struct Place {
+  int directory = -1;
+  std::uint64_t type = 0, block = 0;  // as statfs has them
+};
+inline constexpr std::size_t kMaxPlaces = 2;
+
+// Mounts what this process may mount (in a mount namespace of its own, or as init), else makes directories.
+// What is not to be had goes to say_absent. Returns the number of places, the tmpfs first.
+std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> places);
+
+// Removes the directories that were made. Mounts vanish with the namespace.
+void remove_places();
+
+}  // namespace shmcheck::executor

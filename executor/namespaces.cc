@@ -1,0 +1,150 @@
+#include "executor/namespaces.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "executor/control.h"
+#include "executor/hello.h"
+#include "executor/process.h"
+
+namespace shmcheck::executor {
+namespace {
+
+// --- user namespace of an unprivileged caller
+// --------------------------------------------------------------------
+
+long write_file(const char* path, std::string_view text) {
+  long fd = sys(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
+  if (failed(fd)) return fd;
+  long n = sys(SYS_write, fd, text.data(), text.size());
+  sys(SYS_close, fd);
+  return n;
+}
+
+long map_root(const char* path, std::uint32_t id) {
+  Text<64> line;
+  line << "0 " << id << " 1\n";
+  return write_file(path, line.view());
+}
+
+// A caller without capabilities becomes root of a namespace in which nobody else exists.
+bool enter_user_namespace() {
+  auto uid = static_cast<std::uint32_t>(sys(SYS_getuid)), gid = static_cast<std::uint32_t>(sys(SYS_getgid));
+  long result = sys(SYS_unshare, CLONE_NEWUSER);
+  if (!failed(result)) result = write_file("/proc/self/setgroups", "deny");
+  if (!failed(result)) result = map_root("/proc/self/uid_map", uid);
+  if (!failed(result)) result = map_root("/proc/self/gid_map", gid);
+  if (failed(result)) say_absent("user namespace", "unshare", result);
+  return !failed(result);
+}
+
+// --- the other namespaces
+// ----------------------------------------------------------------------------------------
+
+bool unshare_one(long flag, std::string_view thing) {
+  long result = sys(SYS_unshare, flag);
+  if (failed(result)) say_absent(thing, "unshare", result);
+  return !failed(result);
+}
+
+// In the child: /proc must show the new PID namespace, and no mount may get out.
+void prepare_mounts() {
+  long result = sys(SYS_mount, "", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+  if (failed(result)) {
+    target.private_mounts = false;
+    say_absent("private mounts", "mount", result);
+    return;
+  }
+  if (!target.private_pids) return;
+  result = sys(SYS_mount, "proc", "/proc", "proc", 0, nullptr);
+  if (failed(result)) say_absent("own /proc", "mount", result);
+}
+
+// --- the guardian
+// ------------------------------------------------------------------------------------------------
+
+void on_child(int) {}
+
+[[noreturn]] void end_like(long child) {
+  int status = 0;
+  while (sys(SYS_wait4, child, &status, 0, nullptr) == -EINTR) {
+  }
+  sys(SYS_exit_group, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+  __builtin_unreachable();
+}
+
+// Sleeps until the child ends or nobody reads from `out` any more. SIGCHLD, blocked until now, interrupts
+// ppoll.
+[[noreturn]] void guard(long child, int out) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_child;
+  sigaction(SIGCHLD, &action, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  pollfd host = {out, 0, 0};
+  for (;;) {
+    int ready = ppoll(&host, 1, nullptr, &none);
+    siginfo_t info;
+    info.si_pid = 0;
+    sys(SYS_waitid, P_PID, child, &info, WEXITED | WNOHANG | WNOWAIT, nullptr);
+    if (info.si_pid != 0) end_like(child);
+    if (ready > 0) {
+      sys(SYS_kill, child, SIGKILL);
+      end_like(child);
+    }
+  }
+}
+
+void block_child_signal(int how) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGCHLD);
+  sigprocmask(how, &set, nullptr);
+}
+
+// The parent may have died before the kernel was asked to tell.
+void tie_to_guardian(int alive_pipe) {
+  sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  pollfd guardian = {alive_pipe, 0, 0};
+  if (poll(&guardian, 1, 0) > 0) sys(SYS_exit_group, 1);
+}
+
+}  // namespace
+
+long enter_namespaces(const Options& options) {
+  if (options.namespaces) {
+    bool root = sys(SYS_geteuid) == 0;
+    if (root || enter_user_namespace()) {
+      target.private_ipc = unshare_one(CLONE_NEWIPC, "private IPC namespace");
+      target.private_mounts = unshare_one(CLONE_NEWNS, "private mounts");
+      target.private_pids = unshare_one(CLONE_NEWPID, "private PID namespace");
+    }
+  } else {
+    say_absent("namespaces", "--no-namespaces");
+  }
+  int alive[2];  // its write end lives as long as the guardian
+  long result = sys(SYS_pipe2, alive, O_CLOEXEC);
+  if (failed(result)) return result;
+  block_child_signal(SIG_BLOCK);
+  long child = fork_raw();
+  if (failed(child)) return child;
+  if (child != 0) {
+    sys(SYS_close, alive[0]);
+    guard(child, options.out);
+  }
+  sys(SYS_close, alive[1]);
+  tie_to_guardian(alive[0]);
+  sys(SYS_close, alive[0]);
+  block_child_signal(SIG_UNBLOCK);
+  if (target.private_mounts) prepare_mounts();
+  return 0;
+}
+
+}  // namespace shmcheck::executor

@@ -1,0 +1,14 @@
+// Isolation, and the guardian that outlives what it guards.
+#pragma once
+
+#include "executor/options.h"
+
+namespace shmcheck::executor {
+
+// Takes the namespaces that this process may have and forks. Returns in the child, which is the supervisor
+// and PID 1 of its namespace; the parent stays behind, waits for it and ends as it does. It kills the child
+// when the host is gone, and the kernel kills the child when the parent is. What is not to be had goes to
+// say_absent. 0 or -errno.
+long enter_namespaces(const Options& options);
+
+}  // namespace shmcheck::executor

@@ -1,0 +1,137 @@
+#include "executor/process.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "executor/call.h"
+#include "executor/vdso.h"
+
+namespace shmcheck::executor {
+namespace {
+
+// In the order of OpCode.
+constexpr Performer kPerformers[] = {
+    perform_open,     perform_close,  perform_unlink,   perform_ftruncate,   perform_truncate,
+    perform_pread,    perform_pwrite, perform_pread_to, perform_pwrite_from, perform_fstat,
+    perform_mmap,     perform_munmap, perform_mprotect, perform_load,        perform_store,
+    perform_contents, perform_fork,   perform_exit,     perform_kill,        perform_shmget,
+    perform_shmat,    perform_shmdt,  perform_shmctl,   perform_maps,        perform_msync,
+    perform_setid,    perform_mremap, perform_madvise,
+};
+static_assert(std::size(kPerformers) == program::kOpCodes);
+
+// --- names
+// -----------------------------------------------------------------------------------------------------
+
+bool mapping_unbound(const program::Quantity& q) {
+  return q.names_mapping() && (control->mappings_bound >> q.mapping() & 1) == 0;
+}
+
+bool user_absent(const Op& op) {
+  bool names_user = op.code == OpCode::setid ||
+                    (op.code == OpCode::shmctl && op.small == static_cast<int>(program::ShmCommand::set));
+  return names_user && op.byte != 0 && target.other_uid[op.byte - 1] == 0;
+}
+
+bool has_unbound_name(const Op& op) {
+  program::NameKind kind = program::spec(op.code).object_kind;
+  if (kind == program::NameKind::segment && op.object < kSegments &&
+      (control->segments_bound >> op.object & 1) == 0) {
+    return true;
+  }
+  if (kind == program::NameKind::process && !is_alive(op.object)) return true;
+  return mapping_unbound(op.addr) || mapping_unbound(op.to) || user_absent(op);
+}
+
+std::uint64_t value_of(const program::Quantity& q) {
+  constexpr std::uint64_t kHalf = std::uint64_t{1} << 63;
+  const std::uint64_t fixed[] = {0, kArenaAddress, target.layout.top, kHalf};
+  std::uint64_t base = q.names_mapping() ? control->mapping[q.mapping()] : fixed[q.base];
+  return program::resolve(q, base, target.layout.page);
+}
+
+// The executor's rules beside program::withheld, which is about memory.
+bool is_withheld(const Op& op, const program::Resolved& at) {
+  if (op.code == OpCode::fork) return is_alive(op.result);
+  if (op.code == OpCode::shmget) return (target.foreign_keys >> op.byte & 1) != 0;
+  bool replaces = op.code == OpCode::shmat && (op.flags & program::shmat::kRemap) != 0;
+  return program::withheld(op, at, target.layout, replaces ? segment_bytes(op) : 0);
+}
+
+// --- performing
+// ------------------------------------------------------------------------------------------------
+
+void perform(const Op& op) {
+  Call call{op, {}, {}, Words(words_area())};
+  call.outcome.before = clock_seconds();
+  control->step_before = call.outcome.before;
+  if (has_unbound_name(op)) {
+    call.outcome.kind = OutcomeKind::unbound;
+  } else {
+    call.at = {value_of(op.addr), value_of(op.len), value_of(op.off), value_of(op.to)};
+    if (is_withheld(op, call.at)) {
+      call.outcome.kind = OutcomeKind::withheld;
+    } else {
+      kPerformers[static_cast<std::size_t>(op.code)](call);
+    }
+  }
+  call.outcome.after = clock_seconds();
+  if (call.words.overflowed()) store(control->overflow, 1);
+  record(call.outcome, call.words.view());
+}
+
+void wait_for_turn(ProcessSlot& slot) {
+  while (load(slot.turn) == 0) sleep_while(slot.turn, 0);
+  store(slot.turn, 0);
+}
+
+}  // namespace
+
+long fork_raw(long flags, pid_t* parent_tid) {
+  // The order of the last arguments differs between architectures; they are not used.
+  return sys(SYS_clone, flags | SIGCHLD, nullptr, parent_tid, nullptr, nullptr);
+}
+
+void tie_to_supervisor() {
+  if (!target.private_pids) sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+}
+
+bool pass_turn() {
+  for (;;) {
+    Word step = control->cursor.records;
+    if (step >= control->op_count || load(control->done) != 0) {
+      store(control->done, 1);
+      return false;
+    }
+    ProcessSlot& next = control->process[control->ops[step].proc];
+    if (load(next.alive) != 0) {
+      store(next.turn, 1);
+      wake(next.turn);
+      return true;
+    }
+    OutcomeHead head;
+    head.kind = OutcomeKind::unbound;
+    head.before = head.after = clock_seconds();
+    record(head);
+  }
+}
+
+// The process that finds the program done ends itself; the supervisor sees that and kills the others.
+void live_as(std::uint8_t process) {
+  tie_to_supervisor();
+  ProcessSlot& slot = control->process[process];
+  wait_for_turn(slot);
+  for (;;) {
+    Word step = control->cursor.records;
+    bool mine = load(control->done) == 0 && step < control->op_count && control->ops[step].proc == process;
+    if (mine) {
+      perform(control->ops[step]);
+    } else if (pass_turn()) {
+      wait_for_turn(slot);
+    } else {
+      sys(SYS_exit_group, 0);
+    }
+  }
+}
+
+}  // namespace shmcheck::executor

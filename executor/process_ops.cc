@@ -1,0 +1,51 @@
+// Ops that begin, end and change processes.
+#include <sched.h>
+#include <signal.h>
+
+#include "executor/call.h"
+#include "executor/process.h"
+
+namespace shmcheck::executor {
+
+// All processes are children of the supervisor, which can then wait for each. The child's pid is in its slot
+// before clone returns, so that the supervisor knows the process however early it dies.
+void perform_fork(Call& call) {
+  std::uint8_t child = call.op.result;
+  ProcessSlot& slot = control->process[child];
+  pid_t old_pid = slot.pid;
+  store(slot.turn, 0);
+  store(slot.alive, 1);
+  long pid = fork_raw(CLONE_PARENT | CLONE_PARENT_SETTID, &slot.pid);
+  if (pid == 0) live_as(child);
+  if (failed(pid)) {
+    slot.pid = old_pid;
+    store(slot.alive, 0);
+  }
+  settle_value(call, pid);
+}
+
+void perform_exit(Call& call) {
+  sys(SYS_exit_group, call.op.byte);
+}
+
+void perform_kill(Call& call) {
+  constexpr int kSignals[] = {SIGKILL, SIGTERM};
+  ProcessSlot& victim = control->process[call.op.object];
+  long result = sys(SYS_kill, victim.pid, kSignals[call.op.small]);
+  settle(call, result);
+  if (failed(result)) return;
+  while (load(victim.alive) != 0) sleep_while(victim.alive, 1);
+}
+
+// The group ids first: without the capabilities they could not be changed any more.
+void perform_setid(Call& call) {
+  if (call.op.byte == 0) return;
+  std::uint32_t id = target.other_uid[call.op.byte - 1];
+  long result = sys(SYS_setgroups, 0, nullptr);
+  if (!failed(result)) result = sys(SYS_setresgid, id, id, id);
+  if (!failed(result)) result = sys(SYS_setresuid, id, id, id);
+  tie_to_supervisor();
+  settle(call, result);
+}
+
+}  // namespace shmcheck::executor

@@ -1,0 +1,235 @@
+#include "executor/supervisor.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <cstring>
+
+#include "executor/children.h"
+#include "executor/fault.h"
+#include "executor/process.h"
+#include "executor/segments.h"
+#include "executor/text.h"
+#include "executor/vdso.h"
+#include "program/bytes.h"
+
+namespace shmcheck::executor {
+namespace {
+
+using program::FrameType;
+
+// --- reading the program
+// ---------------------------------------------------------------------------------------
+
+// As program::decode_exact, without allocation: only what `encode` writes is accepted.
+bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
+  using program::kRecordBytes;
+  if (bytes.empty() || bytes[0] != program::kByteVersion) {
+    wrong << "the program is not of byte form version " << static_cast<int>(program::kByteVersion);
+    return false;
+  }
+  bytes = bytes.subspan(1);
+  if (bytes.size() % kRecordBytes != 0 || bytes.size() / kRecordBytes > kMaxOps) {
+    wrong << "the program is " << bytes.size() << " bytes of records, which is not a number of ops from 0 to "
+          << static_cast<int>(kMaxOps);
+    return false;
+  }
+  control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
+  control->observes_maps = false;
+  for (Word i = 0; i < control->op_count; ++i) {
+    const std::uint8_t* record = bytes.data() + i * kRecordBytes;
+    Op& op = control->ops[i];
+    op = program::decode_record(record);
+    std::uint8_t again[kRecordBytes];
+    encode_record(op, again);
+    if (std::memcmp(record, again, kRecordBytes) != 0) {
+      wrong << "record " << i << " is not what a canonical program has there";
+      return false;
+    }
+    control->observes_maps |= op.code == OpCode::maps;
+  }
+  return true;
+}
+
+// --- while it runs
+// ---------------------------------------------------------------------------------------------
+
+void reset() {
+  control->done = control->overflow = 0;
+  control->step_before = 0;
+  control->mappings_bound = 0;
+  control->segments_bound = control->paths_created = 0;
+  control->identity_count = control->id_count = 0;
+  for (ProcessSlot& slot : control->process) slot = {};
+  control->cursor = {};
+  program::put_little(result_area().data(), std::uint32_t{0});
+}
+
+long start_first_process() {
+  ProcessSlot& first = control->process[0];
+  store(first.alive, 1);
+  long pid = fork_raw();
+  if (pid == 0) live_as(0);
+  if (failed(pid)) return pid;
+  first.pid = static_cast<pid_t>(pid);
+  if (!target.private_pids) {
+    sys(SYS_setpgid, pid, pid);
+    set_program_group(first.pid);
+  }
+  pass_turn();
+  return 0;
+}
+
+// The acting process is the one whose step comes next; nobody else can have the turn.
+void note_death(const Death& death) {
+  for (unsigned i = 0; i < kProcesses; ++i) {
+    ProcessSlot& slot = control->process[i];
+    if (slot.pid != death.pid || load(slot.alive) == 0) continue;
+    store(slot.alive, 0);
+    Word step = control->cursor.records;
+    if (load(control->done) != 0 || step >= control->op_count) return;
+    if (control->ops[step].proc != i) {
+      if (control->ops[step].code == OpCode::kill) wake(slot.alive);
+      return;
+    }
+    OutcomeHead head;
+    head.kind = OutcomeKind::died;
+    head.signal = static_cast<std::uint8_t>(death.signal);
+    head.value = static_cast<std::uint64_t>(death.status);
+    head.before = control->step_before;
+    head.after = clock_seconds();
+    record(head);
+    pass_turn();
+    return;
+  }
+}
+
+void note_nothing(const Death&) {}
+
+// True if the program is done, false if a step took too long. Time is measured in quarters of the limit, so
+// that a step has between one and one and a quarter of it.
+bool wait_until_done(Word seen) {
+  constexpr unsigned kQuarters = 4;
+  const std::uint64_t quarter_ns = std::uint64_t{target.op_timeout_ms} * 1'000'000 / kQuarters;
+  const timespec quarter = {static_cast<time_t>(quarter_ns / 1'000'000'000),
+                            static_cast<long>(quarter_ns % 1'000'000'000)};
+  Word step = 0;
+  unsigned quarters = 0;
+  while (load(control->done) == 0) {
+    bool timed_out = sleep_while(control->event, seen, &quarter) == -ETIMEDOUT;
+    seen = load(control->event);
+    for (Death death; next_death(death);) note_death(death);
+    if (!timed_out) continue;
+    Word now = control->cursor.records;
+    quarters = now == step ? quarters + 1 : 0;
+    step = now;
+    if (quarters >= kQuarters) return false;
+  }
+  return true;
+}
+
+// --- when it is over
+// -------------------------------------------------------------------------------------------
+
+void record_timeout() {
+  if (control->cursor.records >= control->op_count) return;
+  OutcomeHead head;
+  head.kind = OutcomeKind::timeout;
+  head.before = control->step_before;
+  head.after = clock_seconds();
+  record(head);
+}
+
+void record_end(std::uint64_t in_namespace) {
+  std::uint64_t words[1 + kSegments * program::kEndSegmentWords];
+  std::size_t count = 0;
+  OutcomeHead head;
+  head.before = clock_seconds();
+  words[count++] = in_namespace;
+  for (unsigned i = 0; i < kSegments; ++i) {
+    if ((control->segments_bound >> i & 1) == 0) continue;
+    shmid_ds ds;
+    std::memset(&ds, 0, sizeof ds);
+    long result = stat_segment(control->segment[i], ds);
+    words[count++] = i;
+    words[count++] = static_cast<std::uint64_t>(-result);
+    count += segment_words(
+        ds, std::span<std::uint64_t, program::kShmStatWords>(words + count, program::kShmStatWords));
+  }
+  head.after = clock_seconds();
+  record(head, {words, count});
+}
+
+void remove_files() {
+  for (unsigned i = 0; i < program::kNames; ++i) {
+    if ((control->paths_created >> i & 1) == 0) continue;
+    const char path[] = {'n', static_cast<char>('0' + i), '\0'};
+    sys(SYS_unlinkat, AT_FDCWD, path, 0);  // ENOENT: the program did it
+  }
+}
+
+// A process that died between write and read left bytes there.
+void drain_pipe() {
+  std::span<std::uint8_t> bounce = bounce_area();
+  while (sys(SYS_read, kPipeRead, bounce.data(), bounce.size()) > 0) {
+  }
+}
+
+bool send_result(Channel& channel, std::uint32_t sequence) {
+  if (load(control->overflow) != 0) {
+    return channel.send(FrameType::error, sequence, "the outcomes of the program do not fit into a frame");
+  }
+  std::size_t used = program::kFrameHeaderBytes + control->cursor.used;
+  return channel.send_in_place(FrameType::result, sequence, frame_area().first(used));
+}
+
+}  // namespace
+
+long prepare_supervisor() {
+  watch_children();
+  install_fault_handler();
+  // No core files: with a handler in core_pattern a limit of zero would not be enough.
+  const rlimit none = {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+  int ends[2];
+  long result = sys(SYS_pipe2, ends, O_NONBLOCK);
+  if (!failed(result)) result = sys(SYS_dup3, ends[0], kPipeRead, 0);
+  if (!failed(result)) result = sys(SYS_dup3, ends[1], kPipeWrite, 0);
+  if (failed(result)) return result;
+  sys(SYS_close, ends[0]);
+  sys(SYS_close, ends[1]);
+  for (unsigned i = 0; i < program::kFiles; ++i) sys(SYS_close, kFirstSlot + i);
+  sys(SYS_close, kNeverOpen);
+  return 0;
+}
+
+bool run_program(Channel& channel, std::uint32_t sequence, std::span<const std::uint8_t> bytes) {
+  Sentence wrong;
+  if (!decode_program(bytes, wrong)) return channel.send(FrameType::error, sequence, wrong.view());
+  reset();
+  Word seen = load(control->event);
+  long result = start_first_process();
+  if (failed(result)) {
+    wrong << "the first process could not be forked: " << error_name(result);
+    return channel.send(FrameType::error, sequence, wrong.view());
+  }
+  bool done = wait_until_done(seen);
+  if (!kill_all(note_nothing)) {
+    channel.send(FrameType::error, sequence, "a process of the program cannot be killed; the executor ends");
+    return false;
+  }
+  std::uint64_t in_namespace = segments_in_namespace();
+  if (done) {
+    record_end(in_namespace);
+  } else {
+    record_timeout();
+  }
+  remove_segments(in_namespace);
+  remove_files();
+  drain_pipe();
+  return send_result(channel, sequence);
+}
+
+}  // namespace shmcheck::executor
