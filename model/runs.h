@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "model/bytes.h"
@@ -12,6 +13,20 @@
 #include "program/trace.h"
 
 namespace shmcheck::model {
+
+// How many of the first bytes are `value`.
+inline std::uint64_t equal_prefix(const std::uint8_t* data, std::uint64_t length, std::uint8_t value) {
+  if (length == 0 || data[0] != value) return 0;
+  if (std::memcmp(data, data + 1, length - 1) == 0) return length;
+  const std::uint64_t pattern = 0x0101'0101'0101'0101 * std::uint64_t{value};
+  std::uint64_t n = 0;
+  for (std::uint64_t eight; length - n >= sizeof eight; n += sizeof eight) {
+    std::memcpy(&eight, data + n, sizeof eight);
+    if (eight != pattern) break;
+  }
+  while (n < length && data[n] == value) ++n;
+  return n;
+}
 
 class RunWriter {
  public:
@@ -22,11 +37,11 @@ class RunWriter {
       put({program::RunKind::bytes, 0, 0, length});
       return;
     }
-    for (std::uint64_t i = 0; i < length;) {
-      std::uint64_t j = i + 1;
-      while (j < length && data[j] == data[i]) ++j;
-      put({program::RunKind::bytes, data[i], 0, j - i});
-      i = j;
+    while (length > 0) {
+      std::uint64_t equal = equal_prefix(data, length, *data);
+      put({program::RunKind::bytes, *data, 0, equal});
+      data += equal;
+      length -= equal;
     }
   }
   void put(program::Run run) {
@@ -82,7 +97,7 @@ bool match_bytes(Step& s, RunReader& in, const ObjectBytes& bytes, std::uint64_t
                  std::uint32_t page_size, C clause, std::uint64_t place, Accepts accepts) {
   const PageRef* page = bytes.find(offset / page_size);
   const std::uint8_t* data = page ? page->bytes() : nullptr;
-  bool certain = !bytes.has_doubts();
+  bool certain = !bytes.doubted(offset, offset + length);
   while (length > 0) {
     const program::Run& run = in.current();
     if (in.done() || run.kind != program::RunKind::bytes) {
@@ -92,13 +107,13 @@ bool match_bytes(Step& s, RunReader& in, const ObjectBytes& bytes, std::uint64_t
     }
     std::uint64_t part = std::min(run.length, length);
     for (std::uint64_t i = 0; i < part; ++i) {
-      std::uint8_t expected = data ? data[(offset + i) % page_size] : std::uint8_t{0};
-      if (expected == run.value && certain) {
-        if (!data && run.value == 0) break;
-        continue;
+      const std::uint64_t in_page = (offset + i) % page_size;
+      if (certain) {
+        i += data ? equal_prefix(data + in_page, part - i, run.value) : run.value == 0 ? part - i : 0;
+        if (i == part) break;
       }
       if (accepts(offset + i, run.value)) continue;
-      s.diverge(clause, fmt::format("at +{}: the byte {:#04x}", place + i, expected),
+      s.diverge(clause, fmt::format("at +{}: the byte {:#04x}", place + i, bytes.at(offset + i, page_size)),
                 fmt::format("{:#04x}", run.value));
       return false;
     }

@@ -63,7 +63,7 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   k.lprid.set(0);
   w.segment_names[s.op.result] = object.segment;
   w.inodes.push_back(std::move(object));
-  w.ipc.segments.push_back(k);
+  w.ipc.add(std::move(k));
 }
 
 }  // namespace

@@ -6,30 +6,33 @@
 
 namespace shmcheck::model {
 
+void IpcIds::add(ShmidKernel segment) {
+  live.push_back(static_cast<std::uint32_t>(segments.size()));
+  segments.push_back(std::move(segment));
+}
+
+void IpcIds::destroy(std::uint32_t segment) {
+  segments[segment].destroyed = true;
+  std::erase(live, segment);
+}
+
 std::int32_t IpcIds::find_key(std::uint32_t key) const {
-  for (std::size_t i = segments.size(); i-- > 0;) {
-    if (!segments[i].destroyed && segments[i].perm.key == key) return static_cast<std::int32_t>(i);
+  for (std::size_t i = live.size(); i-- > 0;) {
+    if (segments[live[i]].perm.key == key) return static_cast<std::int32_t>(live[i]);
   }
   return -1;
 }
 
 std::int32_t IpcIds::find_id(std::uint64_t id) const {
-  for (std::size_t i = segments.size(); i-- > 0;) {
-    if (!segments[i].destroyed && segments[i].id == id) return static_cast<std::int32_t>(i);
+  for (std::size_t i = live.size(); i-- > 0;) {
+    if (segments[live[i]].id == id) return static_cast<std::int32_t>(live[i]);
   }
   return -1;
 }
 
-std::size_t IpcIds::in_use() const {
-  return static_cast<std::size_t>(
-      std::count_if(segments.begin(), segments.end(), [](const ShmidKernel& s) { return !s.destroyed; }));
-}
-
 std::uint64_t IpcIds::pages(std::uint32_t page_size) const {
   std::uint64_t sum = 0;
-  for (const ShmidKernel& s : segments) {
-    if (!s.destroyed) sum += (s.segsz + page_size - 1) / page_size;
-  }
+  for (std::uint32_t i : live) sum += (segments[i].segsz + page_size - 1) / page_size;
   return sum;
 }
 
@@ -187,9 +190,8 @@ void World::close_attach(std::uint32_t segment, std::uint8_t who, Moment when, b
 }
 
 void World::destroy_segment(std::uint32_t segment) {
-  ShmidKernel& s = ipc.segments[segment];
-  s.destroyed = true;
-  inodes[s.inode].bytes = ObjectBytes();
+  ipc.destroy(segment);
+  inodes[ipc.segments[segment].inode].bytes = ObjectBytes();
 }
 
 void World::split_at(std::uint8_t who, std::uint64_t address, Moment when) {

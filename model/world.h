@@ -153,9 +153,12 @@ struct ShmidKernel {
 
 struct IpcIds {
   std::vector<ShmidKernel> segments;  // destroyed ones stay, marked
+  std::vector<std::uint32_t> live;    // the others, ascending, so that look-ups do not slow down
+  void add(ShmidKernel segment);
+  void destroy(std::uint32_t segment);
   std::int32_t find_key(std::uint32_t key) const;
   std::int32_t find_id(std::uint64_t id) const;
-  std::size_t in_use() const;
+  std::size_t in_use() const { return live.size(); }
   std::uint64_t pages(std::uint32_t page_size) const;
 };
 
