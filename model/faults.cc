@@ -1,12 +1,28 @@
 #include "model/faults.h"
 
 #include <algorithm>
+#include <vector>
+
+#include "model/fault_tools.h"
 
 namespace shmcheck::model {
+
 std::span<const Fault> faults() {
-  return {};
+  static const std::vector<Fault> all = [] {
+    std::vector<Fault> joined;
+    for (auto table : {memory_faults, private_faults, process_faults, attach_faults, segment_faults}) {
+      std::span<const Fault> part = table();
+      joined.insert(joined.end(), part.begin(), part.end());
+    }
+    return joined;
+  }();
+  return all;
 }
-const Fault* find_fault(std::string_view) {
-  return nullptr;
+
+const Fault* find_fault(std::string_view name) {
+  std::span<const Fault> all = faults();
+  auto it = std::ranges::find(all, name, &Fault::name);
+  return it == all.end() ? nullptr : &*it;
 }
+
 }  // namespace shmcheck::model

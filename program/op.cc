@@ -93,7 +93,7 @@ constexpr Arg kShmget[] = {{ArgKind::key, Slot::byte, "key", true, {}},
 constexpr Arg kShmat[] = {object(), address(false), flags(kShmatFlags)};
 constexpr Arg kShmdt[] = {address()};
 constexpr Arg kShmctl[] = {object(),
-                           choice(Slot::small, "cmd", kShmCommands),
+                           {ArgKind::choice, Slot::small, "cmd", true, kShmCommands},
                            {ArgKind::user, Slot::byte, "owner", false, {}},
                            mode()};
 constexpr Arg kMsync[] = {address(), quantity(Slot::len, "len", true), flags(kMsyncFlags)};

@@ -1,0 +1,150 @@
+// Faults of fork, exit, kill and of credentials.
+#include "model/fault_tools.h"
+
+namespace shmcheck::model {
+namespace {
+
+bool forked(const Op& op, const Outcome& o) {
+  return op.code == OpCode::fork && ok(o);
+}
+
+constexpr C kInherited[] = {
+    C::fork_mapping_inherited, C::access_unmapped,      C::access_read,          C::access_write,
+    C::shmat_shared,           C::proc_maps_row,        C::shmat_fork_inherited, C::shmat_nattch,
+    C::share_fork_anon,        C::access_beyond_object, C::access_none,          C::access_write_protected,
+    C::access_syscall_efault,  C::shmdt_detaches,       C::mprotect_sets,        C::private_isolated};
+void loses_shared_mapping(const World&, World& w, const Op& op, Outcome& o) {
+  if (!forked(op, o)) return;
+  std::vector<Vma>& vmas = w.processes[op.result].memory.vmas();
+  for (std::size_t i = vmas.size(); i-- > 0;) {
+    if (!vmas[i].shared || vmas[i].segment >= 0) continue;
+    vmas.erase(vmas.begin() + static_cast<std::ptrdiff_t>(i));
+    return;
+  }
+}
+
+constexpr C kSnapshot[] = {C::fork_private_snapshot, C::private_fork_isolated, C::private_isolated};
+void loses_private_page(const World&, World& w, const Op& op, Outcome& o) {
+  if (!forked(op, o)) return;
+  for (Vma& v : w.processes[op.result].memory.vmas()) {
+    if (v.shared || v.copies.empty()) continue;
+    v.copies = ObjectBytes();
+    return;
+  }
+}
+
+constexpr C kProtection[] = {C::fork_mapping_inherited, C::access_none, C::access_write_protected,
+                             C::proc_maps_row, C::access_syscall_efault};
+void child_gets_write(const World&, World& w, const Op& op, Outcome& o) {
+  if (!forked(op, o)) return;
+  for (Vma& v : w.processes[op.result].memory.vmas()) v.prot |= program::kProtRead | program::kProtWrite;
+}
+
+constexpr C kDontFork[] = {C::fork_dontfork,         C::access_unmapped,       C::proc_maps_unmapped_gone,
+                           C::shmat_dontfork,        C::shmat_nattch,          C::proc_maps_row,
+                           C::access_syscall_efault, C::fork_mapping_inherited};
+void dontfork_ignored(World& w, Op& op) {
+  if (op.code != OpCode::fork) return;
+  for (Vma& v : w.processes[op.proc].memory.vmas()) v.dont_fork = false;
+}
+
+constexpr C kCount[] = {C::shmat_nattch,
+                        C::shmat_fork_inherited,
+                        C::shmat_exit_detaches,
+                        C::sysv_life_marked_dies_with_last,
+                        C::sysv_life_until_removed,
+                        C::shmctl_gone_id,
+                        C::shmat_removed_id,
+                        C::sysv_life_survives_exit};
+void fork_forgets_nattch(const World&, World& w, const Op& op, Outcome& o) {
+  if (!forked(op, o)) return;
+  for_attaches(w.processes[op.result], [&](std::uint32_t s, const Vma&) { --w.ipc.segments[s].nattch; });
+}
+
+constexpr C kLastPid[] = {C::shmat_lpid, C::shmdt_implicit_times};
+void fork_names_child(const World&, World& w, const Op& op, Outcome& o) {
+  if (!forked(op, o)) return;
+  for_attaches(w.processes[op.result],
+               [&](std::uint32_t s, const Vma&) { w.ipc.segments[s].lprid.set(w.processes[op.result].pid); });
+}
+
+void forget_detach(const World& was, World& w, std::uint8_t who) {
+  for_attaches(was.processes[who], [&](std::uint32_t s, const Vma&) {
+    revive(was, w, s);
+    ++w.ipc.segments[s].nattch;
+  });
+}
+
+constexpr C kEnd[] = {
+    C::shmat_nattch,   C::shmat_exit_detaches, C::sysv_life_marked_dies_with_last, C::sysv_life_until_removed,
+    C::shmctl_gone_id, C::shmat_removed_id,    C::shmctl_rmid_unattached};
+void exit_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code == OpCode::exit && o.kind == OutcomeKind::died) forget_detach(was, w, op.proc);
+}
+
+void kill_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code == OpCode::kill && (ok(o) || o.kind == OutcomeKind::died)) forget_detach(was, w, op.object);
+}
+
+constexpr C kTimes[] = {C::shmdt_implicit_times, C::shmdt_dtime_lpid, C::shmat_lpid};
+void exit_keeps_dtime(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::exit || o.kind != OutcomeKind::died) return;
+  for_attaches(was.processes[op.proc],
+               [&](std::uint32_t s, const Vma&) { w.ipc.segments[s].dtim = was.ipc.segments[s].dtim; });
+}
+
+constexpr C kData[] = {C::exit_no_cleanup_of_data, C::access_read,     C::shmat_shared,
+                       C::share_mapping_to_read,   C::share_fork_anon, C::private_isolated};
+void exit_clears_shared(const World& was, World& w, const Op& op, Outcome& o) {
+  bool ends = (op.code == OpCode::exit || op.code == OpCode::kill) && (ok(o) || o.kind == OutcomeKind::died);
+  if (!ends) return;
+  for (const Vma& v : was.processes[op.code == OpCode::kill ? op.object : op.proc].memory.vmas()) {
+    if (v.shared) w.inodes[static_cast<std::size_t>(v.inode)].bytes = ObjectBytes();
+  }
+}
+
+constexpr C kCredentials[] = {C::perm_effective_ids,
+                              C::shmat_rw_needs_both,
+                              C::shmat_rdonly,
+                              C::shmctl_stat_permission,
+                              C::shmctl_set_who,
+                              C::shmctl_rmid_who,
+                              C::shmget_lookup_permission,
+                              C::shmctl_lock_who,
+                              C::perm_file_at_open,
+                              C::mmap_fixed_low_address_priv,
+                              C::shmat_invalid_addr,
+                              C::shmat_exec_flag,
+                              C::none};
+void setid_keeps_power(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code == OpCode::setid && ok(o)) actor(w, op).cred.capable = true;
+}
+
+constexpr Fault kFaults[] = {
+    {"fork-loses-shared-mapping", "the child lacks the parent's highest shared mapping", kInherited, nullptr,
+     loses_shared_mapping, false},
+    {"fork-loses-private-page", "the child's first private mapping is as if never stored to", kSnapshot,
+     nullptr, loses_private_page, false},
+    {"fork-child-gets-write", "the child may read and write every mapping", kProtection, nullptr,
+     child_gets_write, false},
+    {"fork-dontfork-ignored", "MADV_DONTFORK is ignored", kDontFork, dontfork_ignored, nullptr, false},
+    {"fork-forgets-nattch", "fork does not count the child's attaches", kCount, nullptr, fork_forgets_nattch,
+     false},
+    {"fork-lpid-is-child", "fork stores the child in shm_lpid", kLastPid, nullptr, fork_names_child, false},
+    {"exit-forgets-detach", "exit does not count as a detach", kEnd, nullptr, exit_forgets_detach, true},
+    {"kill-forgets-detach", "death by a signal does not count as a detach", kEnd, nullptr,
+     kill_forgets_detach, true},
+    {"exit-keeps-dtime", "exit does not set shm_dtime", kTimes, nullptr, exit_keeps_dtime, true},
+    {"exit-clears-shared", "the end of a process clears the shared objects it had mapped", kData, nullptr,
+     exit_clears_shared, true},
+    {"setid-keeps-power", "a process keeps its capabilities when it becomes another user", kCredentials,
+     nullptr, setid_keeps_power, false},
+};
+
+}  // namespace
+
+std::span<const Fault> process_faults() {
+  return kFaults;
+}
+
+}  // namespace shmcheck::model
