@@ -1,0 +1,233 @@
+// The fixed C code of reproducers. It is written compactly, since people read it in a bug report.
+#include <iterator>
+
+#include "program/reproducer_parts.h"
+#include "program/scan.h"
+
+namespace shmcheck::program {
+namespace {
+
+struct Piece {
+  std::uint32_t needs;  // any of these
+  std::uint32_t uses;   // and these come along
+  std::string_view includes;
+  std::string_view code;
+};
+
+// In the order in which they are written: a piece uses only what stands before it.
+constexpr Piece kPieces[] = {
+    {kNeedFailed, 0, "errno.h",
+     R"c(static int failed(long r) { return r == -1 ? S.kind = 'e', say("errno %d", errno), 1 : 0; }
+)c"},
+    {kNeedSys, 0, "sys/syscall.h",
+     R"c(#define sys(name, ...) call(SYS_##name, (const long[6]){__VA_ARGS__})
+static long call(long n, const long *a) { return syscall(n, a[0], a[1], a[2], a[3], a[4], a[5]); }
+)c"},
+    {kNeedOk, kNeedFailed, "", R"c(static void ok(long r) { if (!failed(r)) say("ok"); }
+)c"},
+    {kNeedCount, kNeedFailed, "", R"c(static void count(long r) { if (!failed(r)) say("%ld", r); }
+)c"},
+    {kNeedBuffer, 0, "", R"c(static unsigned char buffer[65 << 16];
+)c"},
+    {kNeedOpened, kNeedOk | kNeedSys | kNeedFailed, "",
+     R"c(static void opened(int slot, long fd) { if (!failed(fd)) ok(dup3(fd, slot, 0)), close(fd); }
+)c"},
+    {kNeedFstat, kNeedFailed, "", R"c(static void file_stat(int fd) {
+  struct stat s;
+  if (failed(fstat(fd, &s))) return;
+  say("size=%lld links=%lu mode=%o", (long long)s.st_size, (unsigned long)s.st_nlink, s.st_mode);
+  say(" uid=%u gid=%u", s.st_uid, s.st_gid);
+}
+)c"},
+    {kNeedMapped, kNeedSys | kNeedFailed, "",
+     R"c(static void mapped(int name, long r) { if (!failed(r)) S.m[name] = r; }
+)c"},
+    {kNeedWhere, kNeedMapped, "", R"c(static void where(int name, long r) { /* by a name, if one is there */
+  int k = 0;
+  while (k < 16 && S.m[k] != (size_t)r) k++;
+  mapped(name, r);
+  if (S.kind == 'e') return;
+  if ((size_t)r >= A && (size_t)r <= E) say("a+%lup+%lu", (r - A) / P, (r - A) % P);
+  else if (k < 16) say("m%d", k);
+  else say("elsewhere+%lu", r % P);
+}
+)c"},
+    {kNeedFault, 0, "setjmp.h signal.h", R"c(static sigjmp_buf back; static siginfo_t info;
+#define FAULT info.si_signo == SIGBUS ? "SIGBUS" : "SIGSEGV", info.si_code & 255
+static void fault(int sig, siginfo_t *i, void *c) { (void)sig, (void)c, info = *i; siglongjmp(back, 1); }
+static const struct sigaction caught = {.sa_flags = SA_SIGINFO, .sa_sigaction = fault};
+)c"},
+    {kNeedAct, kNeedFault, "",
+     R"c(static void act(int how) { /* 0: catch faults, 1: default action, 2: ignore, 3: block */
+  struct sigaction plain = {.sa_handler = how == 1 ? SIG_DFL : SIG_IGN};
+  sigset_t both;
+  sigemptyset(&both), sigaddset(&both, SIGSEGV), sigaddset(&both, SIGBUS);
+  sigaction(SIGSEGV, how == 1 || how == 2 ? &plain : &caught, NULL);
+  sigaction(SIGBUS, how == 1 || how == 2 ? &plain : &caught, NULL);
+  sigprocmask(how == 3 ? SIG_BLOCK : SIG_UNBLOCK, &both, NULL);
+}
+)c"},
+    {kNeedLoad | kNeedStore, kNeedFault, "", R"c(static size_t at; /* what is accessed */
+static void faulted(void) { /* +9 is anywhere else */
+  size_t page = (size_t)info.si_addr / P - at / P;
+  S.kind = 's', say("%s/%d at page +%d", FAULT, page < 9 ? (int)page : 9);
+}
+)c"},
+    {kNeedLoad, kNeedFault, "",
+     R"c(static void value(const unsigned char *v, int n) { for (say("0x"); n--; v++) say("%02x", *v); }
+#define LOAD(T, a) do { at = (size_t)(a); \
+  if (sigsetjmp(back, 1)) faulted(); else { T v = *(volatile T *)at; value((void *)&v, sizeof v); } } while (0)
+)c"},
+    {kNeedStore, kNeedFault, "",
+     R"c(#define STORE(T, a, bytes) do { T v; memcpy(&v, bytes, sizeof v); at = (size_t)(a); \
+  if (sigsetjmp(back, 1)) faulted(); else { *(volatile T *)at = v; say("ok"); } } while (0)
+)c"},
+    {kNeedRuns, 0, "", R"c(static void run(const char *what, size_t n) { /* an empty one ends the list */
+  static char last[24];
+  static size_t length;
+  if (strcmp(what, last)) {
+    if (length) say("%lu*%s ", (unsigned long)length, last);
+    length = 0, snprintf(last, sizeof last, "%s", what);
+  }
+  length += n;
+}
+static void bytes(const volatile unsigned char *p, size_t n) {
+  char two[3];
+  for (size_t i = 0, k; i < n; i = k) {
+    unsigned char c = p[i];
+    for (k = i + 1; k < n && p[k] == c; k++) {}
+    snprintf(two, sizeof two, "%02x", c), run(two, k - i);
+  }
+}
+)c"},
+    {kNeedPread, kNeedRuns | kNeedBuffer | kNeedSys | kNeedFailed, "",
+     R"c(static void file_bytes(int fd, size_t n, size_t off) {
+  long r = sys(pread64, fd, (long)buffer, n, off);
+  if (!failed(r)) bytes(buffer, r), run("", 0);
+}
+)c"},
+    {kNeedScan, kNeedRuns | kNeedFault, "", R"c(static long by_load(size_t a, size_t n) {
+  char what[24];
+  if (!sigsetjmp(back, 1)) return bytes((const volatile unsigned char *)a, n), n;
+  return snprintf(what, sizeof what, "%s/%d", FAULT), run(what, n), n;
+}
+)c"},
+    {kNeedKernelScan, kNeedRuns | kNeedBuffer | kNeedSys, "errno.h", R"c(static int scratch[2];
+static long by_kernel(size_t a, size_t n) {
+  char what[24];
+  long r = sys(write, scratch[1], a, n);
+  if (r > 0 && (r = read(scratch[0], buffer, r)) > 0) return bytes(buffer, r), r;
+  return snprintf(what, sizeof what, "errno %d", errno), run(what, n), n;
+}
+)c"},
+    {kNeedScan | kNeedKernelScan, 0, "",
+     R"c(static void contents(size_t a, size_t n, long (*part)(size_t, size_t)) {
+  for (size_t k; n; a += k, n -= k) k = P - a % P, k = part(a, k < n ? k : n);
+  run("", 0);
+}
+)c"},
+    {kNeedForked, kNeedFailed, "", R"c(static void serve(int me);
+static void forked(int name) {
+  if (!(S.pid[name] = fork())) serve(name);
+  if (!failed(S.pid[name])) say("child");
+}
+)c"},
+    {kNeedGot, kNeedSys | kNeedSegments | kNeedFailed, "",
+     R"c(static void got(int name, long r) { /* an id, by its name if it has one */
+  int k = 0;
+  if (failed(r)) return;
+  while (k < 8 && S.s[k] != r) k++;
+  if (k < 8) say("s%d", k); else say("new id");
+  S.s[name] = r;
+}
+)c"},
+    {kNeedShmStat, kNeedSys | kNeedSegments | kNeedFailed, "",
+     R"c(static void say_pid(const char *label, int pid) {
+  int k = 0;
+  while (k < 8 && (S.pid[k] != pid || !pid)) k++;
+  if (k < 8) say(" %s=p%d", label, k); else say(" %s=%s", label, pid ? "other" : "0");
+}
+static void shm_stat(long id) {
+  struct shmid_ds d = {0};
+  struct ipc_perm *p = &d.shm_perm;
+  if (failed(sys(shmctl, id, IPC_STAT, (long)&d))) return;
+  say("key=%x uid=%u gid=%u cuid=%u cgid=%u mode=%o", (unsigned)p->__key, p->uid, p->gid, p->cuid, p->cgid, p->mode);
+  say(" segsz=%lu atime=%s", (unsigned long)d.shm_segsz, d.shm_atime ? "set" : "0");
+  say(" dtime=%s ctime=%s", d.shm_dtime ? "set" : "0", d.shm_ctime ? "set" : "0");
+  say_pid("cpid", d.shm_cpid), say_pid("lpid", d.shm_lpid), say(" nattch=%lu", (unsigned long)d.shm_nattch);
+}
+)c"},
+    {kNeedShmSet, kNeedSys | kNeedSegments | kNeedOk, "",
+     R"c(static void shm_set(long id, unsigned user, unsigned group, unsigned mode) {
+  struct shmid_ds d = {.shm_perm = {.uid = user, .gid = group, .mode = mode}};
+  ok(sys(shmctl, id, IPC_SET, (long)&d));
+}
+)c"},
+    {kNeedMaps, kNeedFailed, "", R"c(static void maps(void) { /* what lies in the arena or begins at a name */
+  FILE *f = fopen("/proc/self/maps", "r");
+  char line[4400], mode[5];
+  unsigned long low, high, off;
+  if (failed(f ? 0 : -1)) return;
+  while (fgets(line, sizeof line, f)) {
+    int path = 0, k = 0;
+    line[strcspn(line, "\n")] = 0;
+    if (sscanf(line, "%lx-%lx %4s %lx %*s %*s %n", &low, &high, mode, &off, &path) < 4) continue;
+    while (k < 16 && (S.m[k] != low || !low)) k++;
+    const char *p = line + path, *base = strrchr(p, '/'), *gone = strstr(p, " (deleted)") ? " deleted" : "";
+    if (low >= A && low < E) say("a+%lup", (low - A) / P);
+    else if (k < 16) say("m%d", k);
+    else continue;
+    say("..+%lup %s off=%lu ", (high - low) / P, mode, off);
+    if (!*p || *p == '[') say("anon; ");
+    else if (!strncmp(p, "/SYSV", 5)) say("segment; ");
+    else if (!strncmp(p, "/dev/zero", 9)) say("shared_anon; ");
+    else if (base) say("file %.2s%s; ", base + 1, gone);
+    else say("other; ");
+  }
+  fclose(f);
+}
+)c"},
+    {kNeedSetid, kNeedSys | kNeedOk | kNeedFailed, "", R"c(static void setid(long id) {
+  if (!failed(sys(setgroups, 0, 0)) && !failed(sys(setresgid, id, id, id))) ok(sys(setresuid, id, id, id));
+}
+)c"},
+    {kNeedSegments, 0, "sched.h sys/shm.h", ""},
+    {kNeedFiles, 0, "fcntl.h stdlib.h sys/stat.h", ""},
+    {kNeedDeaths, 0, "sys/prctl.h", ""},
+};
+
+constexpr std::string_view kAlwaysIncluded[] = {"errno.h",    "signal.h",   "stdio.h", "string.h",
+                                                "sys/mman.h", "sys/wait.h", "unistd.h"};
+
+}  // namespace
+
+std::uint32_t closure(std::uint32_t needs) {
+  for (const auto* p = std::end(kPieces); p != std::begin(kPieces);) {
+    --p;
+    if ((needs & p->needs) != 0) needs |= p->uses;
+  }
+  return needs;
+}
+
+std::string includes_for(std::uint32_t needs) {
+  std::string out;
+  for (std::string_view file : kAlwaysIncluded) out += "#include <" + std::string(file) + ">\n";
+  for (const Piece& p : kPieces) {
+    if ((needs & p.needs) == 0) continue;
+    for (const Word& file : split_words(p.includes)) {
+      std::string line = "#include <" + std::string(file.text) + ">\n";
+      if (out.find(line) == std::string::npos) out += line;
+    }
+  }
+  return out;
+}
+
+std::string functions_for(std::uint32_t needs) {
+  std::string out;
+  for (const Piece& p : kPieces) {
+    if ((needs & p.needs) != 0) out += p.code;
+  }
+  return out;
+}
+
+}  // namespace shmcheck::program

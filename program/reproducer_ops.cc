@@ -1,0 +1,288 @@
+// Every operation as a C statement. The numbers for unknown bits are those that the executor uses.
+#include <span>
+
+#include "program/op_text.h"
+#include "program/reproducer_parts.h"
+#include "program/scan.h"
+
+namespace shmcheck::program {
+namespace {
+
+struct CName {
+  std::uint32_t bit;
+  std::string_view name;
+};
+constexpr CName kProt[] = {{kProtRead, "PROT_READ"},           {kProtWrite, "PROT_WRITE"},
+                           {kProtExec, "PROT_EXEC"},           {kProtUnknown, "0x100000"},
+                           {kProtGrowsDown, "PROT_GROWSDOWN"}, {kProtGrowsUp, "PROT_GROWSUP"}};
+constexpr CName kMapFlags[] = {{map::kShared, "MAP_SHARED"},
+                               {map::kPrivate, "MAP_PRIVATE"},
+                               {map::kAnonymous, "MAP_ANONYMOUS"},
+                               {map::kFixed, "MAP_FIXED"},
+                               {map::kNoReplace, "MAP_FIXED_NOREPLACE"},
+                               {map::kPopulate, "MAP_POPULATE"},
+                               {map::kNoReserve, "MAP_NORESERVE"},
+                               {map::kStack, "MAP_STACK"},
+                               {map::kUnknown, "0x400000"},
+                               {map::kGrowsDown, "MAP_GROWSDOWN"},
+                               {map::kSync, "MAP_SYNC"}};
+constexpr CName kOpenFlags[] = {{openflag::kCreat, "O_CREAT"},
+                                {openflag::kExcl, "O_EXCL"},
+                                {openflag::kTrunc, "O_TRUNC"},
+                                {openflag::kAppend, "O_APPEND"}};
+constexpr CName kGetFlags[] = {
+    {shmget::kCreat, "IPC_CREAT"}, {shmget::kExcl, "IPC_EXCL"}, {shmget::kNoReserve, "SHM_NORESERVE"}};
+constexpr CName kAttachFlags[] = {{shmat::kReadOnly, "SHM_RDONLY"},
+                                  {shmat::kRound, "SHM_RND"},
+                                  {shmat::kRemap, "SHM_REMAP"},
+                                  {shmat::kExec, "SHM_EXEC"}};
+constexpr CName kSyncFlags[] = {{msync::kAsync, "MS_ASYNC"},
+                                {msync::kSync, "MS_SYNC"},
+                                {msync::kInvalidate, "MS_INVALIDATE"},
+                                {msync::kUnknown, "8"}};
+constexpr CName kRemapFlags[] = {{mremap::kMayMove, "MREMAP_MAYMOVE"},
+                                 {mremap::kFixed, "MREMAP_FIXED"},
+                                 {mremap::kDontUnmap, "4 /* MREMAP_DONTUNMAP */"},
+                                 {mremap::kUnknown, "0x100"}};
+constexpr std::string_view kAccess[] = {"O_RDONLY", "O_RDWR", "O_WRONLY"};
+constexpr std::string_view kTypes[] = {"unsigned char", "unsigned short", "unsigned", "unsigned long"};
+constexpr std::string_view kCommands[] = {"IPC_STAT", "IPC_RMID", "IPC_SET", "SHM_LOCK", "SHM_UNLOCK", "77"};
+// In the order of Advice; numbers, since libc headers are older than some of them.
+constexpr unsigned kAdvice[] = {0, 1, 2, 3, 4, 9, 10, 11, 8, 20, 21, 22, 23, 18, 19, 77};
+static_assert(std::size(kAdvice) == static_cast<std::size_t>(Advice::unknown) + 1);
+constexpr std::uint32_t kKeyBase = 0x73686d00;
+
+// A line of arguments.
+template <typename... Parts>
+std::string list(const Parts&... parts) {
+  std::string out;
+  ((out += (out.empty() ? "" : ", "), out += parts), ...);
+  return out;
+}
+
+std::string bits(std::uint32_t flags, std::span<const CName> names) {
+  std::string out;
+  for (const CName& n : names) {
+    if ((flags & n.bit) == 0) continue;
+    if (!out.empty()) out += " | ";
+    out += n.name;
+  }
+  return out.empty() ? "0" : out;
+}
+
+std::string base_expression(const Quantity& q, const Facts& facts) {
+  if (q.names_mapping()) return "S.m[" + std::to_string(q.mapping()) + "]";
+  switch (static_cast<Base>(q.base)) {
+    case Base::arena:
+      return "A";
+    case Base::top:
+      return hex(facts.top) + "ul";
+    case Base::half:
+      return "(1ul << 63)";
+    default:
+      return "";
+  }
+}
+
+std::string expression(const Quantity& q, const Facts& facts) {
+  std::string out = base_expression(q, facts);
+  auto term = [&out](int n, std::string_view unit) {
+    if (n == 0) return;
+    if (n < 0) out += out.empty() ? "0 - " : " - ";
+    if (n > 0 && !out.empty()) out += " + ";
+    out += std::to_string(n < 0 ? -n : n);
+    out += unit;
+  };
+  term(q.pages, " * P");
+  term(q.bytes, "");
+  return out.empty() ? "0" : out;
+}
+
+std::string descriptor(std::uint8_t file) {
+  if (file == kFileNone) return "-1";
+  return std::to_string(file == kFileBad ? 999 : 100 + file);
+}
+
+std::string segment(std::uint8_t index) {
+  if (index == kSegmentNegative) return "-1";
+  return index == kSegmentBogus ? "0x7fffffff" : "S.s[" + std::to_string(index) + "]";
+}
+
+std::string path(const Op& op) {
+  return "(long)\"n" + std::to_string(op.object) + '"';
+}
+
+std::string octal_mode(const Op& op) {
+  return '0' + octal(op.mode);
+}
+
+std::string memory_literal(const Op& op) {
+  std::string out = "\"";
+  for (unsigned i = 0; i < 1U << op.small; ++i) {
+    out += "\\x" + hex_byte(static_cast<std::uint8_t>(op.value >> (8 * i)));
+  }
+  return out + '"';
+}
+
+std::string access(const Op& op, const std::string& what) {
+  if (op.byte == 0) return what;
+  return std::string("act(") + std::to_string(op.byte) + "); " + what + " act(0);";
+}
+
+std::string user_id(const Op& op, std::uint32_t own, const Facts& facts) {
+  return std::to_string(op.byte == 0 ? own : facts.other_uid[op.byte - 1]);
+}
+
+std::string shmctl_statement(const Op& op, const Facts& facts) {
+  switch (static_cast<ShmCommand>(op.small)) {
+    case ShmCommand::stat:
+      return "shm_stat(" + segment(op.object) + ");";
+    case ShmCommand::set:
+      return "shm_set(" +
+             list(segment(op.object), user_id(op, facts.uid, facts), user_id(op, facts.gid, facts),
+                  octal_mode(op)) +
+             ");";
+    default:
+      return "ok(sys(" + list("shmctl", segment(op.object), kCommands[op.small], "0") + "));";
+  }
+}
+
+std::string name_of(std::uint8_t index) {
+  return std::to_string(index);
+}
+
+}  // namespace
+
+std::string statement_of(const Op& op, const Facts& facts, bool failing) {
+  std::string mapped = failing ? "where(" : "mapped(";
+  auto q = [&facts](const Quantity& quantity) { return expression(quantity, facts); };
+  auto sys = [](std::string_view how, const std::string& arguments) {
+    return std::string(how) + "sys(" + arguments + "));";
+  };
+  switch (op.code) {
+    case OpCode::open:
+      return sys(
+          "opened(" + descriptor(op.result) + ", ",
+          list("openat", "AT_FDCWD", path(op),
+               std::string(kAccess[op.small]) + (op.flags != 0 ? " | " + bits(op.flags, kOpenFlags) : ""),
+               octal_mode(op)));
+    case OpCode::close:
+      return sys("ok(", list("close", descriptor(op.object)));
+    case OpCode::unlink:
+      return sys("ok(", list("unlinkat", "AT_FDCWD", path(op), "0"));
+    case OpCode::ftruncate:
+      return sys("ok(", list("ftruncate", descriptor(op.object), q(op.len)));
+    case OpCode::truncate:
+      return sys("ok(", list("truncate", path(op), q(op.len)));
+    case OpCode::pread:
+      return "file_bytes(" + list(descriptor(op.object), q(op.len), q(op.off)) + ");";
+    case OpCode::pwrite:
+      return sys("count(",
+                 list("pwrite64", descriptor(op.object),
+                      "(long)memset(buffer, " + hex(op.byte) + ", " + q(op.len) + ")", q(op.len), q(op.off)));
+    case OpCode::pread_to:
+    case OpCode::pwrite_from:
+      return sys("count(", list(op.code == OpCode::pread_to ? "pread64" : "pwrite64", descriptor(op.object),
+                                q(op.addr), q(op.len), q(op.off)));
+    case OpCode::fstat:
+      return "file_stat(" + descriptor(op.object) + ");";
+    case OpCode::mmap:
+      return sys(mapped + name_of(op.result) + ", ",
+                 list("mmap", q(op.addr), q(op.len), bits(op.small, kProt), bits(op.flags, kMapFlags),
+                      descriptor(op.object), q(op.off)));
+    case OpCode::munmap:
+      return sys("ok(", list("munmap", q(op.addr), q(op.len)));
+    case OpCode::mprotect:
+      return sys("ok(", list("mprotect", q(op.addr), q(op.len), bits(op.small, kProt)));
+    case OpCode::load:
+      return access(op, "LOAD(" + list(kTypes[op.small], q(op.addr)) + ");");
+    case OpCode::store:
+      return access(op, "STORE(" + list(kTypes[op.small], q(op.addr), memory_literal(op)) + ");");
+    case OpCode::contents:
+      return "contents(" + list(q(op.addr), q(op.len), op.small == 0 ? "by_load" : "by_kernel") + ");";
+    case OpCode::fork:
+      return "forked(" + name_of(op.result) + ");";
+    case OpCode::exit:
+      return "_exit(" + std::to_string(op.byte) + ");";
+    case OpCode::kill:
+      return "ok(kill(S.pid[" + name_of(op.object) + "], " + (op.small == 0 ? "SIGKILL" : "SIGTERM") + "));";
+    case OpCode::shmget:
+      return sys("got(" + name_of(op.result) + ", ",
+                 list("shmget", op.byte == 0 ? "IPC_PRIVATE" : hex(kKeyBase + op.byte), q(op.len),
+                      (op.flags != 0 ? bits(op.flags, kGetFlags) + " | " : "") + octal_mode(op)));
+    case OpCode::shmat:
+      return sys(mapped + name_of(op.result) + ", ",
+                 list("shmat", segment(op.object), q(op.addr), bits(op.flags, kAttachFlags)));
+    case OpCode::shmdt:
+      return sys("ok(", list("shmdt", q(op.addr)));
+    case OpCode::shmctl:
+      return shmctl_statement(op, facts);
+    case OpCode::maps:
+      return "maps();";
+    case OpCode::msync:
+      return sys("ok(", list("msync", q(op.addr), q(op.len), bits(op.flags, kSyncFlags)));
+    case OpCode::setid:
+      return op.byte == 0 ? "say(\"ok\");" : "setid(" + user_id(op, 0, facts) + ");";
+    case OpCode::mremap:
+      return sys(mapped + name_of(op.result) + ", ",
+                 list("mremap", q(op.addr), q(op.len), q(op.off), bits(op.flags, kRemapFlags), q(op.to)));
+    case OpCode::madvise:
+      return sys("ok(", list("madvise", q(op.addr), q(op.len), std::to_string(kAdvice[op.small])));
+    case OpCode::end:
+      break;
+  }
+  return "";
+}
+
+std::uint32_t needs_of(const Op& op, bool failing) {
+  std::uint32_t mapped = failing ? kNeedWhere : kNeedMapped;
+  std::uint32_t acting = op.byte != 0 ? kNeedAct : 0U;
+  switch (op.code) {
+    case OpCode::open:
+      return kNeedOpened | kNeedFiles;
+    case OpCode::pread:
+      return kNeedPread;
+    case OpCode::pwrite:
+      return kNeedSys | kNeedCount | kNeedBuffer;
+    case OpCode::pread_to:
+    case OpCode::pwrite_from:
+      return kNeedSys | kNeedCount;
+    case OpCode::fstat:
+      return kNeedFstat | kNeedFiles;
+    case OpCode::mmap:
+    case OpCode::mremap:
+      return mapped;
+    case OpCode::shmat:
+      return mapped | kNeedSegments;
+    case OpCode::load:
+      return kNeedLoad | acting;
+    case OpCode::store:
+      return kNeedStore | acting;
+    case OpCode::contents:
+      return op.small == 0 ? kNeedScan : kNeedKernelScan;
+    case OpCode::fork:
+      return kNeedForked;
+    case OpCode::shmget:
+      return kNeedGot;
+    case OpCode::shmctl:
+      if (static_cast<ShmCommand>(op.small) == ShmCommand::stat) return kNeedShmStat;
+      if (static_cast<ShmCommand>(op.small) == ShmCommand::set) return kNeedShmSet;
+      return kNeedSys | kNeedOk | kNeedSegments;
+    case OpCode::maps:
+      return kNeedMaps;
+    case OpCode::unlink:
+    case OpCode::truncate:
+      return kNeedSys | kNeedOk | kNeedFiles;
+    case OpCode::setid:
+      return op.byte == 0 ? 0U : kNeedSetid;
+    case OpCode::kill:
+      return kNeedOk;
+    case OpCode::exit:
+    case OpCode::end:
+      return 0;
+    default:
+      return kNeedSys | kNeedOk;
+  }
+}
+
+}  // namespace shmcheck::program
