@@ -111,10 +111,12 @@ program::Trace Driver::trace(std::string_view text, std::uint8_t file_system) {
   Frame frame = receive();
   EXPECT_EQ(frame.type, FrameType::result) << std::string(frame.payload.begin(), frame.payload.end());
   EXPECT_EQ(frame.sequence, sequence_);
-  std::vector<program::Outcome> outcomes;
+  program::Result result;
   if (frame.type == FrameType::result) {
-    EXPECT_EQ(decode_result(frame.payload, outcomes), "");
+    EXPECT_EQ(decode_result(frame.payload, result), "");
   }
+  std::vector<program::Outcome>& outcomes = result.outcomes;
+  trace.root_pid = result.root_pid;
   trace.facts = facts.at(file_system);
   for (std::size_t i = 0; i < outcomes.size(); ++i) {
     program::Op op;

@@ -64,6 +64,7 @@ void reset() {
   for (ProcessSlot& slot : control->process) slot = {};
   control->cursor = {};
   program::put_little(result_area().data(), std::uint32_t{0});
+  program::put_little(result_area().data() + 4, std::uint64_t{0});
 }
 
 long start_first_process() {
@@ -73,6 +74,7 @@ long start_first_process() {
   if (pid == 0) live_as(0);
   if (failed(pid)) return pid;
   first.pid = static_cast<pid_t>(pid);
+  program::put_little(result_area().data() + 4, static_cast<std::uint64_t>(pid));
   if (!target.private_pids) {
     sys(SYS_setpgid, pid, pid);
     set_program_group(first.pid);

@@ -21,9 +21,11 @@ std::string with_evidence(std::string sentence, const Evidence& console, std::si
 
 // Puts a result's outcomes behind the ops they belong to. Empty on success, else a sentence.
 std::string assemble(const program::Frame& frame, const program::Program& program, program::Trace& trace) {
-  std::vector<program::Outcome> outcomes;
-  const std::string sentence = program::decode_result(frame.payload, outcomes);
+  program::Result result;
+  const std::string sentence = program::decode_result(frame.payload, result);
   if (!sentence.empty()) return "the executor's result cannot be understood: " + sentence;
+  std::vector<program::Outcome>& outcomes = result.outcomes;
+  trace.root_pid = result.root_pid;
   if (outcomes.size() > program.ops.size() + 1)
     return "the executor's result has more steps than the program";
   for (std::size_t i = 0; i < outcomes.size(); ++i) {

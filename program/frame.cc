@@ -139,15 +139,16 @@ std::string decode_hello(std::span<const std::uint8_t> payload, Hello& hello) {
   return "";
 }
 
-std::string decode_result(std::span<const std::uint8_t> payload, std::vector<Outcome>& outcomes) {
+std::string decode_result(std::span<const std::uint8_t> payload, Result& result) {
   Reader in(payload);
   auto count = in.get<std::uint32_t>();
-  if (in.is_short()) return "the result has no number of records";
+  result.root_pid = in.get<std::uint64_t>();
+  if (in.is_short()) return "the result has no number of records and process id";
   if (count > in.rest().size()) return "the result announces more records than it has bytes";
-  outcomes.assign(count, Outcome{});
+  result.outcomes.assign(count, Outcome{});
   std::int64_t clock = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    std::string wrong = decode_outcome(in, i, clock, outcomes[i]);
+    std::string wrong = decode_outcome(in, i, clock, result.outcomes[i]);
     if (!wrong.empty()) return wrong;
   }
   if (!in.rest().empty()) return "the result goes on after its last record";
@@ -162,12 +163,13 @@ std::string decode_exited(std::span<const std::uint8_t> payload, Exited& exited)
   return "";
 }
 
-std::vector<std::uint8_t> encode_result(std::span<const Outcome> outcomes) {
+std::vector<std::uint8_t> encode_result(const Result& result) {
   std::size_t most = kResultHeadBytes;
-  for (const Outcome& o : outcomes) most += kRecordHeadBytes + o.words.size() * sizeof(std::uint64_t);
+  for (const Outcome& o : result.outcomes) most += kRecordHeadBytes + o.words.size() * sizeof(std::uint64_t);
   std::vector<std::uint8_t> out(most);
+  put_little(out.data() + 4, result.root_pid);
   ResultCursor cursor;
-  for (const Outcome& o : outcomes) {
+  for (const Outcome& o : result.outcomes) {
     append_record(out, cursor, {o.kind, o.signal, o.code, o.error, o.value, o.address, o.before, o.after},
                   o.words);
   }

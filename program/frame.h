@@ -10,7 +10,7 @@
 //             `absent THING: EVIDENCE`   what this executor cannot offer and why
 //   run     u8 file system, then a program in its canonical byte form (program/bytes.h)
 //   result  the outcomes of a run, `end` last; its absence says that the run was cut short by a timeout.
-//             u32 number of records, then for each record
+//             u32 number of records, u64 process id of p0, then for each record
 //               u8 tag: OutcomeKind in bits 0-2, and what follows, in this order, in bits 3-7
 //               kTagClock   i64 before, i64 after; without it both are the `after` of the record before
 //               kTagValue   u64 value
@@ -137,7 +137,7 @@ constexpr FrameFault check_payload(const std::uint8_t* header, std::span<const s
 
 inline constexpr std::uint8_t kTagKind = 7, kTagClock = 8, kTagValue = 16, kTagSignal = 32, kTagError = 64,
                               kTagWords = 128;
-inline constexpr std::size_t kResultHeadBytes = 4;
+inline constexpr std::size_t kResultHeadBytes = 12;
 inline constexpr std::size_t kRecordHeadBytes = 1 + 16 + 8 + 10 + 2 + 4;  // the longest record without words
 
 // The fixed part of an outcome, as the executor holds it.
@@ -235,6 +235,12 @@ struct Hello {
   std::vector<std::string> facts;   // for from_text(…, Facts&); their place is what `run` names
   std::vector<std::string> absent;  // `THING: EVIDENCE`
 };
+// What a run came to.
+struct Result {
+  std::uint64_t root_pid = 0;  // process id of p0
+  std::vector<Outcome> outcomes;
+  bool operator==(const Result&) const = default;
+};
 struct Exited {
   End how = End::status;
   std::uint8_t number = 0;  // exit status or signal
@@ -242,10 +248,10 @@ struct Exited {
 
 // Empty on success, else a sentence.
 std::string decode_hello(std::span<const std::uint8_t> payload, Hello& hello);
-std::string decode_result(std::span<const std::uint8_t> payload, std::vector<Outcome>& outcomes);
+std::string decode_result(std::span<const std::uint8_t> payload, Result& result);
 std::string decode_exited(std::span<const std::uint8_t> payload, Exited& exited);
 
 // The inverse of decode_result, for hosts that play the executor (tests, the target `model`).
-std::vector<std::uint8_t> encode_result(std::span<const Outcome> outcomes);
+std::vector<std::uint8_t> encode_result(const Result& result);
 
 }  // namespace shmcheck::program

@@ -29,19 +29,19 @@ std::vector<Outcome> SomeOutcomes() {
 }
 
 TEST(Frame, OutcomesSurviveTheirWayThroughAResult) {
-  std::vector<Outcome> back;
-  EXPECT_EQ(decode_result(encode_result(SomeOutcomes()), back), "");
-  EXPECT_EQ(back, SomeOutcomes());
+  Result sent{4711, SomeOutcomes()}, back;
+  EXPECT_EQ(decode_result(encode_result(sent), back), "");
+  EXPECT_EQ(back, sent);
 }
 
 TEST(Frame, AnOkInTheSameSecondIsOneByte) {
   std::vector<Outcome> all(2);
-  EXPECT_EQ(encode_result(all).size() + 1, encode_result(std::vector<Outcome>(3)).size());
+  EXPECT_EQ(encode_result({1, all}).size() + 1, encode_result({1, std::vector<Outcome>(3)}).size());
 }
 
 TEST(Frame, NoPrefixOfAResultIsAResult) {
-  std::vector<std::uint8_t> bytes = encode_result(SomeOutcomes());
-  std::vector<Outcome> back;
+  std::vector<std::uint8_t> bytes = encode_result({1, SomeOutcomes()});
+  Result back;
   for (std::size_t n = 0; n < bytes.size(); ++n) {
     EXPECT_NE(decode_result(std::span(bytes).first(n), back), "") << n << " bytes";
   }
