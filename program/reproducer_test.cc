@@ -183,7 +183,8 @@ const Case kCases[] = {
      "p0 fork p1 -> 101\n"
      "p1 shmat m1 s0 flags=rdonly addr=a+2p -> a+2p\n"
      "p1 shmctl s0 cmd=set owner=u1 mode=640 -> ok\n"
-     "p0 shmctl s0 -> {key=0x73686d01 uid=65533 gid=65533 cuid=0 cgid=0 mode=0640 segsz=1 atime=9 dtime=0 "
+     "p0 shmctl s0 cmd=stat -> {key=0x73686d01 uid=65533 gid=65533 cuid=0 cgid=0 mode=0640 segsz=1 atime=9 "
+     "dtime=0 "
      "ctime=9 "
      "cpid=100 lpid=101 nattch=3}\n",
      "{key=0x73686d01 uid=65533 gid=65533 cuid=0 cgid=0 mode=0640 segsz=1 atime=9 dtime=0 ctime=9 cpid=100 "

@@ -71,7 +71,7 @@ constexpr std::string_view kExamples =
     "p0 shmat m2 neg\n"
     "p0 shmat m2 bogus\n"
     "p0 shmdt m2\n"
-    "p0 shmctl s0\n"
+    "p0 shmctl s0 cmd=stat\n"
     "p0 shmctl s0 cmd=set owner=u2 mode=640\n"
     "p0 maps\n"
     "p0 msync m0 len=1p flags=async,sync,invalidate,unknown\n"
