@@ -76,7 +76,7 @@ void for_attaches(const Process& p, F f) {
 inline void revive(const World& was, World& w, std::uint32_t segment) {
   ShmidKernel& k = w.ipc.segments[segment];
   if (!k.destroyed || was.ipc.segments[segment].destroyed) return;
-  k.destroyed = false;
+  w.ipc.revive(segment);
   w.inodes[k.inode].bytes = was.inodes[k.inode].bytes;
 }
 

@@ -94,7 +94,7 @@ constexpr C kImmediate[] = {C::shmctl_gone_id,
 void rmid_immediate(const World& was, World& w, const Op& op, Outcome& o) {
   ShmidKernel* k = named_segment(w, op);
   (void)was;
-  if (command(op, ShmCommand::rmid) && ok(o) && k) k->destroyed = true;
+  if (command(op, ShmCommand::rmid) && ok(o) && k) w.ipc.destroy(*w.segment_names[op.object]);
 }
 
 constexpr C kUndead[] = {

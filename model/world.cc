@@ -16,6 +16,11 @@ void IpcIds::destroy(std::uint32_t segment) {
   std::erase(live, segment);
 }
 
+void IpcIds::revive(std::uint32_t segment) {
+  segments[segment].destroyed = false;
+  live.insert(std::lower_bound(live.begin(), live.end(), segment), segment);
+}
+
 std::int32_t IpcIds::find_key(std::uint32_t key) const {
   for (std::size_t i = live.size(); i-- > 0;) {
     if (segments[live[i]].perm.key == key) return static_cast<std::int32_t>(live[i]);

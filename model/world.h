@@ -156,6 +156,7 @@ struct IpcIds {
   std::vector<std::uint32_t> live;    // the others, ascending, so that look-ups do not slow down
   void add(ShmidKernel segment);
   void destroy(std::uint32_t segment);
+  void revive(std::uint32_t segment);  // undoes it
   std::int32_t find_key(std::uint32_t key) const;
   std::int32_t find_id(std::uint64_t id) const;
   std::size_t in_use() const { return live.size(); }
