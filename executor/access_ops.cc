@@ -82,8 +82,7 @@ void perform_access(Call& call, bool is_store) {
   if (!is_store) call.outcome.value = to_machine(access.value, op.small);
 }
 
-// --- contents
-// --------------------------------------------------------------------------------------------------
+// --- contents --------------------------------------------------------------------------------------------
 
 // A range inside one page, and how far its scan came.
 struct Scan {

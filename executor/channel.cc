@@ -18,7 +18,7 @@ constexpr std::size_t kReadAtOnce = 65536;
 bool write_all(int fd, std::span<const std::uint8_t> bytes) {
   while (!bytes.empty()) {
     long n = sys(SYS_write, fd, bytes.data(), bytes.size());
-    if (n == -EINTR) continue;
+    if (n == -EINTR && load(control->stopping) == 0) continue;
     if (n <= 0) return false;
     bytes = bytes.subspan(static_cast<std::size_t>(n));
   }
@@ -39,7 +39,7 @@ bool Channel::fill(std::size_t needed) {
   while (end_ - begin_ < needed) {
     std::size_t room = std::min(area.size() - end_, std::max(kReadAtOnce, needed - (end_ - begin_)));
     long n = sys(SYS_read, in_, area.data() + end_, room);
-    if (n == -EINTR) continue;
+    if (n == -EINTR && load(control->stopping) == 0) continue;
     if (n <= 0) return false;
     end_ += static_cast<std::size_t>(n);
   }

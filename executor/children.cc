@@ -15,6 +15,11 @@ void on_child(int) {
   __atomic_fetch_add(&control->event, 1, __ATOMIC_SEQ_CST);
 }
 
+void on_stop(int) {
+  store(control->stopping, 1);
+  on_child(0);
+}
+
 enum class Reap { one, none_yet, no_children };
 
 Reap reap(Death& death) {
@@ -44,6 +49,10 @@ void watch_children() {
   action.sa_handler = on_child;
   action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
   sigaction(SIGCHLD, &action, nullptr);
+  action.sa_handler = on_stop;
+  action.sa_flags = 0;
+  static_assert(kStopSignal == SIGUSR1);
+  sigaction(kStopSignal, &action, nullptr);
 }
 
 bool next_death(Death& death) {

@@ -14,7 +14,8 @@ struct Death {
   int status;
 };
 
-// SIGCHLD bumps control->event. Called once, in the supervisor.
+// SIGCHLD bumps control->event; kStopSignal sets control->stopping, too, and interrupts what the supervisor
+// waits for. Called once, in the supervisor.
 void watch_children();
 
 // The next child that has died and was not reported yet. Does not wait.

@@ -49,9 +49,11 @@ inline constexpr std::size_t kMaxIdentities = 256;
 
 struct Control {
   Word event;     // bumped by SIGCHLD and by `done`; the supervisor sleeps on it
+  Word stopping;  // the host or the guardian is gone
   Word done;      // all steps are recorded
   Word overflow;  // a record did not fit
   Word op_count;
+  pid_t supervisor;
   std::int64_t step_before;  // clock at the begin of the step that is being performed
 
   std::uint16_t mappings_bound;
@@ -99,6 +101,10 @@ long map_control();
 
 // Appends to the result; sets `overflow` and `done` if it does not fit.
 void record(const OutcomeHead& head, std::span<const std::uint64_t> words = {});
+
+// What the guardian sends when the host is gone, and the kernel when the guardian is and no namespace dies
+// with it.
+inline constexpr int kStopSignal = 10;  // SIGUSR1
 
 inline bool is_alive(unsigned process) {
   return load(control->process[process].alive) != 0;

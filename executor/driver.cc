@@ -1,13 +1,17 @@
 #include "executor/driver.h"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 
 extern "C" char** environ;
 
@@ -22,13 +26,36 @@ Frame broken(std::string_view sentence) {
   return {FrameType::error, ~std::uint32_t{0}, {sentence.begin(), sentence.end()}};
 }
 
-// Descriptors of the executor's ends, which no other child inherits.
-constexpr int kChildIn = 10, kChildOut = 11;
-
 }  // namespace
 
 std::string executor_path() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "executor";
+}
+
+std::vector<std::string> executor(std::vector<std::string> options) {
+  options.insert(options.begin(), {executor_path(), "--in=" + std::to_string(Driver::kIn),
+                                   "--out=" + std::to_string(Driver::kOut)});
+  return options;
+}
+
+std::vector<pid_t> children_of(pid_t pid) {
+  std::vector<pid_t> out;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc")) {
+    std::ifstream stat(entry.path() / "stat");
+    std::string text;
+    std::getline(stat, text);
+    // `pid (name) state ppid`, where the name may hold anything.
+    int parent = 0;
+    std::size_t close = text.rfind(')');
+    if (close == std::string::npos || std::sscanf(text.c_str() + close, ") %*c %d", &parent) != 1) continue;
+    if (parent == pid) out.push_back(static_cast<pid_t>(std::atoi(entry.path().filename().c_str())));
+  }
+  return out;
+}
+
+Driver& shared_driver() {
+  static Driver driver(executor());
+  return driver;
 }
 
 Driver::Driver(const std::vector<std::string>& argv, bool expect_hello) {
@@ -37,11 +64,9 @@ Driver::Driver(const std::vector<std::string>& argv, bool expect_hello) {
   if (pipe2(down, O_CLOEXEC) != 0 || pipe2(up, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, down[0], kChildIn);
-  posix_spawn_file_actions_adddup2(&actions, up[1], kChildOut);
+  posix_spawn_file_actions_adddup2(&actions, down[0], kIn);
+  posix_spawn_file_actions_adddup2(&actions, up[1], kOut);
   std::vector<std::string> words = argv;
-  words.push_back("--in=" + std::to_string(kChildIn));
-  words.push_back("--out=" + std::to_string(kChildOut));
   std::vector<char*> pointers;
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
@@ -148,6 +173,47 @@ int Driver::wait() {
   }
   pid_ = -1;
   return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+void expect_trace(Driver& driver, std::string_view lines, std::uint8_t file_system) {
+  std::vector<std::string> patterns;
+  std::string program;
+  while (!lines.empty()) {
+    std::string_view line = lines.substr(0, lines.find('\n'));
+    lines.remove_prefix(std::min(lines.size(), line.size() + 1));
+    std::size_t arrow = line.find(" -> ");
+    if (line.empty()) continue;
+    program += std::string(line.substr(0, arrow)) + "\n";
+    patterns.emplace_back(arrow == std::string_view::npos ? "*" : line.substr(arrow + 4));
+  }
+  program::Trace trace = driver.trace(program, file_system);
+  for (std::size_t i = 0; i < patterns.size(); ++i) {
+    if (i >= trace.steps.size()) {
+      ADD_FAILURE() << "the trace has no step " << i << ", which should be " << patterns[i];
+      return;
+    }
+    const program::Step& step = trace.steps[i];
+    std::string seen = to_text(step.outcome, step.op, trace.facts);
+    EXPECT_EQ(fnmatch(patterns[i].c_str(), seen.c_str(), 0), 0)
+        << "step " << i << ": " << to_text(step.op) << " -> " << seen << "\nexpected -> " << patterns[i];
+  }
+}
+
+std::string run_command(Driver& driver, std::span<const std::string> argv, std::uint32_t limit_ms) {
+  driver.send(program::exec_frame(99, limit_ms, argv));
+  std::string out;
+  for (;;) {
+    Frame frame = driver.receive();
+    EXPECT_TRUE(frame.sequence == 99 || frame.type == FrameType::error);
+    if (frame.type == FrameType::exited) {
+      program::Exited exited;
+      EXPECT_EQ(decode_exited(frame.payload, exited), "");
+      const char* names[] = {"status", "signal", "time limit"};
+      return out + " -> " + names[static_cast<int>(exited.how)] + " " + std::to_string(exited.number);
+    }
+    out.append(frame.payload.begin(), frame.payload.end());
+    if (frame.type != FrameType::output) return "error: " + out;
+  }
 }
 
 }  // namespace shmcheck::executor

@@ -13,8 +13,9 @@ namespace shmcheck::executor {
 
 class Driver {
  public:
-  // Runs `argv` with --in and --out appended. Reads the hello unless told otherwise.
+  // Starts `argv`, which finds the channel at kIn and kOut. Reads the hello unless told otherwise.
   explicit Driver(const std::vector<std::string>& argv, bool expect_hello = true);
+  static constexpr int kIn = 10, kOut = 11;
   ~Driver();
   Driver(const Driver&) = delete;
   Driver& operator=(const Driver&) = delete;
@@ -46,7 +47,20 @@ class Driver {
   program::FrameReader reader_;
 };
 
-// Path of the binary under test, beside the running test.
+// Processes of this machine whose parent is `pid`.
+std::vector<pid_t> children_of(pid_t pid);
+
+// The command line of the executor beside the running test.
+std::vector<std::string> executor(std::vector<std::string> options = {});
 std::string executor_path();
+
+// One executor that tests share which leave it as they found it.
+Driver& shared_driver();
+
+// Runs a program whose lines are `op -> outcome`, each outcome a pattern in which `*` stands for anything.
+void expect_trace(Driver& driver, std::string_view lines, std::uint8_t file_system = 0);
+
+// Runs a command of the target; its output, then ` -> status 0` or the like.
+std::string run_command(Driver& driver, std::span<const std::string> argv, std::uint32_t limit_ms = 0);
 
 }  // namespace shmcheck::executor

@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "executor/children.h"
 #include "executor/process.h"
@@ -45,18 +44,20 @@ void mask_child_signal(int how) {
   sigprocmask(how, &set, nullptr);
 }
 
-// Undoes what program processes inherit: signal actions, the core, one CPU, the working directory.
+// Undoes what program processes inherit: signal actions, one CPU, the working directory.
 [[noreturn]] void become(char** argv, int output, const cpu_set_t& cpus) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
   action.sa_handler = SIG_DFL;
-  for (int signal : {SIGCHLD, SIGSEGV, SIGBUS, SIGPIPE}) sigaction(signal, &action, nullptr);
+  for (int signal : {SIGCHLD, kStopSignal, SIGSEGV, SIGBUS, SIGPIPE}) sigaction(signal, &action, nullptr);
   tie_to_supervisor();
   sys(SYS_sched_setaffinity, 0, sizeof cpus, &cpus);
   mask_child_signal(SIG_UNBLOCK);
   sys(SYS_chdir, "/");
   sys(SYS_umask, 022);
   sys(SYS_setpgid, 0, 0);
+  long empty = sys(SYS_openat, AT_FDCWD, "/dev/null", O_RDONLY);
+  if (!failed(empty)) sys(SYS_dup3, empty, 0, 0);
   sys(SYS_dup3, output, 1, 0);
   sys(SYS_dup3, output, 2, 0);
   sys(SYS_close, kPipeRead);
@@ -104,6 +105,7 @@ Followed follow(Channel& channel, std::uint32_t sequence, int pipe, std::uint64_
   for (;;) {
     for (Death death; next_death(death);) note_command(death);
     if (command_death.pid != 0) return Followed::ended;
+    if (load(control->stopping) != 0) return Followed::host_gone;
     std::uint64_t now = now_ms();
     if (now >= deadline) return Followed::time_limit;
     std::uint64_t left = deadline - now;

@@ -52,6 +52,17 @@ const char* kernel_option(std::string_view key) {
   return take_value(text, key);
 }
 
+// The kernel gives init no descriptors if the initramfs has no console; 0, 1 and 2 must not become anything
+// else.
+void fill_standard_descriptors() {
+  long fd = 0;
+  while (fd >= 0 && fd < 3) {
+    fd = sys(SYS_openat, AT_FDCWD, "/dev/console", O_RDWR);
+    if (failed(fd)) fd = sys(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
+  }
+  if (fd >= 3) sys(SYS_close, fd);
+}
+
 // Not to echo, not to translate, no signals and no flow control; a pipe or socket has none of it anyway.
 void make_raw(int fd) {
   termios settings;
@@ -68,6 +79,7 @@ bool become_init(Options& options, Sentence& wrong) {
     long result = sys(SYS_mount, m.type, m.directory, m.type, 0, nullptr);
     if (failed(result)) say_absent(m.directory, "mount", result);
   }
+  fill_standard_descriptors();
   sys(SYS_mkdirat, AT_FDCWD, "/tmpfs", 0755);
   target.is_init = target.private_ipc = target.private_pids = true;
   const char* channel = kernel_option("shmcheck.channel=");

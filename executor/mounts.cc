@@ -21,8 +21,7 @@ using Path = Text<1024>;
 Path made[kMaxPlaces];
 std::size_t made_count = 0;
 
-// --- loop devices
-// ----------------------------------------------------------------------------------------------
+// --- loop devices ----------------------------------------------------------------------------------------
 
 // Opens a loop device over `image`, which clears itself on its last close: nothing is left however we end.
 long open_loop(int image, Path& device) {
@@ -63,8 +62,7 @@ long mount_image(int image, const Path& target_directory) {
   return result;
 }
 
-// --- directories
-// -----------------------------------------------------------------------------------------------
+// --- directories -----------------------------------------------------------------------------------------
 
 void remove_leftovers(int directory) {
   for (unsigned i = 0; i < program::kNames; ++i) {

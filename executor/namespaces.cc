@@ -16,8 +16,7 @@
 namespace shmcheck::executor {
 namespace {
 
-// --- user namespace of an unprivileged caller
-// --------------------------------------------------------------------
+// --- user namespace of an unprivileged caller ------------------------------------------------------------
 
 long write_file(const char* path, std::string_view text) {
   long fd = sys(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
@@ -44,8 +43,7 @@ bool enter_user_namespace() {
   return !failed(result);
 }
 
-// --- the other namespaces
-// ----------------------------------------------------------------------------------------
+// --- the other namespaces --------------------------------------------------------------------------------
 
 bool unshare_one(long flag, std::string_view thing) {
   long result = sys(SYS_unshare, flag);
@@ -66,8 +64,7 @@ void prepare_mounts() {
   if (failed(result)) say_absent("own /proc", "mount", result);
 }
 
-// --- the guardian
-// ------------------------------------------------------------------------------------------------
+// --- the guardian ----------------------------------------------------------------------------------------
 
 void on_child(int) {}
 
@@ -79,8 +76,8 @@ void on_child(int) {}
   __builtin_unreachable();
 }
 
-// Sleeps until the child ends or nobody reads from `out` any more. SIGCHLD, blocked until now, interrupts
-// ppoll.
+// Sleeps until the child ends or nobody reads from `out` any more; then the child has a while to clean up.
+// SIGCHLD, blocked until now, interrupts ppoll.
 [[noreturn]] void guard(long child, int out) {
   struct sigaction action;
   memset(&action, 0, sizeof action);
@@ -90,12 +87,16 @@ void on_child(int) {}
   sigemptyset(&none);
   pollfd host = {out, 0, 0};
   for (;;) {
-    int ready = ppoll(&host, 1, nullptr, &none);
+    const timespec patience = {15, 0};
+    int ready = ppoll(&host, 1, host.fd < 0 ? &patience : nullptr, &none);
     siginfo_t info;
     info.si_pid = 0;
     sys(SYS_waitid, P_PID, child, &info, WEXITED | WNOHANG | WNOWAIT, nullptr);
     if (info.si_pid != 0) end_like(child);
     if (ready > 0) {
+      sys(SYS_kill, child, kStopSignal);
+      host.fd = -1;
+    } else if (ready == 0) {
       sys(SYS_kill, child, SIGKILL);
       end_like(child);
     }
@@ -111,7 +112,7 @@ void block_child_signal(int how) {
 
 // The parent may have died before the kernel was asked to tell.
 void tie_to_guardian(int alive_pipe) {
-  sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  sys(SYS_prctl, PR_SET_PDEATHSIG, target.private_pids ? SIGKILL : kStopSignal, 0, 0, 0);
   pollfd guardian = {alive_pipe, 0, 0};
   if (poll(&guardian, 1, 0) > 0) sys(SYS_exit_group, 1);
 }

@@ -20,17 +20,10 @@ constexpr Performer kPerformers[] = {
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
-// --- names
-// -----------------------------------------------------------------------------------------------------
+// --- names -----------------------------------------------------------------------------------------------
 
 bool mapping_unbound(const program::Quantity& q) {
   return q.names_mapping() && (control->mappings_bound >> q.mapping() & 1) == 0;
-}
-
-bool user_absent(const Op& op) {
-  bool names_user = op.code == OpCode::setid ||
-                    (op.code == OpCode::shmctl && op.small == static_cast<int>(program::ShmCommand::set));
-  return names_user && op.byte != 0 && target.other_uid[op.byte - 1] == 0;
 }
 
 bool has_unbound_name(const Op& op) {
@@ -40,7 +33,7 @@ bool has_unbound_name(const Op& op) {
     return true;
   }
   if (kind == program::NameKind::process && !is_alive(op.object)) return true;
-  return mapping_unbound(op.addr) || mapping_unbound(op.to) || user_absent(op);
+  return mapping_unbound(op.addr) || mapping_unbound(op.to);
 }
 
 std::uint64_t value_of(const program::Quantity& q) {
@@ -58,8 +51,7 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   return program::withheld(op, at, target.layout, replaces ? segment_bytes(op) : 0);
 }
 
-// --- performing
-// ------------------------------------------------------------------------------------------------
+// --- performing ------------------------------------------------------------------------------------------
 
 void perform(const Op& op) {
   Call call{op, {}, {}, Words(words_area())};
@@ -93,7 +85,9 @@ long fork_raw(long flags, pid_t* parent_tid) {
 }
 
 void tie_to_supervisor() {
-  if (!target.private_pids) sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (target.private_pids) return;
+  sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  if (sys(SYS_getppid) != control->supervisor) sys(SYS_exit_group, 1);  // it died before it could be asked
 }
 
 bool pass_turn() {

@@ -37,13 +37,17 @@ void perform_kill(Call& call) {
   while (load(victim.alive) != 0) sleep_while(victim.alive, 1);
 }
 
-// The group ids first: without the capabilities they could not be changed any more.
+// The group ids first: without the capabilities they could not be changed any more. Nothing is done if the
+// user is the process's own; a user that the target does not have is refused as an id that is not mapped.
 void perform_setid(Call& call) {
-  if (call.op.byte == 0) return;
-  std::uint32_t id = target.other_uid[call.op.byte - 1];
+  bool absent = call.op.byte != 0 && target.other_uid[call.op.byte - 1] == 0;
+  if (absent) return settle(call, -EINVAL);
+  std::uint32_t uid = call.op.byte == 0 ? target.uid : target.other_uid[call.op.byte - 1];
+  std::uint32_t gid = call.op.byte == 0 ? target.gid : uid;
+  if (sys(SYS_geteuid) == uid && sys(SYS_getegid) == gid) return;
   long result = sys(SYS_setgroups, 0, nullptr);
-  if (!failed(result)) result = sys(SYS_setresgid, id, id, id);
-  if (!failed(result)) result = sys(SYS_setresuid, id, id, id);
+  if (!failed(result)) result = sys(SYS_setresgid, gid, gid, gid);
+  if (!failed(result)) result = sys(SYS_setresuid, uid, uid, uid);
   tie_to_supervisor();
   settle(call, result);
 }

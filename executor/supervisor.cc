@@ -19,8 +19,7 @@ namespace {
 
 using program::FrameType;
 
-// --- reading the program
-// ---------------------------------------------------------------------------------------
+// --- reading the program ---------------------------------------------------------------------------------
 
 // As program::decode_exact, without allocation: only what `encode` writes is accepted.
 bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
@@ -52,8 +51,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
   return true;
 }
 
-// --- while it runs
-// ---------------------------------------------------------------------------------------------
+// --- while it runs ---------------------------------------------------------------------------------------
 
 void reset() {
   control->done = control->overflow = 0;
@@ -109,9 +107,10 @@ void note_death(const Death& death) {
 
 void note_nothing(const Death&) {}
 
-// True if the program is done, false if a step took too long. Time is measured in quarters of the limit, so
-// that a step has between one and one and a quarter of it.
-bool wait_until_done(Word seen) {
+enum class Ended { done, timed_out, stopping };
+
+// Time is measured in quarters of the limit, so that a step has between one and one and a quarter of it.
+Ended wait_until_done(Word seen) {
   constexpr unsigned kQuarters = 4;
   const std::uint64_t quarter_ns = std::uint64_t{target.op_timeout_ms} * 1'000'000 / kQuarters;
   const timespec quarter = {static_cast<time_t>(quarter_ns / 1'000'000'000),
@@ -122,20 +121,19 @@ bool wait_until_done(Word seen) {
     bool timed_out = sleep_while(control->event, seen, &quarter) == -ETIMEDOUT;
     seen = load(control->event);
     for (Death death; next_death(death);) note_death(death);
+    if (load(control->stopping) != 0) return Ended::stopping;
     if (!timed_out) continue;
     Word now = control->cursor.records;
     quarters = now == step ? quarters + 1 : 0;
     step = now;
-    if (quarters >= kQuarters) return false;
+    if (quarters >= kQuarters) return Ended::timed_out;
   }
-  return true;
+  return Ended::done;
 }
 
-// --- when it is over
-// -------------------------------------------------------------------------------------------
+// --- when it is over -------------------------------------------------------------------------------------
 
 void record_timeout() {
-  if (control->cursor.records >= control->op_count) return;
   OutcomeHead head;
   head.kind = OutcomeKind::timeout;
   head.before = control->step_before;
@@ -190,6 +188,7 @@ bool send_result(Channel& channel, std::uint32_t sequence) {
 
 long prepare_supervisor() {
   watch_children();
+  control->supervisor = static_cast<pid_t>(sys(SYS_getpid));
   install_fault_handler();
   // No core files: with a handler in core_pattern a limit of zero would not be enough.
   const rlimit none = {0, 0};
@@ -217,21 +216,21 @@ bool run_program(Channel& channel, std::uint32_t sequence, std::span<const std::
     wrong << "the first process could not be forked: " << error_name(result);
     return channel.send(FrameType::error, sequence, wrong.view());
   }
-  bool done = wait_until_done(seen);
+  Ended ended = wait_until_done(seen);
   if (!kill_all(note_nothing)) {
     channel.send(FrameType::error, sequence, "a process of the program cannot be killed; the executor ends");
     return false;
   }
   std::uint64_t in_namespace = segments_in_namespace();
-  if (done) {
-    record_end(in_namespace);
-  } else {
+  if (control->cursor.records < control->op_count) {
     record_timeout();
+  } else {
+    record_end(in_namespace);
   }
   remove_segments(in_namespace);
   remove_files();
   drain_pipe();
-  return send_result(channel, sequence);
+  return ended != Ended::stopping && send_result(channel, sequence);
 }
 
 }  // namespace shmcheck::executor

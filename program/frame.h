@@ -77,8 +77,7 @@ constexpr std::string_view sentence(FrameFault fault) {
   return "unknown fault";
 }
 
-// --- little-endian numbers, without allocation
-// ---------------------------------------------------------------
+// --- little-endian numbers, without allocation -----------------------------------------------------------
 
 template <typename T>
 constexpr void put_little(std::uint8_t* out, T v) {
@@ -99,8 +98,7 @@ constexpr std::uint64_t fnv1a(std::span<const std::uint8_t> bytes,
   return state;
 }
 
-// --- headers
-// -------------------------------------------------------------------------------------------------
+// --- headers ---------------------------------------------------------------------------------------------
 
 // Fills in length and checksum and writes kFrameHeaderBytes.
 constexpr void encode_header(FrameHeader header, std::span<const std::uint8_t> payload, std::uint8_t* out) {
@@ -132,8 +130,7 @@ constexpr FrameFault check_payload(const std::uint8_t* header, std::span<const s
   return fits ? FrameFault::none : FrameFault::checksum;
 }
 
-// --- results
-// -------------------------------------------------------------------------------------------------
+// --- results ---------------------------------------------------------------------------------------------
 
 inline constexpr std::uint8_t kTagKind = 7, kTagClock = 8, kTagValue = 16, kTagSignal = 32, kTagError = 64,
                               kTagWords = 128;
@@ -201,8 +198,7 @@ constexpr bool append_record(std::span<std::uint8_t> out, ResultCursor& cursor, 
 
 enum class End : std::uint8_t { status, signal, time_limit };
 
-// --- the host's half
-// -----------------------------------------------------------------------------------------
+// --- the host's half -------------------------------------------------------------------------------------
 
 struct Frame {
   FrameType type = FrameType::hello;

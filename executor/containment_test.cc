@@ -1,0 +1,217 @@
+// Nothing is left behind: neither after an end of its own nor after SIGKILL at any moment.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include "executor/driver.h"
+
+namespace shmcheck::executor {
+namespace {
+
+namespace fs = std::filesystem;
+using Clock = std::chrono::steady_clock;
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// A copy of the executor under a name that no other process has.
+class Containment : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/executor-contain-XXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    room_ = name;
+    fs::copy_file(executor_path(), room_ / "executor");
+    mounts_ = read_file("/proc/self/mounts");
+    segments_ = ids_of_segments();
+  }
+  void TearDown() override { fs::remove_all(room_); }
+
+  std::vector<std::string> command(std::vector<std::string> options) const {
+    std::vector<std::string> argv = executor(std::move(options));
+    argv[0] = room_ / "executor";
+    return argv;
+  }
+
+  bool make_image() const {
+    const std::string image = room_ / "image";
+    return std::system(("truncate -s 8M " + image + " && mkfs.ext4 -q " + image).c_str()) == 0;
+  }
+
+  // What is still there, or nothing.
+  std::string left_behind() const {
+    std::string out;
+    for (const auto& entry : fs::directory_iterator("/proc")) {
+      if (read_file(entry.path() / "cmdline").starts_with(room_.string())) {
+        out += "process " + entry.path().filename().string() + "\n";
+      }
+    }
+    for (const auto& entry : fs::directory_iterator("/sys/block")) {
+      if (read_file(entry.path() / "loop/backing_file").starts_with(room_.string())) {
+        out += entry.path().filename().string() + "\n";
+      }
+    }
+    if (read_file("/proc/self/mounts") != mounts_) out += "a mount\n";
+    if (ids_of_segments() != segments_) out += "a segment\n";
+    for (const auto& entry : fs::directory_iterator(room_)) {
+      std::string name = entry.path().filename();
+      if (name != "executor" && name != "image") out += "file " + name + "\n";
+    }
+    return out;
+  }
+
+  // The kernel takes a moment to tear namespaces and loop devices down.
+  void ExpectNothingLeft() const {
+    auto deadline = Clock::now() + std::chrono::seconds(20);
+    std::string left = left_behind();
+    while (!left.empty() && Clock::now() < deadline) left = left_behind();
+    EXPECT_EQ(left, "");
+  }
+
+ private:
+  // Keys are ours to look at only: other tests may come and go.
+  static std::string ids_of_segments() {
+    std::ifstream file("/proc/sysvipc/shm");
+    std::string line, out;
+    while (std::getline(file, line)) {
+      if (line.find("1936223488") != std::string::npos || line.find("19362234") != std::string::npos)
+        out += line;
+    }
+    return out;
+  }
+
+ protected:
+  fs::path room_;
+
+ private:
+  std::string mounts_, segments_;
+};
+
+program::Program busy_program() {
+  std::string text = R"(
+p0 open f0 n0 access=rw flags=creat mode=644
+p0 ftruncate f0 size=4p
+p0 mmap m0 f0 len=4p prot=rw flags=shared
+p0 shmget s0 key=k1 size=1p flags=creat mode=600
+p0 shmat m1 s0
+p0 fork p1
+p1 fork p2
+)";
+  for (int i = 0; i < 200; ++i)
+    text += fmt::format("p{} store m0+{} 0x01\np{} load m1\n", i % 3, i, (i + 1) % 3);
+  return std::get<program::Program>(program::parse_program(text, "test"));
+}
+
+TEST_F(Containment, AnOrderlyEndLeavesNothing) {
+  const bool image = make_image();
+  {
+    std::vector<std::string> options;
+    if (image) options.push_back("--ext4-image=" + (room_ / "image").string());
+    Driver driver(command(options));
+    if (image && driver.facts.size() != 2) {
+      for (const std::string& absent : driver.hello.absent) ADD_FAILURE() << absent;
+    }
+    for (std::uint32_t i = 0; i < 20; ++i) {
+      auto file_system = static_cast<std::uint8_t>(i % driver.facts.size());
+      driver.send(program::run_frame(i, file_system, busy_program()));
+      EXPECT_EQ(driver.receive().type, program::FrameType::result);
+    }
+  }
+  ExpectNothingLeft();
+}
+
+TEST_F(Containment, WithoutNamespacesAnOrderlyEndLeavesNothing) {
+  {
+    Driver driver(command({"--no-namespaces", "--dir", "tmpfs=" + room_.string()}));
+    EXPECT_FALSE(driver.facts.at(0).private_ipc);
+    driver.send(program::run_frame(1, 0, busy_program()));
+    EXPECT_EQ(driver.receive().type, program::FrameType::result);
+    expect_trace(
+        driver, "p0 fork p1 -> *\np0 kill p1 -> ok\np0 exit status=3 -> died exit=3\np0 load a -> unbound\n");
+  }
+  ExpectNothingLeft();
+}
+
+TEST_F(Containment, AnUnprivilegedCallerGetsAUserNamespaceOrAReason) {
+  if (geteuid() != 0) GTEST_SKIP() << "the uid is " << geteuid() << ", so the other tests show it";
+  std::vector<std::string> argv = command({});
+  fs::permissions(room_, fs::perms::all);
+  argv.insert(argv.begin(), {"/usr/bin/setpriv", "--reuid=60001", "--regid=60001", "--clear-groups"});
+  {
+    Driver driver(argv);
+    ASSERT_EQ(driver.facts.size(), 1U);
+    bool reason = false;
+    for (const std::string& absent : driver.hello.absent) reason |= absent.starts_with("user namespace");
+    EXPECT_NE(driver.facts[0].private_ipc, reason);
+    EXPECT_EQ(driver.facts[0].other_uid[0], 0U);
+    expect_trace(driver, R"(
+p0 open f0 n0 access=rw flags=creat mode=644 -> ok
+p0 fstat f0 -> {size=0 links=1 mode=100644 *}
+p0 shmget s0 key=private size=1 mode=600 -> *
+p0 fork p1 -> *
+p1 setid user=u1 -> EINVAL
+p0 kill p1 -> ok
+)");
+  }
+  ExpectNothingLeft();
+}
+
+// Which of the two processes dies first, and when, is the seed's choice.
+TEST_F(Containment, SigkillAtAnyMomentLeavesNothing) {
+  if (geteuid() != 0)
+    GTEST_SKIP() << "without root there is no IPC namespace for certain; the uid is " << geteuid();
+  const bool image = make_image();
+  const std::uint32_t seed = std::random_device{}();
+  SCOPED_TRACE(fmt::format("seed {}", seed));
+  std::mt19937 random(seed);
+  for (int round = 0; round < 30; ++round) {
+    std::vector<std::string> options;
+    if (image) options.push_back("--ext4-image=" + (room_ / "image").string());
+    const bool early = random() % 4 == 0;
+    Driver driver(command(options), !early);
+    for (std::uint32_t i = 0; i < 20 && !early; ++i) {
+      driver.send(program::run_frame(i, static_cast<std::uint8_t>(i % driver.facts.size()), busy_program()));
+    }
+    auto moment = Clock::now() + std::chrono::microseconds(random() % 8000);
+    while (Clock::now() < moment) {
+    }
+    pid_t victim = driver.pid();
+    if (random() % 2 == 0) {
+      std::vector<pid_t> inner = children_of(driver.pid());
+      if (!inner.empty()) victim = inner[0];
+    }
+    kill(victim, SIGKILL);
+    while (!driver.at_end()) driver.receive();
+    driver.wait();
+    ExpectNothingLeft();
+  }
+}
+
+// The program would go on for ten minutes: its process is stopped.
+TEST_F(Containment, AHostThatIsGoneEndsAProgramThatRuns) {
+  {
+    Driver driver(command({"--op-timeout-ms=600000"}));
+    program::Program program;
+    program.ops.assign(program::kMaxOps, program::Op{});
+    driver.send(program::run_frame(1, 0, program));
+    std::vector<pid_t> processes;
+    while (processes.empty()) processes = children_of(children_of(driver.pid()).at(0));
+    ASSERT_EQ(kill(processes.at(0), SIGSTOP), 0);
+  }
+  ExpectNothingLeft();
+}
+
+}  // namespace
+}  // namespace shmcheck::executor

@@ -1,0 +1,284 @@
+// Every op: a success that shows its result, and at least one refusal.
+#include <gtest/gtest.h>
+
+#include "executor/driver.h"
+
+namespace shmcheck::executor {
+namespace {
+
+constexpr std::uint64_t kPageOfTests = 4096;
+
+class Ops : public ::testing::Test {
+ protected:
+  static void Expect(std::string_view lines) { expect_trace(shared_driver(), lines); }
+};
+
+TEST_F(Ops, OpenCloseUnlink) {
+  Expect(R"(
+p0 open f0 n0 -> ENOENT
+p0 open f0 n0 access=rw flags=creat,excl mode=640 -> ok
+p0 fstat f0 -> {size=0 links=1 mode=100640 uid=* gid=*}
+p0 open f1 n0 flags=creat,excl mode=640 -> EEXIST
+p0 fstat f1 -> EBADF
+p0 unlink n0 -> ok
+p0 unlink n0 -> ENOENT
+p0 fstat f0 -> {size=0 links=0 mode=100640 uid=* gid=*}
+p0 close f0 -> ok
+p0 close f0 -> EBADF
+p0 close - -> EBADF
+p0 close bad -> EBADF
+)");
+}
+
+TEST_F(Ops, AnOpenSlotIsReplacedByASuccessOnly) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=644 -> ok
+p0 pwrite f0 len=3 byte=0x07 -> 3
+p0 open f0 n1 -> ENOENT
+p0 fstat f0 -> {size=3 *}
+p0 open f0 n1 access=rw flags=creat mode=644 -> ok
+p0 fstat f0 -> {size=0 *}
+p0 open f0 n0 access=rw flags=trunc -> ok
+p0 fstat f0 -> {size=0 *}
+)");
+}
+
+TEST_F(Ops, TruncateAndFtruncate) {
+  Expect(R"(
+p0 truncate n0 size=5 -> ENOENT
+p0 open f0 n0 access=rw flags=creat mode=644 -> ok
+p0 truncate n0 size=5 -> ok
+p0 fstat f0 -> {size=5 *}
+p0 ftruncate f0 size=2p+1 -> ok
+p0 fstat f0 -> {size=8193 *}
+p0 ftruncate f0 size=half -> EINVAL
+p0 ftruncate bad size=1 -> EBADF
+)");
+}
+
+TEST_F(Ops, ReadsAndWrites) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=644 -> ok
+p0 pwrite f0 len=3 byte=0x41 off=1p -> 3
+p0 pread f0 len=2p -> {4096*00 3*41}
+p0 pread f0 len=2 off=1p+1 -> {2*41}
+p0 pread f0 len=1 off=2p -> {}
+p0 pread f0 len=1 off=half -> EINVAL
+p0 pwrite - len=1 byte=0x00 -> EBADF
+p0 mmap m0 - len=1p prot=rw flags=shared,anon,fixed addr=a -> a+0p
+p0 store a+1p-1 0x42 -> ok
+p0 pwrite_from f0 a+1p-1 len=1 -> 1
+p0 pread f0 len=2 -> {1*42 1*00}
+p0 pread_to f0 a len=2p off=1p -> 3
+p0 contents a len=4 -> {3*41 1*00}
+p0 pread_to f0 a+1p len=1 -> EFAULT
+p0 pwrite_from f0 a+1p len=1 -> EFAULT
+p0 open f1 n0 access=wo flags=append -> ok
+p0 pwrite f1 len=1 byte=0x43 -> 1
+p0 pread f0 len=9 off=1p+2 -> {1*41 1*43}
+p0 pread f1 len=1 -> EBADF
+)");
+}
+
+TEST_F(Ops, MapUnmapProtect) {
+  Expect(R"(
+p0 mmap m0 - len=2p prot=rw flags=private,anon,fixed addr=a -> a+0p
+p0 mmap m1 - len=1p prot=rw flags=private,anon,noreplace addr=a -> EEXIST
+p0 mmap m1 - len=0 prot=rw flags=private,anon -> EINVAL
+p0 mmap m1 bad len=1p prot=r flags=private -> EBADF
+p0 load m1 -> unbound
+p0 munmap m1 len=1p -> unbound
+p0 mprotect m0+1p len=1p prot=r -> ok
+p0 store a+1p 0x01 -> SIGSEGV/ACCERR at a+1p
+p0 mprotect a len=1p prot=r? -> EINVAL
+p0 mprotect a+1 len=1p prot=r -> EINVAL
+p0 mprotect a+2p len=1p prot=r -> ENOMEM
+p0 munmap a len=1p -> ok
+p0 load a -> SIGSEGV/MAPERR at a+0p
+p0 munmap a+1 len=1p -> EINVAL
+p0 munmap top len=1p -> EINVAL
+)");
+}
+
+TEST_F(Ops, LoadsAndStoresOfEverySize) {
+  Expect(R"(
+p0 mmap m0 - len=1p prot=rw flags=private,anon,fixed addr=a -> a+0p
+p0 store a 0x0102030405060708 -> ok
+p0 load a size=8 -> 0x0102030405060708
+p0 load a size=4 -> 0x01020304
+p0 load a size=2 -> 0x0102
+p0 load a -> 0x01
+p0 load a+3 size=2 -> 0x0405
+p0 store a+1 0xaabb -> ok
+p0 store a+4 0xccddeeff -> ok
+p0 contents a len=9 -> {1*01 1*aa 1*bb 1*04 1*cc 1*dd 1*ee 1*ff 1*00}
+p0 load a+1p-1 size=2 -> SIGSEGV/MAPERR at a+1p
+p0 load a+1p-1 -> 0x00
+p0 load 0 -> SIGSEGV/MAPERR at 0*
+)");
+}
+
+TEST_F(Ops, FaultsSayWhere) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=644 -> ok
+p0 ftruncate f0 size=1 -> ok
+p0 mmap m0 f0 len=2p prot=r flags=shared,fixed addr=a+4p -> a+4p
+p0 load a+5p+123 -> SIGBUS/ADRERR at a+5p+123
+p0 store a+4p+7 0x01 -> SIGSEGV/ACCERR at a+4p+7
+p0 load a+6p -> SIGSEGV/MAPERR at a+6p
+p0 load a+5p size=8 -> SIGBUS/ADRERR at a+5p
+)");
+}
+
+TEST_F(Ops, ContentsOfEveryKindOfPage) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=644 -> ok
+p0 pwrite f0 len=1p byte=0x11 -> 4096
+p0 mmap m0 f0 len=2p prot=rw flags=shared,fixed addr=a -> a+0p
+p0 mmap m1 - len=1p prot=none flags=private,anon,fixed addr=a+2p -> a+2p
+p0 contents a len=4p -> {4096*11 4096*SIGBUS/ADRERR 4096*SIGSEGV/ACCERR 4096*SIGSEGV/MAPERR}
+p0 contents a len=4p via=kernel -> {4096*11 12288*EFAULT}
+p0 contents a+1p-3 len=7 -> {3*11 4*SIGBUS/ADRERR}
+p0 contents a+1p-3 len=7 via=kernel -> {3*11 4*EFAULT}
+p0 contents a len=0 -> {}
+)");
+}
+
+TEST_F(Ops, RunsGoOnOverPages) {
+  Expect(R"(
+p0 mmap m0 - len=3p prot=rw flags=private,anon,fixed addr=a -> a+0p
+p0 store a+1p 0x01 -> ok
+p0 contents a len=3p -> {4096*00 1*01 8191*00}
+p0 contents a len=3p via=kernel -> {4096*00 1*01 8191*00}
+)");
+}
+
+TEST_F(Ops, Segments) {
+  Expect(R"(
+p0 shmat m0 s0 -> unbound
+p0 shmget s0 key=k1 size=1 -> ENOENT
+p0 shmget s0 key=k1 size=1p+1 flags=creat,excl mode=600 -> *
+p0 shmget s1 key=k1 size=1 flags=creat,excl mode=600 -> EEXIST
+p0 shmctl s1 -> unbound
+p0 shmget s1 key=private size=0 mode=600 -> EINVAL
+p0 shmat m0 s0 addr=a -> a+0p
+p0 shmat m1 s0 addr=a+1 -> EINVAL
+p0 shmat m1 s0 addr=a+4p+1 flags=rnd,rdonly -> a+4p
+p0 store m1 0x01 -> SIGSEGV/ACCERR at a+4p
+p0 shmat m2 s0 addr=a flags=remap -> a+0p
+p0 shmat m2 neg -> EINVAL
+p0 shmat m2 bogus -> EINVAL
+p0 shmctl s0 -> {key=0x73686d01 uid=0 gid=0 cuid=0 cgid=0 mode=0600 segsz=4097 * nattch=2}
+p0 shmctl s0 cmd=set owner=u1 mode=640 -> ok
+p0 shmctl s0 -> {key=0x73686d01 uid=60001 gid=60001 cuid=0 cgid=0 mode=0640 *}
+p0 shmctl s0 cmd=lock -> ok
+p0 shmctl s0 -> {* mode=02640 *}
+p0 shmctl s0 cmd=unlock -> ok
+p0 shmctl s0 cmd=bad -> EINVAL
+p0 shmctl neg -> EINVAL
+p0 shmdt m1 -> ok
+p0 shmdt m1 -> EINVAL
+p0 shmctl s0 cmd=rmid -> ok
+p0 shmctl s0 -> {key=0x0 * mode=01640 * nattch=1}
+p0 shmdt a -> ok
+p0 shmctl s0 -> EINVAL
+)");
+}
+
+TEST_F(Ops, Maps) {
+  Expect(R"(
+p0 maps -> {}
+p0 open f3 n3 access=rw flags=creat mode=644 -> ok
+p0 mmap m0 f3 len=2p prot=r flags=shared,fixed addr=a off=1p -> a+0p
+p0 unlink n3 -> ok
+p0 mmap m1 - len=1p prot=rwx flags=private,anon,fixed addr=a+3p -> a+3p
+p0 mmap m2 - len=1p prot=none flags=shared,anon,fixed addr=a+5p -> a+5p
+p0 shmget s0 key=private size=1 mode=600 -> *
+p0 shmat m3 s0 addr=a+7p -> a+7p
+p0 maps -> {a+0p..a+2p r--s off=1p file n3 deleted; a+3p..a+4p rwxp off=0p anon; a+5p..a+6p ---s off=0p shared_anon deleted; a+7p..a+8p rw-s off=0p segment * deleted}
+)");
+}
+
+TEST_F(Ops, SyncRemapAdvise) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=644 -> ok
+p0 ftruncate f0 size=2p -> ok
+p0 mmap m0 f0 len=2p prot=rw flags=shared,fixed addr=a -> a+0p
+p0 msync a len=2p flags=sync -> ok
+p0 msync a len=2p flags=sync,async -> EINVAL
+p0 msync a len=2p flags=unknown -> EINVAL
+p0 msync a len=3p flags=sync -> ENOMEM
+p0 store a 0x09 -> ok
+p0 mremap m1 a old=2p new=4p flags=maymove,fixed to=a+8p -> a+8p
+p0 load m1 -> 0x09
+p0 load a -> SIGSEGV/MAPERR at a+0p
+p0 mremap m1 a old=1p new=1p -> EFAULT
+p0 mremap m2 m1 old=1p new=1p flags=unknown -> EINVAL
+p0 load m2 -> unbound
+p0 madvise a+8p len=1p advice=unknown -> EINVAL
+p0 madvise a+8p len=1p advice=remove -> ok
+p0 load a+8p -> 0x00
+)");
+}
+
+TEST_F(Ops, OtherUsers) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 shmget s0 key=private size=1 mode=600 -> *
+p0 fork p1 -> *
+p1 setid user=u0 -> ok
+p1 setid user=u1 -> ok
+p1 setid user=u1 -> ok
+p1 setid user=u2 -> EPERM
+p1 open f1 n0 -> EACCES
+p1 open f1 n1 access=rw flags=creat mode=666 -> ok
+p1 fstat f1 -> {size=0 links=1 mode=100666 uid=60001 gid=60001}
+p1 shmat m0 s0 -> EACCES
+p1 shmctl s0 cmd=rmid -> EPERM
+p1 kill p0 -> EPERM
+p0 kill p1 signal=term -> ok
+p1 setid user=u1 -> unbound
+)");
+}
+
+TEST_F(Ops, ASegmentWithoutANameIsStillRemoved) {
+  program::Trace first = shared_driver().trace(R"(
+p0 shmget s0 key=private size=1 mode=600
+p0 shmget s0 key=private size=1 mode=600
+p0 shmget s1 key=k2 size=1p flags=creat mode=600
+p0 shmctl s1 cmd=rmid
+)");
+  ASSERT_EQ(first.steps.size(), 5U);
+  const std::vector<std::uint64_t>& words = first.steps.back().outcome.words;
+  ASSERT_EQ(words.size(), 1 + 2 * program::kEndSegmentWords);
+  EXPECT_EQ(words[0], 2U);  // the removed one is gone, the unnamed one is not
+  EXPECT_EQ(words[1], 0U);
+  EXPECT_EQ(words[2], 0U);
+  EXPECT_EQ(words[1 + program::kEndSegmentWords], 1U);
+  EXPECT_EQ(words[2 + program::kEndSegmentWords], static_cast<std::uint64_t>(EINVAL));
+  program::Trace second = shared_driver().trace("p0 unlink n0\n");
+  ASSERT_EQ(second.steps.size(), 2U);
+  EXPECT_EQ(second.steps[1].outcome.words, std::vector<std::uint64_t>{0});
+}
+
+TEST_F(Ops, StepsCarryTheClock) {
+  std::int64_t before = time(nullptr) - 1;
+  program::Trace trace = shared_driver().trace("p0 shmget s0 key=private size=1 mode=600\np0 shmctl s0\n");
+  ASSERT_EQ(trace.steps.size(), 3U);
+  auto created = static_cast<std::int64_t>(trace.steps[1].outcome.words.at(9));
+  EXPECT_LE(before, trace.steps[0].outcome.before);
+  EXPECT_LE(trace.steps[0].outcome.before, created);
+  EXPECT_LE(created, trace.steps[0].outcome.after);
+  EXPECT_LE(trace.steps[2].outcome.after, time(nullptr));
+}
+
+TEST_F(Ops, AnEmptyProgramHasAnEnd) {
+  EXPECT_EQ(shared_driver().trace("").steps.size(), 1U);
+}
+
+TEST_F(Ops, ThePageSizeOfTheseTestsIsTheTargets) {
+  EXPECT_EQ(shared_driver().facts.at(0).page_size, kPageOfTests);
+}
+
+}  // namespace
+}  // namespace shmcheck::executor

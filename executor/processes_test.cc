@@ -1,0 +1,230 @@
+// Processes: turns, forks, ends of every kind, names that are not bound, ops that are withheld.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "executor/driver.h"
+
+namespace shmcheck::executor {
+namespace {
+
+class Processes : public ::testing::Test {
+ protected:
+  static void Expect(std::string_view lines) { expect_trace(shared_driver(), lines); }
+};
+
+TEST_F(Processes, TakeTurnsInProgramOrder) {
+  Expect(R"(
+p0 mmap m0 - len=1p prot=rw flags=shared,anon -> *
+p0 fork p1 -> *
+p0 fork p2 -> *
+p1 store m0 0x01 -> ok
+p2 load m0 -> 0x01
+p0 store m0+1 0x02 -> ok
+p2 load m0 size=2 -> 0x0102
+p1 load m0 size=2 -> 0x0102
+)");
+}
+
+TEST_F(Processes, EightGenerationsOfFork) {
+  std::string program = "p0 mmap m0 - len=1p prot=rw flags=private,anon -> *\n";
+  for (int i = 0; i + 1 < static_cast<int>(program::kProcesses); ++i) {
+    program += fmt::format("p{} store m0+{} 0x5a -> ok\np{} fork p{} -> *\n", i, i, i, i + 1);
+  }
+  program += "p7 contents m0 len=9 -> {7*5a 2*00}\np0 contents m0 len=9 -> {1*5a 8*00}\n";
+  Expect(program);
+}
+
+TEST_F(Processes, DescriptorsAreInherited) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=644 -> ok
+p0 fork p1 -> *
+p1 pwrite f0 len=1 byte=0x07 -> 1
+p1 close f0 -> ok
+p1 pread f0 len=1 -> EBADF
+p0 pread f0 len=1 -> {1*07}
+)");
+}
+
+TEST_F(Processes, ExitIsAnEndWithAStatus) {
+  Expect(R"(
+p0 fork p1 -> *
+p1 exit status=7 -> died exit=7
+p1 load a -> unbound
+p0 fork p1 -> *
+p1 load a -> SIGSEGV/MAPERR at a+0p
+p0 exit -> died exit=0
+p0 fork p2 -> unbound
+p1 exit status=255 -> died exit=255
+p2 exit -> unbound
+)");
+}
+
+TEST_F(Processes, AnExitIsCompleteWhenItsStepIs) {
+  std::string program = "p0 shmget s0 key=private size=1 mode=600 -> *\np0 fork p1 -> *\n";
+  for (int i = 0; i < 50; ++i) {
+    program += "p1 shmat m0 s0 -> *\np0 shmctl s0 -> {* nattch=1}\n";
+    program += i % 2 == 0 ? "p1 exit -> died exit=0\n" : "p0 kill p1 -> ok\n";
+    program += "p0 shmctl s0 -> {* nattch=0}\np0 fork p1 -> *\n";
+  }
+  Expect(program);
+}
+
+TEST_F(Processes, Kills) {
+  Expect(R"(
+p0 fork p1 -> *
+p0 fork p2 -> *
+p1 kill p2 signal=term -> ok
+p2 load a -> unbound
+p0 kill p2 -> unbound
+p1 kill p0 -> ok
+p0 load a -> unbound
+p1 kill p1 -> died SIGKILL
+p1 kill p1 -> unbound
+)");
+}
+
+TEST_F(Processes, AFaultWithItsOwnActionKillsOrDoesNothing) {
+  for (std::string_view action : {"default", "ignored", "blocked"}) {
+    Expect(fmt::format(R"(
+p0 open f0 n0 access=rw flags=creat mode=644 -> ok
+p0 mmap m0 f0 len=1p prot=rw flags=shared,fixed addr=a -> a+0p
+p0 mmap m1 - len=1p prot=rw flags=private,anon,fixed addr=a+1p -> a+1p
+p0 fork p1 -> *
+p0 fork p2 -> *
+p0 load a+1p act={0} -> 0x00
+p0 store a+1p 0x11 act={0} -> ok
+p0 load a+1p -> 0x11
+p0 load a -> SIGBUS/ADRERR at a+0p
+p1 load a act={0} -> died SIGBUS
+p2 store a+2p 0x01 act={0} -> died SIGSEGV
+p0 load a+2p -> SIGSEGV/MAPERR at a+2p
+)",
+                       action));
+  }
+}
+
+TEST_F(Processes, ForkIntoANameThatLivesIsWithheld) {
+  Expect(R"(
+p0 fork p0 -> withheld
+p0 fork p1 -> *
+p1 fork p1 -> withheld
+p0 fork p1 -> withheld
+p0 kill p1 -> ok
+p0 fork p1 -> *
+)");
+}
+
+TEST_F(Processes, StepsOfNobodyAreUnbound) {
+  Expect(R"(
+p3 load a -> unbound
+p0 kill p3 -> unbound
+p0 load m3 -> unbound
+p0 shmctl s3 -> unbound
+p0 mremap m0 a old=1p new=1p flags=maymove,fixed to=m4 -> unbound
+p0 mmap m0 - len=1p prot=r flags=private,anon -> *
+p0 load m0 -> 0x00
+)");
+}
+
+TEST_F(Processes, AFailedCreatorLeavesItsNameAsItWas) {
+  Expect(R"(
+p0 mmap m0 - len=1p prot=r flags=private,anon,fixed addr=a -> a+0p
+p0 mmap m0 - len=0 prot=r flags=private,anon -> EINVAL
+p0 load m0 -> 0x00
+p0 munmap m0 len=1p -> ok
+p0 load m0 -> SIGSEGV/MAPERR at a+0p
+)");
+}
+
+// Addresses of the executor are not in the text of programs, so mappings are placed around them by their
+// numbers.
+program::Op MunmapAt(std::uint64_t address) {
+  program::Op op;
+  op.code = program::OpCode::munmap;
+  op.addr.pages = static_cast<std::int16_t>(address / 4096);
+  op.len.pages = 1;
+  return op;
+}
+
+program::OutcomeKind KindOf(const program::Op& op) {
+  return shared_driver().trace(to_text(op) + "\n").steps.at(0).outcome.kind;
+}
+
+TEST_F(Processes, OpsOnTheExecutorsOwnMemoryAreWithheld) {
+  const program::Range& binary = shared_driver().facts.at(0).own.at(0);
+  ASSERT_LT(binary.low, 32768U * 4096);
+  EXPECT_EQ(KindOf(MunmapAt(binary.low)), program::OutcomeKind::withheld);
+  EXPECT_EQ(KindOf(MunmapAt(binary.low - 4096)), program::OutcomeKind::ok);
+  program::Op past_top = MunmapAt(binary.low);
+  past_top.len.base = static_cast<std::uint8_t>(program::Base::top);
+  EXPECT_EQ(KindOf(past_top), program::OutcomeKind::error);
+}
+
+// The kernel places a first mapping where nothing of the executor is near.
+TEST_F(Processes, NothingOfTheExecutorLiesAroundTheFirstMapping) {
+  Expect(R"(
+p0 mmap m0 - len=1p prot=rw flags=private,anon -> *
+p0 load m0+1p -> SIGSEGV/MAPERR at *
+p0 munmap m0 len=32p -> ok
+p0 mmap m0 - len=2p prot=rw flags=private,anon,fixed addr=m0 -> *
+)");
+}
+
+// Stops the process of a program in its middle, from outside.
+TEST(Timeout, EndsTheProgramAtItsStepAndOnlyThat) {
+  Driver driver(executor({"--op-timeout-ms=200"}));
+  program::Program program;
+  program::Op op;
+  op.code = program::OpCode::pwrite;
+  op.len.pages = program::kMaxIoPages;
+  program.ops.assign(program::kMaxOps, op);
+  program.ops[0].code = program::OpCode::open;
+  program.ops[0].flags = program::openflag::kCreat;
+  program.ops[0].small = 1;
+  normalize(program.ops[0]);
+  driver.send(program::run_frame(1, 0, program));
+  std::vector<pid_t> processes;
+  while (processes.empty()) processes = children_of(children_of(driver.pid()).at(0));
+  ASSERT_EQ(kill(processes.at(0), SIGSTOP), 0);
+  program::Frame frame = driver.receive();
+  ASSERT_EQ(frame.type, program::FrameType::result);
+  std::vector<program::Outcome> outcomes;
+  ASSERT_EQ(decode_result(frame.payload, outcomes), "");
+  ASSERT_LT(outcomes.size(), program.ops.size());
+  EXPECT_EQ(outcomes.back().kind, program::OutcomeKind::timeout);
+  if (outcomes.size() > 1) {
+    EXPECT_EQ(outcomes.front().kind, program::OutcomeKind::ok);
+  }
+  expect_trace(driver, "p0 unlink n0 -> ENOENT\n");
+  EXPECT_EQ(children_of(children_of(driver.pid()).at(0)), std::vector<pid_t>{});
+}
+
+// A process that nobody in the program killed.
+TEST(Died, IsTheOutcomeOfTheStepInWhichAProcessVanishes) {
+  Driver driver(executor());
+  program::Program program;
+  program::Op op;
+  op.code = program::OpCode::pwrite;
+  op.object = program::kFileBad;
+  op.len.pages = program::kMaxIoPages;
+  program.ops.assign(program::kMaxOps, op);
+  driver.send(program::run_frame(1, 0, program));
+  std::vector<pid_t> processes;
+  while (processes.empty()) processes = children_of(children_of(driver.pid()).at(0));
+  ASSERT_EQ(kill(processes.at(0), SIGKILL), 0);
+  std::vector<program::Outcome> outcomes;
+  ASSERT_EQ(decode_result(driver.receive().payload, outcomes), "");
+  ASSERT_EQ(outcomes.size(), program.ops.size() + 1);
+  std::size_t i = 0;
+  while (i < outcomes.size() && outcomes[i].kind == program::OutcomeKind::error) ++i;
+  ASSERT_LT(i + 1, outcomes.size());
+  EXPECT_EQ(outcomes[i].kind, program::OutcomeKind::died);
+  EXPECT_EQ(outcomes[i].signal, SIGKILL);
+  while (++i + 1 < outcomes.size()) ASSERT_EQ(outcomes[i].kind, program::OutcomeKind::unbound);
+  EXPECT_EQ(outcomes.back().kind, program::OutcomeKind::ok);
+}
+
+}  // namespace
+}  // namespace shmcheck::executor
