@@ -57,7 +57,7 @@ p0 contents a len=2p -> {1*41 4095*00 4096*SIGBUS/ADRERR}
 p0 contents a len=2p via=kernel -> {1*41 4095*00 4096*EFAULT}
 p1 load a+1p act=default -> died SIGBUS
 p0 shmget s0 key=k1 size=1 flags=creat mode=600 -> *
-p0 shmctl s0 -> {key=0x73686d01 * nattch=0}
+p0 shmctl s0 cmd=stat -> {key=0x73686d01 * nattch=0}
 p0 maps -> {a+0p..a+2p rw-s off=0p file n0}
 )",
                    file_system);

@@ -159,7 +159,7 @@ p0 shmat m0 s0 -> unbound
 p0 shmget s0 key=k1 size=1 -> ENOENT
 p0 shmget s0 key=k1 size=1p+1 flags=creat,excl mode=600 -> *
 p0 shmget s1 key=k1 size=1 flags=creat,excl mode=600 -> EEXIST
-p0 shmctl s1 -> unbound
+p0 shmctl s1 cmd=stat -> unbound
 p0 shmget s1 key=private size=0 mode=600 -> EINVAL
 p0 shmat m0 s0 addr=a -> a+0p
 p0 shmat m1 s0 addr=a+1 -> EINVAL
@@ -168,20 +168,20 @@ p0 store m1 0x01 -> SIGSEGV/ACCERR at a+4p
 p0 shmat m2 s0 addr=a flags=remap -> a+0p
 p0 shmat m2 neg -> EINVAL
 p0 shmat m2 bogus -> EINVAL
-p0 shmctl s0 -> {key=0x73686d01 uid=0 gid=0 cuid=0 cgid=0 mode=0600 segsz=4097 * nattch=2}
+p0 shmctl s0 cmd=stat -> {key=0x73686d01 uid=0 gid=0 cuid=0 cgid=0 mode=0600 segsz=4097 * nattch=2}
 p0 shmctl s0 cmd=set owner=u1 mode=640 -> ok
-p0 shmctl s0 -> {key=0x73686d01 uid=60001 gid=60001 cuid=0 cgid=0 mode=0640 *}
+p0 shmctl s0 cmd=stat -> {key=0x73686d01 uid=60001 gid=60001 cuid=0 cgid=0 mode=0640 *}
 p0 shmctl s0 cmd=lock -> ok
-p0 shmctl s0 -> {* mode=02640 *}
+p0 shmctl s0 cmd=stat -> {* mode=02640 *}
 p0 shmctl s0 cmd=unlock -> ok
 p0 shmctl s0 cmd=bad -> EINVAL
-p0 shmctl neg -> EINVAL
+p0 shmctl neg cmd=stat -> EINVAL
 p0 shmdt m1 -> ok
 p0 shmdt m1 -> EINVAL
 p0 shmctl s0 cmd=rmid -> ok
-p0 shmctl s0 -> {key=0x0 * mode=01640 * nattch=1}
+p0 shmctl s0 cmd=stat -> {key=0x0 * mode=01640 * nattch=1}
 p0 shmdt a -> ok
-p0 shmctl s0 -> EINVAL
+p0 shmctl s0 cmd=stat -> EINVAL
 )");
 }
 
@@ -263,7 +263,8 @@ p0 shmctl s1 cmd=rmid
 
 TEST_F(Ops, StepsCarryTheClock) {
   std::int64_t before = time(nullptr) - 1;
-  program::Trace trace = shared_driver().trace("p0 shmget s0 key=private size=1 mode=600\np0 shmctl s0\n");
+  program::Trace trace =
+      shared_driver().trace("p0 shmget s0 key=private size=1 mode=600\np0 shmctl s0 cmd=stat\n");
   ASSERT_EQ(trace.steps.size(), 3U);
   auto created = static_cast<std::int64_t>(trace.steps[1].outcome.words.at(9));
   EXPECT_LE(before, trace.steps[0].outcome.before);

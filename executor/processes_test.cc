@@ -27,6 +27,22 @@ p1 load m0 size=2 -> 0x0102
 )");
 }
 
+TEST_F(Processes, HaveProcessIdsThatSegmentsShow) {
+  program::Trace trace = shared_driver().trace(R"(
+p0 fork p1
+p1 shmget s0 key=private size=1 mode=600
+p1 shmctl s0 cmd=stat
+p0 shmget s1 key=private size=1 mode=600
+p0 shmctl s1 cmd=stat
+)");
+  ASSERT_EQ(trace.steps.size(), 6U);
+  constexpr std::size_t kCreatorPid = 10;  // ShmStat::cpid
+  EXPECT_NE(trace.root_pid, 0U);
+  EXPECT_NE(trace.steps[0].outcome.value, trace.root_pid);
+  EXPECT_EQ(trace.steps[2].outcome.words.at(kCreatorPid), trace.steps[0].outcome.value);
+  EXPECT_EQ(trace.steps[4].outcome.words.at(kCreatorPid), trace.root_pid);
+}
+
 TEST_F(Processes, EightGenerationsOfFork) {
   std::string program = "p0 mmap m0 - len=1p prot=rw flags=private,anon -> *\n";
   for (int i = 0; i + 1 < static_cast<int>(program::kProcesses); ++i) {
@@ -64,9 +80,9 @@ p2 exit -> unbound
 TEST_F(Processes, AnExitIsCompleteWhenItsStepIs) {
   std::string program = "p0 shmget s0 key=private size=1 mode=600 -> *\np0 fork p1 -> *\n";
   for (int i = 0; i < 50; ++i) {
-    program += "p1 shmat m0 s0 -> *\np0 shmctl s0 -> {* nattch=1}\n";
+    program += "p1 shmat m0 s0 -> *\np0 shmctl s0 cmd=stat -> {* nattch=1}\n";
     program += i % 2 == 0 ? "p1 exit -> died exit=0\n" : "p0 kill p1 -> ok\n";
-    program += "p0 shmctl s0 -> {* nattch=0}\np0 fork p1 -> *\n";
+    program += "p0 shmctl s0 cmd=stat -> {* nattch=0}\np0 fork p1 -> *\n";
   }
   Expect(program);
 }
@@ -121,7 +137,7 @@ TEST_F(Processes, StepsOfNobodyAreUnbound) {
 p3 load a -> unbound
 p0 kill p3 -> unbound
 p0 load m3 -> unbound
-p0 shmctl s3 -> unbound
+p0 shmctl s3 cmd=stat -> unbound
 p0 mremap m0 a old=1p new=1p flags=maymove,fixed to=m4 -> unbound
 p0 mmap m0 - len=1p prot=r flags=private,anon -> *
 p0 load m0 -> 0x00
@@ -190,8 +206,9 @@ TEST(Timeout, EndsTheProgramAtItsStepAndOnlyThat) {
   ASSERT_EQ(kill(processes.at(0), SIGSTOP), 0);
   program::Frame frame = driver.receive();
   ASSERT_EQ(frame.type, program::FrameType::result);
-  std::vector<program::Outcome> outcomes;
-  ASSERT_EQ(decode_result(frame.payload, outcomes), "");
+  program::Result result;
+  ASSERT_EQ(decode_result(frame.payload, result), "");
+  const std::vector<program::Outcome>& outcomes = result.outcomes;
   ASSERT_LT(outcomes.size(), program.ops.size());
   EXPECT_EQ(outcomes.back().kind, program::OutcomeKind::timeout);
   if (outcomes.size() > 1) {
@@ -214,8 +231,9 @@ TEST(Died, IsTheOutcomeOfTheStepInWhichAProcessVanishes) {
   std::vector<pid_t> processes;
   while (processes.empty()) processes = children_of(children_of(driver.pid()).at(0));
   ASSERT_EQ(kill(processes.at(0), SIGKILL), 0);
-  std::vector<program::Outcome> outcomes;
-  ASSERT_EQ(decode_result(driver.receive().payload, outcomes), "");
+  program::Result result;
+  ASSERT_EQ(decode_result(driver.receive().payload, result), "");
+  const std::vector<program::Outcome>& outcomes = result.outcomes;
   ASSERT_EQ(outcomes.size(), program.ops.size() + 1);
   std::size_t i = 0;
   while (i < outcomes.size() && outcomes[i].kind == program::OutcomeKind::error) ++i;
