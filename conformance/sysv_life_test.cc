@@ -205,7 +205,8 @@ void DetachAll() {
   }
 }
 
-CONFORMANCE(SysvLife, DestructionReturnsTheMemory, Clause::sysv_life_memory_returned, need::ipc_namespace, need::proc) {
+CONFORMANCE(SysvLife, DestructionReturnsTheMemory, Clause::sysv_life_memory_returned, need::ipc_namespace,
+            need::proc) {
   const size_t size = 8 << 20;
   // The counter is the whole machine's: others may disturb some attempts, not all.
   bool returned = false;
