@@ -1,0 +1,226 @@
+#include "harness/campaign.h"
+
+#include <algorithm>
+#include <deque>
+
+namespace shmcheck::harness {
+namespace {
+
+using program::Program;
+using program::Trace;
+using Kind = CampaignFinding::Kind;
+using Clock = std::chrono::steady_clock;
+
+constexpr unsigned kProgressEvery = 64;  // programs
+
+Kind kind_of(ProgramRun::End end) {
+  switch (end) {
+    case ProgramRun::End::timeout:
+      return Kind::timeout;
+    case ProgramRun::End::refused:
+      return Kind::refused;
+    default:
+      return Kind::lost;
+  }
+}
+
+class Campaign {
+ public:
+  Campaign(const CampaignOptions& options, ProgramRunner& runner) : options_(options), runner_(runner) {}
+
+  CampaignResult run() {
+    std::uint64_t index = options_.first_index;
+    while (!over() || !flying_.empty()) {
+      while (!over() && flying_.size() < std::max<std::size_t>(runner_.window(), 1)) {
+        submit(index++);
+      }
+      if (flying_.empty() || !receive()) break;
+      while (!waiting_.empty() && !over()) examine_next();
+    }
+    options_.progress(result_.programs, result_.stats);
+    return std::move(result_);
+  }
+
+ private:
+  struct Flight {
+    std::uint64_t index;
+    Program program;
+  };
+  // A program whose answer needs a closer look, once nothing is in flight any more.
+  struct Suspect {
+    Flight flight;
+    Kind kind;
+    clauses::Clause clause;
+    program::OpCode op;
+    Trace trace;
+    model::Finding finding;
+    std::string sentence;
+  };
+
+  bool over() const {
+    return stop_ || submitted_ >= options_.programs || result_.stats.steps >= options_.steps ||
+           options_.interrupted() || Clock::now() >= options_.end;
+  }
+
+  void submit(std::uint64_t index) {
+    Flight flight{index, make_program(options_.seed, index, options_.generator, runner_.facts())};
+    runner_.submit(flight.program);
+    flying_.push_back(std::move(flight));
+    ++submitted_;
+  }
+
+  // Takes the next answer; false if there will be none.
+  bool receive() {
+    std::optional<ProgramRun> ran = runner_.next();
+    if (!ran) {
+      result_.stopped = runner_.why();
+      return false;
+    }
+    Flight flight = std::move(flying_.front());
+    flying_.pop_front();
+    ++result_.programs;
+    if (result_.programs % kProgressEvery == 0) options_.progress(result_.programs, result_.stats);
+    take(std::move(flight), std::move(*ran));
+    return true;
+  }
+
+  void take(Flight flight, ProgramRun ran) {
+    model::TraceVerdict verdict = model::judge_trace(ran.trace, options_.profile);
+    result_.stats += verdict.stats;
+    if (!verdict.unjudged_reason.empty() && result_.unjudged++ == 0) {
+      result_.unjudged_reason = verdict.unjudged_reason;
+    }
+    if (const model::Finding* first = verdict.first()) {
+      program::OpCode op = ran.trace.steps[first->step].op.code;
+      suspect({std::move(flight), Kind::divergence, first->clause, op, std::move(ran.trace), *first, {}});
+    } else if (ran.end != ProgramRun::End::complete) {
+      suspect({std::move(flight),
+               kind_of(ran.end),
+               clauses::Clause::none,
+               program::OpCode::end,
+               std::move(ran.trace),
+               {},
+               std::move(ran.sentence)});
+    }
+  }
+
+  void suspect(Suspect s) {
+    if (CampaignFinding* known = find(s.kind, s.clause, s.op)) {
+      ++known->repeats;
+      return;
+    }
+    if (options_.expected && options_.expected(s.clause, s.flight.program)) {
+      ++result_.expected;
+      return;
+    }
+    waiting_.push_back(std::move(s));
+  }
+
+  CampaignFinding* find(Kind kind, clauses::Clause clause, program::OpCode op) {
+    auto same = [&](const CampaignFinding& f) { return f.kind == kind && f.clause == clause && f.op == op; };
+    auto at = std::find_if(result_.findings.begin(), result_.findings.end(), same);
+    return at == result_.findings.end() ? nullptr : &*at;
+  }
+
+  void examine_next() {
+    while (!flying_.empty()) {
+      if (!receive()) return;
+    }
+    Suspect s = std::move(waiting_.front());
+    waiting_.pop_front();
+    if (CampaignFinding* known = find(s.kind, s.clause, s.op)) {
+      ++known->repeats;
+      return;
+    }
+    report(examine(std::move(s)));
+  }
+
+  // Runs a program alone. Nothing if the runner cannot.
+  std::optional<ProgramRun> run_alone(const Program& program) {
+    runner_.submit(program);
+    std::optional<ProgramRun> ran = runner_.next();
+    if (!ran) result_.stopped = runner_.why(), stop_ = true;
+    return ran;
+  }
+
+  bool shows_again(const Suspect& s, const ProgramRun& ran) const {
+    if (s.kind != Kind::divergence) return ran.end != ProgramRun::End::complete && kind_of(ran.end) == s.kind;
+    return shows(ran.trace, options_.profile, s.clause, s.op);
+  }
+
+  CampaignFinding examine(Suspect s) {
+    CampaignFinding f;
+    f.kind = s.kind;
+    f.seed = options_.seed;
+    f.index = s.flight.index;
+    f.clause = s.clause;
+    f.op = s.op;
+    f.found = f.program = std::move(s.flight.program);
+    f.trace = std::move(s.trace);
+    f.finding = s.finding;
+    f.sentence = s.sentence;
+    unsigned again = 0;
+    for (unsigned i = 0; i < options_.confirmations && !stop_; ++i) {
+      std::optional<ProgramRun> ran = run_alone(f.found);
+      if (ran && shows_again(s, *ran)) ++again;
+    }
+    if (again < options_.confirmations) {
+      if (s.kind == Kind::divergence) f.kind = Kind::flake;
+      return f;
+    }
+    shrink_finding(s, f);
+    return f;
+  }
+
+  void shrink_finding(const Suspect& s, CampaignFinding& f) {
+    auto still = [&](const Program& candidate) {
+      if (stop_ || options_.interrupted()) return false;
+      std::optional<ProgramRun> ran = run_alone(candidate);
+      return ran && shows_again(s, *ran);
+    };
+    ShrinkBudget budget = options_.shrink;
+    // Each try costs a new start of a target that is lost.
+    if (s.kind != Kind::divergence) budget.runs = std::min(budget.runs, 40U);
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(options_.end - Clock::now());
+    budget.time = std::clamp(left, std::chrono::milliseconds(0), budget.time);
+    Shrunk shrunk = shrink(f.found, still, budget);
+    f.program = std::move(shrunk.program);
+    f.shrink_runs = shrunk.runs;
+    if (stop_) return;
+    std::optional<ProgramRun> ran = run_alone(f.program);
+    if (!ran) return;
+    f.sentence = ran->sentence;
+    f.trace = std::move(ran->trace);
+    model::TraceVerdict verdict = model::judge_trace(f.trace, options_.profile);
+    if (const model::Finding* first = verdict.first()) f.finding = *first;
+  }
+
+  void report(CampaignFinding f) {
+    if (f.kind == Kind::refused) stop_ = true, result_.stopped = f.sentence;
+    if (options_.first && f.kind != Kind::flake) stop_ = true;
+    options_.found(f);
+    result_.findings.push_back(std::move(f));
+  }
+
+  const CampaignOptions& options_;
+  ProgramRunner& runner_;
+  CampaignResult result_;
+  std::deque<Flight> flying_;
+  std::deque<Suspect> waiting_;
+  std::uint64_t submitted_ = 0;
+  bool stop_ = false;
+};
+
+}  // namespace
+
+bool shows(const Trace& trace, model::Profile profile, clauses::Clause clause, program::OpCode op) {
+  model::TraceVerdict verdict = model::judge_trace(trace, profile);
+  const model::Finding* first = verdict.first();
+  return first && first->clause == clause && trace.steps[first->step].op.code == op;
+}
+
+CampaignResult run_campaign(const CampaignOptions& options, ProgramRunner& runner) {
+  return Campaign(options, runner).run();
+}
+
+}  // namespace shmcheck::harness

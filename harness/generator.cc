@@ -1,0 +1,52 @@
+#include "harness/generator.h"
+
+#include <algorithm>
+
+#include "harness/generator_scene.h"
+
+namespace shmcheck::harness {
+namespace {
+
+OpCode random_op(Scene& scene) {
+  std::uint32_t at = scene.dice.below(std::max(scene.swarm.total, 1U));
+  for (std::size_t i = 0; i < program::kOpCodes; ++i) {
+    if (at < scene.swarm.weight[i]) return static_cast<OpCode>(i);
+    at -= scene.swarm.weight[i];
+  }
+  return OpCode::mmap;
+}
+
+unsigned planned_ops(Entropy& entropy, const GeneratorOptions& options) {
+  unsigned most = std::max(options.min_ops, options.max_ops);
+  if (entropy.below(16) == 0) most *= 3;
+  return entropy.between(options.min_ops, most);
+}
+
+}  // namespace
+
+void random_step(Scene& scene) {
+  scene.act(build_op(scene, random_op(scene)));
+}
+
+program::Program generate(Entropy& entropy, const GeneratorOptions& options, const program::Facts& facts) {
+  Swarm swarm = make_swarm(entropy, options.allowed);
+  Scene scene(entropy, swarm, options, facts);
+  scene.plan(planned_ops(entropy, options));
+  while (!scene.finished()) {
+    if (scene.dice.chance(swarm.scenario)) {
+      play_scenario(scene);
+    } else {
+      random_step(scene);
+    }
+  }
+  if (swarm.finale) scene.finale();
+  return scene.take();
+}
+
+program::Program make_program(std::uint64_t seed, std::uint64_t index, const GeneratorOptions& options,
+                              const program::Facts& facts) {
+  SeededEntropy entropy(mix(seed, index));
+  return generate(entropy, options, facts);
+}
+
+}  // namespace shmcheck::harness

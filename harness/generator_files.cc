@@ -1,0 +1,213 @@
+// Scenarios of mapped files: sharing, end of file and slack, truncation under mappings, lifetime.
+#include "harness/generator_play.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using program::Access;
+using program::map::kFixed;
+using program::map::kPrivate;
+using program::map::kShared;
+
+Quantity ragged(Play& p, int n) {
+  return plus(pages(n), 0, p.dice.pick({1, -1, 100, -100, 17, 2000, -8}));
+}
+
+std::uint32_t either(Play& p) {
+  return p.dice.chance(50) ? kShared : kPrivate;
+}
+
+void share_then_fork_then_store(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 2));
+  Quantity m = p.map(a, f, pages(2), kShared);
+  std::optional<std::uint8_t> b = p.child(a);
+  if (!b) return;
+  p.store(*b, plus(m, 0, 8));
+  p.load(a, plus(m, 0, 8));
+  p.store(a, plus(m, 1));
+  p.peek(*b, m, 2);
+  p.read(a, f, 2);
+}
+
+void private_copy_then_truncate(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 3));
+  Quantity m = p.map(a, f, pages(3), kPrivate);
+  p.fill(a, m, static_cast<int>(p.dice.between(1, 3)));
+  p.resize(a, f, ragged(p, 1));
+  p.peek(a, m, 3);
+  p.resize(a, f, ragged(p, 3));
+  p.peek(a, m, 3);
+  p.read(a, f, 4);
+}
+
+void two_views_of_one_page(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 3));
+  Quantity whole = p.map(a, f, pages(3), kShared);
+  Quantity second = p.map(a, f, pages(1), either(p), 3, pages(1));
+  p.store(a, plus(whole, 1, p.dice.pick({0, 8, 100})));
+  p.peek(a, second, 1);
+  p.store(a, plus(second, 0, p.dice.pick({0, 16, 200})));
+  p.peek(a, whole, 3);
+  p.write(a, f, pages(1, 4), pages(0, 64));
+  p.peek(a, second, 1);
+}
+
+void slack_then_extension(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, static_cast<int>(p.dice.below(2)) + 1));
+  Quantity m = p.map(a, f, pages(4), kShared);
+  const model::World& w = p.s.world();
+  std::int32_t open_file = p.s.process(a).files[f];
+  if (open_file < 0) return;
+  std::uint64_t size = w.inodes[w.open_files[static_cast<std::size_t>(open_file)].inode].size;
+  if (size > 8 * p.s.page()) return;
+  Quantity end = p.s.say_bytes(size);
+  p.store(a, plus(m, end.pages, end.bytes + p.dice.pick({0, 0, 1, 8})));
+  if (p.dice.chance(30)) p.sync(a, m, pages(3));
+  if (p.dice.chance(30)) p.peek(a, m, 3);
+  p.resize(a, f, p.dice.pick({plus(end, 1), plus(end, 0, 20), pages(end.pages + 2)}));
+  p.peek(a, m, 4);
+  p.read(a, f, 4);
+}
+
+void beyond_the_end(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 1));
+  Quantity m = p.map(a, f, pages(4), either(p));
+  p.peek(a, m, 4);
+  p.store(a, plus(m, 2));
+  p.resize(a, f, ragged(p, 3));
+  p.store(a, plus(m, 2));
+  p.peek(a, m, 4);
+  p.resize(a, f, p.dice.pick({pages(0), pages(1), ragged(p, 1)}));
+  p.peek(a, m, 4);
+}
+
+void unlinked_but_mapped(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 1)), path = p.path_of(a, f);
+  Quantity m = p.map(a, f, pages(2), either(p));
+  Op op = make_op(OpCode::unlink, a);
+  op.object = path;
+  p.step(op);
+  if (p.dice.chance(60)) {
+    op = make_op(OpCode::close, a);
+    op.object = f;
+    p.step(op);
+  }
+  p.store(a, plus(m, 0, 40));
+  op = make_op(OpCode::open, a);
+  op.object = path;
+  op.result = p.s.fresh_file(a);
+  op.small = 1;
+  op.flags = program::openflag::kCreat;
+  op.mode = 0666;
+  p.step(op);
+  p.write(a, op.result, {}, pages(1));
+  p.peek(a, m, 2);
+  p.read(a, op.result, 2);
+}
+
+void remapped_later(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 2));
+  Quantity m = p.map(a, f, pages(2), kShared);
+  p.fill(a, m, 2);
+  p.unmap(a, m, pages(2));
+  p.read(a, f, 2);
+  std::optional<std::uint8_t> b = p.partner(a);
+  Quantity again = p.map(b.value_or(a), f, pages(2), either(p));
+  p.peek(b.value_or(a), again, 2);
+}
+
+void truncated_by_open(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 2));
+  Quantity m = p.map(a, f, pages(2), either(p));
+  p.fill(a, m, 2);
+  Op op = make_op(OpCode::open, p.partner(a).value_or(a));
+  op.object = p.path_of(a, f);
+  op.result = p.s.fresh_file(op.proc);
+  op.small = 1;
+  op.flags = program::openflag::kTrunc;
+  p.step(op);
+  p.peek(a, m, 2);
+  p.truncate(a, f, pages(2));
+  p.peek(a, m, 2);
+}
+
+void read_only_descriptor(Play& p) {
+  std::uint8_t a = p.someone(), rw = p.file(a, ragged(p, 2));
+  Op op = make_op(OpCode::open, a);
+  op.object = p.path_of(a, rw);
+  op.result = p.s.fresh_file(a);
+  op.small = p.dice.pick<std::uint8_t>({0, 0, 2});
+  p.step(op);
+  Quantity m = p.map(a, op.result, pages(2), either(p), p.dice.pick<std::uint8_t>({1, 1, 3, 0, 2}));
+  p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({3, 2, 1}));
+  p.store(a, m);
+  p.read(a, rw, 2);
+  p.write(a, op.result, {}, pages(0, 16));
+  p.peek(a, m, 2);
+}
+
+void private_follows_until_written(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, pages(2));
+  Quantity m = p.map(a, f, pages(2), kPrivate);
+  if (p.dice.chance(50)) p.load(a, m);
+  p.store(a, plus(m, 0, 100));
+  p.write(a, f, pages(0), pages(2));
+  p.peek(a, m, 2);
+  std::optional<std::uint8_t> b = p.child(a);
+  p.store(a, plus(m, 1));
+  if (b) p.peek(*b, m, 2);
+  p.read(a, f, 2);
+}
+
+void kernel_copies_at_edges(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 2)), g = p.file(a, pages(2));
+  Quantity m = p.map(a, f, pages(3), either(p));
+  if (p.dice.chance(40)) p.protect(a, plus(m, 1), pages(1), p.dice.pick<std::uint8_t>({0, 1}));
+  for (OpCode code : {OpCode::pread_to, OpCode::pwrite_from}) {
+    Op op = make_op(code, a);
+    op.object = p.dice.chance(70) ? g : f;
+    op.addr = plus(m, p.dice.pick({0, 1}), p.dice.pick({0, -16, 2000, 1}));
+    op.len = p.dice.pick({pages(0, 32), pages(1), pages(2), pages(3)});
+    op.off = p.dice.pick({pages(0), pages(1), pages(0, 100)});
+    p.step(op);
+  }
+  p.peek(a, m, 3);
+  p.read(a, g, 4);
+}
+
+void offset_mappings(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 4));
+  for (int i = 0; i < 4; ++i) p.write(a, f, pages(i), pages(0, 200));
+  Quantity m = p.map(a, f, pages(2), kShared, 3, pages(p.dice.pick({1, 2, 3, 4})));
+  p.store(a, plus(m, 1));
+  p.peek(a, m, 2);
+  Quantity where = p.arena(4);
+  Quantity low = p.map_at(a, f, where, pages(4), kShared | kFixed);
+  p.map_at(a, f, plus(where, 1), pages(1), either(p) | kFixed);
+  p.store(a, plus(low, 2));
+  p.peek(a, low, 4);
+  p.read(a, f, 5);
+}
+
+constexpr Scenario kScenarios[] = {
+    share_then_fork_then_store,
+    private_copy_then_truncate,
+    two_views_of_one_page,
+    slack_then_extension,
+    beyond_the_end,
+    unlinked_but_mapped,
+    remapped_later,
+    truncated_by_open,
+    read_only_descriptor,
+    private_follows_until_written,
+    kernel_copies_at_edges,
+    offset_mappings,
+};
+
+}  // namespace
+
+std::span<const Scenario> file_scenarios() {
+  return kScenarios;
+}
+
+}  // namespace shmcheck::harness

@@ -1,0 +1,285 @@
+#include "harness/generator_play.h"
+
+#include <array>
+
+namespace shmcheck::harness {
+
+using program::Access;
+using program::ShmCommand;
+
+void Play::step(const Op& op) {
+  if (dice.chance(s.swarm.interrupt)) random_step(s);
+  // Scenarios are spoilt too, seldom: what they set up should be reached.
+  if (dice.chance(s.swarm.spoil / 8)) {
+    s.act(op);
+  } else {
+    s.act_exactly(op);
+  }
+}
+
+std::optional<std::uint8_t> Play::child(std::uint8_t parent) {
+  std::optional<std::uint8_t> name = s.fresh_process();
+  if (!name) return s.other_alive(parent);
+  Op op = make_op(OpCode::fork, parent);
+  op.result = *name;
+  step(op);
+  if (s.process(*name).life != model::Life::alive) return std::nullopt;
+  return name;
+}
+
+std::optional<std::uint8_t> Play::partner(std::uint8_t of) {
+  if (dice.chance(50)) {
+    if (std::optional<std::uint8_t> p = s.other_alive(of)) return p;
+  }
+  return child(of);
+}
+
+void Play::leave(std::uint8_t p) {
+  if (s.alive() < 2) return;
+  Op op = make_op(OpCode::exit, p);
+  if (dice.chance(50)) {
+    if (std::optional<std::uint8_t> killer = s.other_alive(p)) {
+      op = make_op(OpCode::kill, *killer);
+      op.object = p;
+    }
+  }
+  step(op);
+}
+
+// --- files
+
+std::uint8_t Play::file(std::uint8_t p, Quantity size, Access access) {
+  Op op = make_op(OpCode::open, p);
+  op.result = s.fresh_file(p);
+  op.object = s.path();
+  op.small = static_cast<std::uint8_t>(access);
+  op.flags = program::openflag::kCreat;
+  op.mode = 0666;
+  step(op);
+  if (access != Access::read_only) {
+    truncate(p, op.result, size);
+    write(p, op.result, {}, size);
+  }
+  return op.result;
+}
+
+std::uint8_t Play::path_of(std::uint8_t p, std::uint8_t file) const {
+  std::int32_t open_file = s.process(p).files[file];
+  if (open_file < 0) return 0;
+  std::uint32_t inode = s.world().open_files[static_cast<std::size_t>(open_file)].inode;
+  std::uint8_t path = s.world().inodes[inode].path;
+  return path < program::kNames ? path : std::uint8_t{0};
+}
+
+void Play::truncate(std::uint8_t p, std::uint8_t file, Quantity size) {
+  Op op = make_op(OpCode::ftruncate, p);
+  op.object = file;
+  op.len = size;
+  step(op);
+}
+
+void Play::resize(std::uint8_t p, std::uint8_t file, Quantity size) {
+  switch (dice.below(3)) {
+    case 0:
+      return truncate(p, file, size);
+    case 1: {
+      Op op = make_op(OpCode::truncate, p);
+      op.object = path_of(p, file);
+      op.len = size;
+      return step(op);
+    }
+    default:
+      return write(p, file, size, dice.pick({pages(0, 1), pages(0, 16), pages(1)}));
+  }
+}
+
+void Play::write(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length) {
+  Op op = make_op(OpCode::pwrite, p);
+  op.object = file;
+  op.off = offset;
+  op.len = length;
+  op.byte = s.fill();
+  step(op);
+}
+
+void Play::read(std::uint8_t p, std::uint8_t file, int n) {
+  Op op = make_op(OpCode::pread, p);
+  op.object = file;
+  op.len = pages(n);
+  step(op);
+}
+
+// --- memory
+
+Quantity Play::arena(int n) {
+  auto window = static_cast<int>(s.swarm.window);
+  auto room = static_cast<std::uint32_t>(window > n ? window - n + 1 : 1);
+  return from(program::Base::arena, static_cast<int>(dice.below(room)));
+}
+
+Quantity Play::map(std::uint8_t p, std::uint8_t file, Quantity length, std::uint32_t flags, std::uint8_t prot,
+                   Quantity offset) {
+  Op op = make_op(OpCode::mmap, p);
+  op.result = s.fresh_mapping();
+  op.object = file;
+  op.len = length;
+  op.flags = flags;
+  op.small = prot;
+  op.off = offset;
+  if (dice.chance(s.swarm.placed)) {
+    op.addr = arena(length.pages + 1);
+    op.flags |= program::map::kFixed;
+  }
+  step(op);
+  return at_mapping(op.result);
+}
+
+Quantity Play::map_at(std::uint8_t p, std::uint8_t file, Quantity where, Quantity length,
+                      std::uint32_t flags) {
+  Op op = make_op(OpCode::mmap, p);
+  op.result = s.fresh_mapping();
+  op.object = file;
+  op.addr = where;
+  op.len = length;
+  op.flags = flags;
+  op.small = program::kProtRead | program::kProtWrite;
+  step(op);
+  return at_mapping(op.result);
+}
+
+Quantity Play::anonymous(std::uint8_t p, int n, std::uint32_t flags, std::uint8_t prot) {
+  return map(p, program::kFileNone, pages(n), flags | program::map::kAnonymous, prot);
+}
+
+void Play::unmap(std::uint8_t p, Quantity where, Quantity length) {
+  Op op = make_op(OpCode::munmap, p);
+  op.addr = where;
+  op.len = length;
+  step(op);
+}
+
+void Play::protect(std::uint8_t p, Quantity where, Quantity length, std::uint8_t prot) {
+  Op op = make_op(OpCode::mprotect, p);
+  op.addr = where;
+  op.len = length;
+  op.small = prot;
+  step(op);
+}
+
+void Play::advise(std::uint8_t p, Quantity where, Quantity length, program::Advice advice) {
+  Op op = make_op(OpCode::madvise, p);
+  op.addr = where;
+  op.len = length;
+  op.small = static_cast<std::uint8_t>(advice);
+  step(op);
+}
+
+void Play::sync(std::uint8_t p, Quantity where, Quantity length) {
+  Op op = make_op(OpCode::msync, p);
+  op.addr = where;
+  op.len = length;
+  op.flags = dice.pick({program::msync::kSync, program::msync::kSync, program::msync::kAsync,
+                        program::msync::kInvalidate, program::msync::kSync | program::msync::kInvalidate});
+  step(op);
+}
+
+Quantity Play::move(std::uint8_t p, Quantity where, Quantity old_length, Quantity new_length,
+                    std::uint32_t flags, Quantity to) {
+  Op op = make_op(OpCode::mremap, p);
+  op.result = s.fresh_mapping();
+  op.addr = where;
+  op.len = old_length;
+  op.off = new_length;
+  op.flags = flags;
+  op.to = to;
+  step(op);
+  return at_mapping(op.result);
+}
+
+void Play::store(std::uint8_t p, Quantity where) {
+  Op op = make_op(OpCode::store, p);
+  op.addr = where;
+  op.small = static_cast<std::uint8_t>(dice.below(4));
+  op.value = 0x0101010101010101U * s.fill();
+  step(op);
+}
+
+void Play::load(std::uint8_t p, Quantity where) {
+  Op op = make_op(OpCode::load, p);
+  op.addr = where;
+  op.small = static_cast<std::uint8_t>(dice.below(4));
+  step(op);
+}
+
+void Play::peek(std::uint8_t p, Quantity where, int n) {
+  Op op = make_op(OpCode::contents, p);
+  op.addr = where;
+  op.len = pages(n);
+  op.small = dice.chance(s.swarm.by_kernel) ? 1 : 0;
+  step(op);
+}
+
+void Play::fill(std::uint8_t p, Quantity where, int n) {
+  for (int i = 0; i < n; ++i) store(p, plus(where, i, dice.pick({0, 0, 8, 100})));
+}
+
+// --- segments
+
+std::uint8_t Play::segment(std::uint8_t p, Quantity size, std::uint8_t key, std::uint16_t mode,
+                           std::uint32_t flags) {
+  Op op = make_op(OpCode::shmget, p);
+  op.result = s.fresh_segment();
+  op.byte = key;
+  op.len = size;
+  op.mode = mode;
+  op.flags = flags;
+  step(op);
+  return op.result;
+}
+
+Quantity Play::attach(std::uint8_t p, std::uint8_t segment, std::uint32_t flags) {
+  Quantity where;
+  if (dice.chance(s.swarm.placed)) where = arena(4), flags |= program::shmat::kRemap;
+  return attach_at(p, segment, where, flags);
+}
+
+Quantity Play::attach_at(std::uint8_t p, std::uint8_t segment, Quantity where, std::uint32_t flags) {
+  Op op = make_op(OpCode::shmat, p);
+  op.result = s.fresh_mapping();
+  op.object = segment;
+  op.addr = where;
+  op.flags = flags;
+  step(op);
+  return at_mapping(op.result);
+}
+
+void Play::detach(std::uint8_t p, Quantity where) {
+  Op op = make_op(OpCode::shmdt, p);
+  op.addr = where;
+  step(op);
+}
+
+void Play::control(std::uint8_t p, std::uint8_t segment, ShmCommand command, std::uint8_t owner,
+                   std::uint16_t mode) {
+  Op op = make_op(OpCode::shmctl, p);
+  op.object = segment;
+  op.small = static_cast<std::uint8_t>(command);
+  op.byte = owner;
+  op.mode = mode;
+  step(op);
+}
+
+void Play::become(std::uint8_t p, std::uint8_t user) {
+  Op op = make_op(OpCode::setid, p);
+  op.byte = user;
+  step(op);
+}
+
+void play_scenario(Scene& scene) {
+  const std::array all = {file_scenarios(), memory_scenarios(), sysv_scenarios()};
+  std::span<const Scenario> group = all[scene.dice.below(std::size(all))];
+  Play play(scene);
+  group[scene.dice.below(static_cast<std::uint32_t>(group.size()))](play);
+}
+
+}  // namespace shmcheck::harness

@@ -1,0 +1,68 @@
+// The steps that scenarios are written in. Each performs one op or a few; any may be preceded by a random
+// one.
+#pragma once
+
+#include <optional>
+
+#include "harness/generator_scene.h"
+
+namespace shmcheck::harness {
+
+class Play {
+ public:
+  explicit Play(Scene& scene) : s(scene), dice(scene.dice) {}
+  Scene& s;
+  Entropy& dice;
+
+  void step(const Op& op);
+  std::uint8_t someone() { return s.any_alive(); }
+  // A child, or another process if there can be no more.
+  std::optional<std::uint8_t> child(std::uint8_t parent);
+  std::optional<std::uint8_t> partner(std::uint8_t of);  // an existing process or a child
+  void leave(std::uint8_t p);                            // exits or is killed
+
+  // --- files
+  std::uint8_t file(std::uint8_t p, Quantity size, program::Access access = program::Access::read_write);
+  void resize(std::uint8_t p, std::uint8_t file, Quantity size);  // by one of three calls, if it grows
+  void truncate(std::uint8_t p, std::uint8_t file, Quantity size);
+  void write(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length);
+  void read(std::uint8_t p, std::uint8_t file, int n);
+  std::uint8_t path_of(std::uint8_t p, std::uint8_t file) const;
+
+  // --- memory; the result is the mapping's name
+  Quantity map(std::uint8_t p, std::uint8_t file, Quantity length, std::uint32_t flags, std::uint8_t prot = 3,
+               Quantity offset = {});
+  Quantity anonymous(std::uint8_t p, int n, std::uint32_t flags, std::uint8_t prot = 3);
+  // At a given address.
+  Quantity map_at(std::uint8_t p, std::uint8_t file, Quantity where, Quantity length, std::uint32_t flags);
+  Quantity arena(int n);  // an arena address with n pages of the window behind it
+  void unmap(std::uint8_t p, Quantity where, Quantity length);
+  void protect(std::uint8_t p, Quantity where, Quantity length, std::uint8_t prot);
+  void advise(std::uint8_t p, Quantity where, Quantity length, program::Advice advice);
+  void sync(std::uint8_t p, Quantity where, Quantity length);
+  Quantity move(std::uint8_t p, Quantity where, Quantity old_length, Quantity new_length, std::uint32_t flags,
+                Quantity to = {});
+  void store(std::uint8_t p, Quantity where);
+  void load(std::uint8_t p, Quantity where);
+  void peek(std::uint8_t p, Quantity where, int n);
+  void fill(std::uint8_t p, Quantity where, int n);  // a store into each of n pages
+
+  // --- segments
+  std::uint8_t segment(std::uint8_t p, Quantity size, std::uint8_t key, std::uint16_t mode = 0600,
+                       std::uint32_t flags = program::shmget::kCreat);
+  Quantity attach(std::uint8_t p, std::uint8_t segment, std::uint32_t flags = 0);
+  Quantity attach_at(std::uint8_t p, std::uint8_t segment, Quantity where, std::uint32_t flags);
+  void detach(std::uint8_t p, Quantity where);
+  void control(std::uint8_t p, std::uint8_t segment, program::ShmCommand command, std::uint8_t owner = 0,
+               std::uint16_t mode = 0);
+  void stat(std::uint8_t p, std::uint8_t segment) { control(p, segment, program::ShmCommand::stat); }
+  void become(std::uint8_t p, std::uint8_t user);
+};
+
+using Scenario = void (*)(Play&);
+// generator_files.cc, generator_memory.cc, generator_sysv.cc
+std::span<const Scenario> file_scenarios();
+std::span<const Scenario> memory_scenarios();
+std::span<const Scenario> sysv_scenarios();
+
+}  // namespace shmcheck::harness

@@ -1,0 +1,265 @@
+// Scenarios of System V segments: attach counts, removal, keys, permissions, divided attaches.
+#include "harness/generator_play.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using program::ShmCommand;
+namespace at = program::shmat;
+namespace get = program::shmget;
+
+Quantity ragged(Play& p, int n) {
+  return pages(n, p.dice.pick({0, 0, 1, -1, 100, -100}));
+}
+
+std::uint8_t some_key(Play& p) {
+  return static_cast<std::uint8_t>(p.dice.between(1, p.s.swarm.keys));
+}
+
+void counted_over_fork_and_death(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  Quantity m = p.attach(a, s);
+  std::optional<std::uint8_t> b = p.child(a);
+  p.stat(a, s);
+  if (!b) return;
+  switch (p.dice.below(3)) {
+    case 0:
+      p.detach(*b, m);
+      break;
+    case 1:
+      p.attach(*b, s);
+      [[fallthrough]];
+    default:
+      p.leave(*b);
+      break;
+  }
+  p.stat(p.someone(), s);
+  p.detach(a, m);
+  p.stat(p.someone(), s);
+}
+
+void removed_while_attached(Play& p) {
+  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, ragged(p, 1), key);
+  Quantity m = p.attach(a, s);
+  p.store(a, m);
+  p.control(a, s, ShmCommand::rmid);
+  p.stat(a, s);
+  std::uint8_t again = p.segment(a, ragged(p, p.dice.pick({1, 2})), key, 0600,
+                                 p.dice.pick({get::kCreat, get::kCreat | get::kExcl, 0U}));
+  p.peek(a, p.attach(a, again), 1);
+  Quantity second = p.attach(p.partner(a).value_or(a), s);
+  p.store(a, second);
+  p.peek(a, m, 1);
+  p.detach(a, m);
+  p.stat(p.someone(), s);
+}
+
+void gone_with_the_last(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 1), p.s.key());
+  Quantity m = p.attach(a, s);
+  std::optional<std::uint8_t> b = p.child(a);
+  p.control(a, s, ShmCommand::rmid);
+  p.detach(a, m);
+  p.stat(a, s);
+  if (!b) return;
+  p.store(*b, m);
+  if (p.dice.chance(50)) {
+    p.leave(*b);
+  } else {
+    p.detach(*b, m);
+  }
+  p.stat(p.someone(), s);
+  p.attach(p.someone(), s);
+}
+
+void divided_then_detached(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 3), p.s.key());
+  Quantity m = p.attach(a, s);
+  p.fill(a, m, 3);
+  int piece = p.dice.pick({0, 1, 1, 2});
+  if (p.dice.chance(60)) {
+    p.unmap(a, plus(m, piece), pages(1));
+  } else {
+    p.protect(a, plus(m, piece), pages(1), p.dice.pick<std::uint8_t>({0, 1}));
+  }
+  p.stat(a, s);
+  if (p.dice.chance(25)) p.child(a);
+  p.detach(a, plus(m, p.dice.pick({0, 0, 0, 1, 2})));
+  p.peek(a, m, 3);
+  p.stat(a, s);
+}
+
+void covered_by_another(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  Quantity where = p.arena(4);
+  Quantity m = p.attach_at(a, s, where, at::kRemap);
+  p.map_at(a, program::kFileNone, plus(where, p.dice.pick({0, 1})), pages(p.dice.pick({1, 2})),
+           program::map::kAnonymous | program::map::kPrivate | program::map::kFixed);
+  p.stat(a, s);
+  p.store(a, plus(m, 1));
+  p.detach(a, m);
+  p.peek(a, where, 3);
+  p.stat(a, s);
+}
+
+void attached_over(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  Quantity where = p.arena(4);
+  p.map_at(a, program::kFileNone, where, pages(3),
+           program::map::kAnonymous | program::map::kPrivate | program::map::kFixed);
+  p.fill(a, where, 3);
+  Quantity m = p.attach_at(a, s, plus(where, p.dice.pick({0, 1, -1}), p.dice.pick({0, 0, 100})),
+                           p.dice.pick({0U, at::kRemap, at::kRemap | at::kRound, at::kRound}));
+  p.store(a, m);
+  p.stat(a, s);
+  p.peek(a, where, 3);
+}
+
+void attached_twice(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key(), 0666);
+  Quantity m = p.attach(a, s), n = p.attach(a, s, p.dice.chance(40) ? at::kReadOnly : 0U);
+  p.store(a, plus(m, 1));
+  p.peek(a, n, 2);
+  p.store(a, n);
+  p.stat(a, s);
+  p.detach(a, p.dice.chance(50) ? m : n);
+  p.peek(a, m, 2);
+  p.peek(a, n, 2);
+  p.stat(a, s);
+}
+
+void read_only_attach(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 1), p.s.key());
+  Quantity m = p.attach(a, s, at::kReadOnly);
+  p.store(a, m);
+  p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({3, 3, 2, 1, 0}));
+  p.store(a, m);
+  p.peek(a, m, 1);
+}
+
+void looked_up(Play& p) {
+  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, ragged(p, 2), key, 0640);
+  std::uint8_t b = p.partner(a).value_or(a);
+  std::uint8_t again = p.segment(b, p.dice.pick({pages(0), pages(1), pages(2), pages(2, 1), pages(3)}), key,
+                                 p.dice.pick<std::uint16_t>({0, 0600, 0666, 0400}),
+                                 p.dice.pick({0U, 0U, get::kCreat, get::kCreat | get::kExcl, get::kExcl}));
+  p.store(a, p.attach(a, s));
+  p.peek(b, p.attach(b, again), 2);
+  p.stat(b, again);
+}
+
+void strangers(Play& p) {
+  std::uint8_t a = p.someone(), key = some_key(p);
+  std::uint16_t mode =
+      p.dice.pick<std::uint16_t>({0600, 0604, 0606, 0666, 0640, 0444, 0000, 0006, 0060, 0602});
+  std::uint8_t s = p.segment(a, ragged(p, 1), key, mode);
+  std::optional<std::uint8_t> b = p.child(a);
+  if (!b) return;
+  p.become(*b, static_cast<std::uint8_t>(p.dice.between(1, 2)));
+  if (p.dice.chance(30)) {
+    p.control(a, s, ShmCommand::set, static_cast<std::uint8_t>(p.dice.below(3)), mode);
+    p.stat(a, s);
+  }
+  for (int i = 0; i < 3; ++i) {
+    switch (p.dice.below(7)) {
+      case 0:
+        p.segment(*b, pages(0), key, p.dice.pick<std::uint16_t>({0, 0400, 0600, 0200}), 0);
+        break;
+      case 1:
+        p.store(*b, p.attach(*b, s));
+        break;
+      case 2:
+        p.load(*b, p.attach(*b, s, at::kReadOnly));
+        break;
+      case 3:
+        p.stat(*b, s);
+        break;
+      case 4:
+        p.control(*b, s, ShmCommand::rmid);
+        break;
+      case 5:
+        p.control(*b, s, ShmCommand::set, static_cast<std::uint8_t>(p.dice.below(3)), 0666);
+        break;
+      default:
+        p.control(*b, s, p.dice.chance(50) ? ShmCommand::lock : ShmCommand::unlock);
+        break;
+    }
+  }
+  p.stat(a, s);
+}
+
+void mode_changed(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 1), p.s.key(), 0600);
+  Quantity m = p.attach(a, s);
+  p.control(a, s, ShmCommand::set, p.dice.pick<std::uint8_t>({0, 1, 2}),
+            p.dice.pick<std::uint16_t>({0400, 0666, 0000, 0777}));
+  p.stat(a, s);
+  p.store(a, m);
+  p.stat(p.partner(a).value_or(a), s);
+  p.control(a, s, p.dice.pick({ShmCommand::lock, ShmCommand::unlock, ShmCommand::rmid}));
+  p.stat(a, s);
+}
+
+void counts_return(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 1), p.s.key());
+  Quantity where = p.arena(3);
+  for (int i = 0; i < 3; ++i) {
+    p.attach_at(a, s, plus(where, 0, p.dice.pick({0, 1})), p.dice.pick({0U, at::kRemap, at::kReadOnly}));
+  }
+  p.stat(a, s);
+  for (int i = 0; i < 2; ++i) p.detach(a, plus(where, p.dice.pick({0, 0, 1})));
+  p.stat(a, s);
+}
+
+void data_outlives_attaches(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  Quantity m = p.attach(a, s);
+  p.fill(a, m, 2);
+  p.detach(a, m);
+  std::uint8_t b = p.partner(a).value_or(a);
+  Quantity n = p.attach(b, s);
+  p.peek(b, n, 2);
+  p.leave(b);
+  std::uint8_t c = p.someone();
+  p.peek(c, p.attach(c, s, at::kReadOnly), 2);
+}
+
+void moved_attach(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  Quantity m = p.attach(a, s);
+  p.store(a, m);
+  Quantity old_length = p.dice.pick({pages(2), pages(2), pages(1), pages(0)});
+  Quantity moved =
+      p.move(a, m, old_length, p.dice.pick({pages(1), pages(2), pages(3)}),
+             program::mremap::kMayMove | (p.dice.chance(60) ? program::mremap::kFixed : 0U), p.arena(4));
+  p.stat(a, s);
+  p.store(a, plus(moved, 1));
+  p.detach(a, p.dice.chance(70) ? moved : m);
+  p.stat(a, s);
+  p.peek(a, m, 2);
+}
+
+constexpr Scenario kScenarios[] = {
+    counted_over_fork_and_death,
+    removed_while_attached,
+    gone_with_the_last,
+    divided_then_detached,
+    covered_by_another,
+    attached_over,
+    attached_twice,
+    read_only_attach,
+    looked_up,
+    strangers,
+    mode_changed,
+    counts_return,
+    data_outlives_attaches,
+    moved_attach,
+};
+
+}  // namespace
+
+std::span<const Scenario> sysv_scenarios() {
+  return kScenarios;
+}
+
+}  // namespace shmcheck::harness

@@ -1,0 +1,170 @@
+// The generator: deterministic, within its options, varied, and aimed at things that exist.
+
+#include "harness/generator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "model/machine.h"
+#include "model/world.h"
+#include "program/text.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using program::Facts;
+using program::Op;
+using program::OpCode;
+using program::OutcomeKind;
+using program::Program;
+using ::testing::Gt;
+
+const Facts& facts() {
+  static const Facts kFacts = model::model_facts();
+  return kFacts;
+}
+
+std::size_t at(OpCode code) {
+  return static_cast<std::size_t>(code);
+}
+
+TEST(Generator, MakesTheSameProgramForTheSameSeedAndIndex) {
+  Generator generator(11, {}, facts());
+  std::vector<Program> programs;
+  for (int i = 0; i < 50; ++i) programs.push_back(generator.next());
+  for (std::uint64_t i = 50; i-- > 0;) EXPECT_EQ(make_program(11, i, {}, facts()), programs[i]) << i;
+}
+
+TEST(Generator, MakesOtherProgramsForOtherSeedsAndIndices) {
+  std::set<std::string> seen;
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    for (std::uint64_t i = 0; i < 20; ++i) seen.insert(program::to_text(make_program(seed, i, {}, facts())));
+  }
+  EXPECT_EQ(seen.size(), 400U);
+}
+
+TEST(Generator, MakesNormalizedOps) {
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    for (const Op& op : make_program(3, i, {}, facts()).ops) {
+      Op again = op;
+      program::normalize(again);
+      EXPECT_EQ(op, again) << program::to_text(op);
+    }
+  }
+}
+
+TEST(Generator, KeepsToAllowedOps) {
+  GeneratorOptions options;
+  options.allowed = OpSet();
+  for (OpCode code : {OpCode::mmap, OpCode::store, OpCode::load, OpCode::munmap})
+    options.allowed.set(at(code));
+  std::size_t ops = 0;
+  for (std::uint64_t i = 0; i < 100; ++i) {
+    for (const Op& op : make_program(5, i, options, facts()).ops) {
+      EXPECT_TRUE(options.allowed[at(op.code)]) << program::to_text(op);
+      ++ops;
+    }
+  }
+  EXPECT_THAT(ops, Gt(500U));
+}
+
+TEST(Generator, NeverHasMoreLiveProcessesThanAsked) {
+  for (unsigned processes : {1U, 2U, 3U, 8U}) {
+    GeneratorOptions options;
+    options.processes = processes;
+    unsigned most = 0;
+    for (std::uint64_t i = 0; i < 300; ++i) {
+      model::Machine machine(facts());
+      for (const Op& op : make_program(5, i, options, facts()).ops) {
+        machine.run(op);
+        unsigned alive = 0;
+        for (const model::Process& p : machine.world().processes) alive += p.life == model::Life::alive;
+        most = std::max(most, alive);
+      }
+    }
+    EXPECT_EQ(most, processes);
+  }
+}
+
+TEST(Generator, LeavesOutWhatIsKnownToDivergeInHalfOfThePrograms) {
+  GeneratorOptions options;
+  options.avoid = [](const model::World&, const Op& op) { return op.code == OpCode::mremap; };
+  int with = 0, without = 0;
+  for (std::uint64_t i = 0; i < 400; ++i) {
+    Program all = make_program(9, i, {}, facts()), avoiding = make_program(9, i, options, facts());
+    auto has = [](const Program& p) {
+      return std::any_of(p.ops.begin(), p.ops.end(), [](const Op& op) { return op.code == OpCode::mremap; });
+    };
+    if (!has(all)) continue;
+    ++(has(avoiding) ? with : without);
+  }
+  EXPECT_GT(with, 60);
+  EXPECT_GT(without, 60);
+}
+
+// The shares below are what makes random testing find anything; they are wide, so that tuning is free.
+struct Share {
+  std::array<std::uint64_t, program::kOpCodes> ops{}, ok{}, failed{}, unbound{};
+};
+
+Share measure() {
+  Share share;
+  for (std::uint64_t i = 0; i < 1500; ++i) {
+    for (const program::Step& step : model::run_program(make_program(1, i, {}, facts()), facts()).steps) {
+      if (step.op.code == OpCode::end) continue;
+      std::size_t code = at(step.op.code);
+      ++share.ops[code];
+      switch (step.outcome.kind) {
+        case OutcomeKind::ok:
+          ++share.ok[code];
+          break;
+        case OutcomeKind::error:
+        case OutcomeKind::signal:
+          ++share.failed[code];
+          break;
+        case OutcomeKind::unbound:
+          ++share.unbound[code];
+          break;
+        default:
+          break;
+      }
+    }
+  }
+  return share;
+}
+
+bool fails(OpCode op) {
+  return op != OpCode::maps && op != OpCode::fork && op != OpCode::setid && op != OpCode::contents &&
+         op != OpCode::kill && op != OpCode::fstat && op != OpCode::close;
+}
+
+TEST(Generator, ReachesBothSuccessAndFailureOfEveryOp) {
+  Share share = measure();
+  for (std::uint8_t code = 0; code < program::kOpCodes; ++code) {
+    OpCode op = static_cast<OpCode>(code);
+    std::string_view name = program::spec(op).name;
+    EXPECT_GT(share.ops[code], 60U) << name;
+    if (op == OpCode::exit) continue;  // its success is a death
+    EXPECT_GT(share.ok[code] * 5, share.ops[code]) << name << ": too few succeed";
+    if (fails(op)) {
+      EXPECT_GT(share.failed[code] * 60, share.ops[code]) << name << ": too few fail";
+    }
+    EXPECT_LT(share.unbound[code] * 6, share.ops[code]) << name << ": too many do nothing";
+  }
+}
+
+TEST(Generator, IsDrivenByBytesToo) {
+  std::vector<std::uint8_t> bytes;
+  for (unsigned i = 0; i < 4000; ++i) bytes.push_back(static_cast<std::uint8_t>(i * i * 31 + (i >> 3)));
+  ByteEntropy all(bytes), again(bytes);
+  Program p = generate(all, {}, facts());
+  EXPECT_EQ(generate(again, {}, facts()), p);
+  EXPECT_GT(p.ops.size(), 5U);
+  ByteEntropy none({});
+  EXPECT_LT(generate(none, {}, facts()).ops.size(), 5U);
+}
+
+}  // namespace
+}  // namespace shmcheck::harness

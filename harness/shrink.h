@@ -1,0 +1,38 @@
+// Shrinking: the shortest and simplest program that still shows what a program showed.
+#pragma once
+
+#include <chrono>
+#include <functional>
+
+#include "program/op.h"
+
+namespace shmcheck::harness {
+
+struct ShrinkBudget {
+  unsigned runs = 2000;  // calls of the predicate
+  std::chrono::milliseconds time{10'000};
+};
+
+struct Shrunk {
+  program::Program program;
+  unsigned runs = 0;
+  bool complete = true;  // nothing simpler is left to try; false: the budget ended first
+};
+
+// `shows` is true of the given program, and of every program that the result may be (mostly: the same clause
+// is broken by the same operation). The result depends on program and predicate only, unless the budget ends.
+Shrunk shrink(const program::Program& program, const std::function<bool(const program::Program&)>& shows,
+              const ShrinkBudget& budget = {});
+
+// --- the parts, for tests
+
+// Names in the order of their first use: p0, p1, …; m0, m1, …; k1, k2, ….
+program::Program canonical_names(const program::Program& program);
+
+// Simpler forms of one op, simplest first.
+std::vector<program::Op> simpler_forms(const program::Op& op);
+
+// The op and the later ops that use only what it makes: names that it binds, a process that it forks.
+std::vector<bool> dependents(const program::Program& program, std::size_t index);
+
+}  // namespace shmcheck::harness

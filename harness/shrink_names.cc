@@ -1,0 +1,123 @@
+// Names in programs that are being shrunk: which op uses what another makes, and what to call it.
+#include <array>
+
+#include "harness/shrink.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using program::Arg;
+using program::ArgKind;
+using program::NameKind;
+using program::Op;
+using program::OpCode;
+using program::OpSpec;
+using program::Quantity;
+
+constexpr unsigned kKinds = 6;  // of NameKind
+
+bool has_key(const Op& op) {
+  return op.code == OpCode::shmget && op.byte != 0;
+}
+
+// Calls visit(kind, index&) for every name in the op, its process first and its result last.
+template <typename AnOp, typename Visit>
+void each_name(AnOp& op, Visit visit) {
+  const OpSpec& spec = program::spec(op.code);
+  visit(NameKind::process, op.proc);
+  for (const Arg& arg : spec.args) {
+    if (arg.kind == ArgKind::object) visit(spec.object_kind, op.object);
+  }
+  for (auto* q : {&op.addr, &op.to}) {
+    if (!q->names_mapping()) continue;
+    std::uint8_t index = static_cast<std::uint8_t>(q->mapping());
+    visit(NameKind::mapping, index);
+    if constexpr (!std::is_const_v<AnOp>) {
+      q->base = static_cast<std::uint8_t>(static_cast<unsigned>(program::Base::mapping) + index);
+    }
+  }
+  if (spec.result_name != NameKind::none) visit(spec.result_name, op.result);
+}
+
+unsigned names_of(NameKind kind) {
+  switch (kind) {
+    case NameKind::process:
+      return program::kProcesses;
+    case NameKind::mapping:
+      return program::kMappings;
+    case NameKind::file:
+      return program::kFiles;
+    case NameKind::path:
+      return program::kNames;
+    case NameKind::segment:
+      return program::kSegments;
+    case NameKind::none:
+      break;
+  }
+  return 0;
+}
+
+// New numbers in the order of first use.
+class Renaming {
+ public:
+  Renaming() {
+    for (auto& kind : to_) kind.fill(kUnused);
+    to_[static_cast<std::size_t>(NameKind::process)][0] = 0;  // p0 is there from the start
+    next_[static_cast<std::size_t>(NameKind::process)] = 1;
+  }
+  void rename(NameKind kind, std::uint8_t& index) {
+    if (index >= names_of(kind)) return;  // `-`, `bad`, `neg`, `bogus`
+    std::uint8_t& to = to_[static_cast<std::size_t>(kind)][index];
+    if (to == kUnused) to = next_[static_cast<std::size_t>(kind)]++;
+    index = to;
+  }
+
+ private:
+  static constexpr std::uint8_t kUnused = 255;
+  std::array<std::array<std::uint8_t, program::kMappings>, kKinds> to_;
+  std::array<std::uint8_t, kKinds> next_{};
+};
+
+}  // namespace
+
+program::Program canonical_names(const program::Program& program) {
+  program::Program p = program;
+  Renaming names;
+  std::array<std::uint8_t, program::kKeys> keys{};
+  std::uint8_t next_key = 1;
+  for (Op& op : p.ops) {
+    each_name(op, [&](NameKind kind, std::uint8_t& index) { names.rename(kind, index); });
+    if (!has_key(op)) continue;
+    if (keys[op.byte] == 0) keys[op.byte] = next_key++;
+    op.byte = keys[op.byte];
+  }
+  return p;
+}
+
+std::vector<bool> dependents(const program::Program& program, std::size_t index) {
+  std::vector<bool> gone(program.ops.size());
+  std::array<std::array<bool, program::kMappings>, kKinds> lost{};
+  gone[index] = true;
+  auto mark = [&](const Op& op, bool value) {
+    NameKind kind = program::spec(op.code).result_name;
+    if (kind != NameKind::none) lost[static_cast<std::size_t>(kind)][op.result] = value;
+  };
+  mark(program.ops[index], true);
+  for (std::size_t i = index + 1; i < program.ops.size(); ++i) {
+    const Op& op = program.ops[i];
+    bool uses = false;
+    unsigned names = 0;
+    // The last name visited is the result, which is bound and not used.
+    unsigned total = 0;
+    each_name(op, [&](NameKind, const std::uint8_t&) { ++total; });
+    if (program::spec(op.code).result_name != NameKind::none) --total;
+    each_name(op, [&](NameKind kind, const std::uint8_t& name) {
+      if (names++ < total && name < names_of(kind)) uses |= lost[static_cast<std::size_t>(kind)][name];
+    });
+    gone[i] = uses;
+    mark(op, uses);
+  }
+  return gone;
+}
+
+}  // namespace shmcheck::harness

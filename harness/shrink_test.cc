@@ -1,0 +1,204 @@
+// The shrinker on predicates that need no model: what is needed stays, what is not goes.
+
+#include "harness/shrink.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "harness/entropy.h"
+#include "program/text.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using program::Op;
+using program::OpCode;
+using program::Program;
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+Program parse(std::string_view text) {
+  auto parsed = program::parse_program(text, "test");
+  if (auto* error = std::get_if<program::ParseError>(&parsed)) {
+    ADD_FAILURE() << error->to_string();
+    return {};
+  }
+  return std::get<Program>(parsed);
+}
+
+std::string text_of(const Program& p) {
+  return program::to_text(p);
+}
+
+constexpr std::string_view kLong = R"(p0 open f2 n1 access=rw flags=creat mode=0666
+p0 ftruncate f2 size=3p-100
+p0 mmap m4 f2 len=3p prot=rw flags=shared,fixed addr=a+3p
+p0 mmap m5 - len=1p prot=r flags=private,anon
+p0 fork p3
+p3 store m4+1p+8 0x4243
+p0 load m4+1p
+p3 fork p5
+p5 contents m5 len=1p
+p5 exit
+p0 shmget s3 key=k4 size=2p flags=creat mode=0600
+p3 shmat m9 s3
+p3 store m9 0x99
+p0 shmctl s3 cmd=stat
+p0 munmap m4+1p len=1p
+p0 load m4+1p
+)";
+
+// A store by any process to a mapping that is there, then a munmap.
+bool stores_then_unmaps(const Program& p) {
+  std::uint32_t mapped = 0;
+  bool stored = false;
+  for (const Op& op : p.ops) {
+    if (op.code == OpCode::mmap) mapped |= 1U << op.result;
+    if (op.code == OpCode::store && op.addr.names_mapping()) stored |= (mapped >> op.addr.mapping() & 1) != 0;
+    if (op.code == OpCode::munmap && stored) return true;
+  }
+  return false;
+}
+
+TEST(Shrink, KeepsWhatIsNeededAndNothingElse) {
+  Shrunk s = shrink(parse(kLong), stores_then_unmaps);
+  EXPECT_TRUE(s.complete);
+  EXPECT_EQ(text_of(s.program),
+            "p0 mmap m0 - len=1p prot=rw flags=anon\n"
+            "p0 store m0 0x41\n"
+            "p0 munmap m0 len=1p\n");
+}
+
+TEST(Shrink, GivesTheSameResultEveryTime) {
+  EXPECT_EQ(shrink(parse(kLong), stores_then_unmaps).program,
+            shrink(parse(kLong), stores_then_unmaps).program);
+}
+
+TEST(Shrink, IsBoundedInRuns) {
+  unsigned runs = 0;
+  auto counted = [&](const Program& p) {
+    ++runs;
+    return stores_then_unmaps(p);
+  };
+  Shrunk s = shrink(parse(kLong), counted, {.runs = 7, .time = std::chrono::hours(1)});
+  EXPECT_EQ(runs, 7U);
+  EXPECT_EQ(s.runs, 7U);
+  EXPECT_FALSE(s.complete);
+  EXPECT_TRUE(stores_then_unmaps(s.program));
+}
+
+TEST(Shrink, IsBoundedInTime) {
+  Shrunk s = shrink(parse(kLong), stores_then_unmaps, {.runs = 1000, .time = std::chrono::milliseconds(0)});
+  EXPECT_EQ(s.runs, 0U);
+  EXPECT_EQ(s.program, parse(kLong));
+}
+
+TEST(Shrink, NeverTriesAProgramTwice) {
+  std::vector<Program> tried;
+  auto remember = [&](const Program& p) {
+    tried.push_back(p);
+    return stores_then_unmaps(p);
+  };
+  shrink(parse(kLong), remember);
+  for (std::size_t i = 0; i < tried.size(); ++i) {
+    for (std::size_t j = i + 1; j < tried.size(); ++j) EXPECT_NE(tried[i], tried[j]) << i << " and " << j;
+  }
+}
+
+TEST(Shrink, KeepsTheProcessThatIsNeeded) {
+  // Two processes must store.
+  auto two = [](const Program& p) {
+    std::uint32_t alive = 1, stored = 0;
+    for (const Op& op : p.ops) {
+      if (op.code == OpCode::fork && (alive >> op.proc & 1) != 0) alive |= 1U << op.result;
+      if (op.code == OpCode::store) stored |= (alive >> op.proc & 1) << op.proc;
+    }
+    return (stored & (stored - 1)) != 0;
+  };
+  Program p = parse(
+      "p0 fork p3\np3 fork p5\np3 load m0\np5 store m3+1p 0x1122\np3 store m2 0x77\np0 store m1 0x05\n");
+  EXPECT_EQ(text_of(shrink(p, two).program), "p0 fork p1\np1 store m0 0x41\np0 store m1 0x41\n");
+}
+
+TEST(Shrink, RemovesPairsThatHideEachOther) {
+  // Loads and stores balance, so no single op can go.
+  auto balanced = [](const Program& p) {
+    int balance = 0;
+    for (const Op& op : p.ops) balance += op.code == OpCode::store ? 1 : op.code == OpCode::load ? -1 : 0;
+    return balance == 0 && !p.ops.empty() && p.ops.back().code == OpCode::maps;
+  };
+  Program p = parse("p0 store m0 0x41\np0 load m0\np0 store m0 0x41\np0 load m0\np0 maps\n");
+  EXPECT_EQ(text_of(shrink(p, balanced).program), "p0 maps\n");
+}
+
+TEST(Shrink, SimplifiesEveryKindOfArgument) {
+  Program p = parse(
+      "p0 mremap m3 m2+2p+8 old=3p-1 new=half-1p flags=maymove,fixed,dontunmap to=a+7p+100\n"
+      "p0 shmctl s4 cmd=set owner=u2 mode=0123\n"
+      "p0 store a+5p-8 0x1122334455667788\n"
+      "p0 pwrite f3 len=3p+5 byte=0x77 off=2p-1\n");
+  Shrunk s = shrink(p, [](const Program& q) { return q.ops.size() == 4; });
+  EXPECT_EQ(text_of(s.program),
+            "p0 mremap m1 m0 old=1p new=1p\n"
+            "p0 shmctl s0 cmd=stat\n"
+            "p0 store a 0x41\n"
+            "p0 pwrite f0 len=1p byte=0x41\n");
+}
+
+TEST(SimplerForms, AreNormalizedAndDifferent) {
+  SeededEntropy dice(7);
+  for (int i = 0; i < 2000; ++i) {
+    Op op;
+    op.code = static_cast<OpCode>(dice.below(program::kOpCodes));
+    op.small = static_cast<std::uint8_t>(dice.below(256));
+    op.byte = static_cast<std::uint8_t>(dice.below(256));
+    op.mode = static_cast<std::uint16_t>(dice.below(512));
+    op.flags = dice.below(4096);
+    op.value = dice.below(UINT32_MAX);
+    for (auto* q : {&op.addr, &op.len, &op.off, &op.to}) {
+      q->base = static_cast<std::uint8_t>(dice.below(program::kBases));
+      q->pages = static_cast<std::int16_t>(dice.between(0, 200)) - 100;
+      q->bytes = static_cast<std::int16_t>(dice.between(0, 9000)) - 4500;
+    }
+    program::normalize(op);
+    for (Op form : simpler_forms(op)) {
+      EXPECT_NE(form, op);
+      Op again = form;
+      program::normalize(again);
+      EXPECT_EQ(form, again);
+    }
+  }
+}
+
+TEST(CanonicalNames, AreDenseInOrderOfFirstUse) {
+  Program p = parse(
+      "p0 open f6 n5\np0 fork p4\np4 mmap m9 f6 len=1p prot=r flags=shared addr=m3\n"
+      "p0 shmget s5 key=k7 size=1p\np0 shmget s2 key=k3 size=1p\np0 shmget s1 key=k7 size=1p\np4 mmap m1 bad "
+      "len=1p prot=r\n");
+  EXPECT_EQ(text_of(canonical_names(p)),
+            "p0 open f0 n0\np0 fork p1\np1 mmap m1 f0 len=1p prot=r flags=shared addr=m0\n"
+            "p0 shmget s0 key=k1 size=1p\np0 shmget s1 key=k2 size=1p\np0 shmget s2 key=k1 size=1p\np1 mmap "
+            "m2 bad len=1p prot=r\n");
+}
+
+TEST(Dependents, EndWhereANameIsBoundAgain) {
+  Program p = parse(
+      "p0 mmap m0 - len=1p prot=rw flags=private,anon\n"
+      "p0 load m0\n"
+      "p0 mmap m1 - len=1p prot=rw flags=private,anon addr=m0\n"
+      "p0 load m1\n"
+      "p0 mmap m0 - len=1p prot=rw flags=private,anon\n"
+      "p0 load m0\n");
+  EXPECT_THAT(dependents(p, 0), ElementsAre(true, true, true, true, false, false));
+  EXPECT_THAT(dependents(p, 4), ElementsAre(false, false, false, false, true, true));
+}
+
+TEST(Dependents, IncludeWhatAForkedProcessDoes) {
+  Program p = parse("p0 fork p1\np1 maps\np1 fork p2\np2 maps\np0 maps\n");
+  EXPECT_THAT(dependents(p, 0), ElementsAre(true, true, true, true, false));
+}
+
+}  // namespace
+}  // namespace shmcheck::harness
