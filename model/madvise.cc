@@ -126,6 +126,7 @@ Walk walk(World& w, Process& p, std::uint64_t low, std::uint64_t high, Advice ad
 }
 
 void advise(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, Advice advice) {
+  if (low >= high) return;
   std::uint8_t who = index_of(w, p);
   for (std::size_t i = p.memory.first_above(low); i < p.memory.vmas().size() && p.memory.vmas()[i].low < high;
        ++i) {
@@ -145,13 +146,15 @@ void advise(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high
 // Populating touches every page as an access would.
 void populate_errors(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, bool write) {
   bool inaccessible = false, beyond = false, hole = !p.memory.covers(low, high);
-  for (std::uint64_t at = low; at < high; at += w.page()) {
-    Access a = w.access(p, at, write);
-    const Vma* v = a.vma;
-    if (!v) continue;
+  for (std::size_t i = p.memory.first_above(low); i < p.memory.vmas().size(); ++i) {
+    const Vma& v = p.memory.vmas()[i];
+    if (v.low >= high) break;
     std::uint8_t need = write ? program::kProtWrite : program::kProtRead;
-    inaccessible |= (v->prot & need) == 0;
-    beyond |= a.kind == Access::Kind::beyond_object;
+    inaccessible |= (v.prot & need) == 0;
+    std::uint64_t to = std::min(v.high, high);
+    for (std::uint64_t at = std::max(v.low, low); at < to && !beyond; at += w.page()) {
+      beyond = w.access(p, at, write).kind == Access::Kind::beyond_object;
+    }
   }
   // The first page in order that cannot be had decides; several kinds in one range are not told apart here.
   int kinds = (inaccessible ? 1 : 0) + (beyond ? 1 : 0) + (hole ? 1 : 0);
