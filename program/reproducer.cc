@@ -129,6 +129,7 @@ class Writer {
     }
     if (at_end_ && !segments_.empty()) needs_ |= kNeedShmStat;
     if (counts_segments()) needs_ |= kNeedSys | kNeedSegments;
+    if (looks_beside(trace_.steps, trace_.facts)) needs_ |= kNeedBeside;
     needs_ = closure(needs_);
   }
 
@@ -158,8 +159,9 @@ class Writer {
     out += comment("Step " + std::to_string(step_ + 1) + ": " + failing_text());
     out += comment("allowed: " + notes_.allowed, "  ");
     out += comment("seen: " + notes_.seen, "  ");
-    out += comment("on " + f.kernel + ' ' + f.arch + ", files on " + std::string(to_string(f.fs)) +
-                   ". Usage: repro [DIRECTORY]. Exit 1: seen again, 0: not seen, 2: not reached.");
+    out += comment(
+        "on " + f.kernel + ' ' + f.arch + ", files on " + std::string(to_string(f.fs)) +
+        ". Build with cc -static, run with [DIRECTORY]. Exit 1: seen again, 0: not seen, 2: not reached.");
     return "/*" + out.substr(2, out.size() - 3) + " */\n";
   }
 
@@ -192,14 +194,14 @@ class Writer {
     std::string out;
     if (counts_segments()) {
       out +=
-          "  struct shm_info all = {0};\n"
-          "  S.text[0] = 0, sys(shmctl, 0, SHM_INFO, (long)&all), say(\"used=%d\", all.used_ids);\n";
+          "    struct shm_info all = {0};\n"
+          "    S.text[0] = 0, sys(shmctl, 0, SHM_INFO, (long)&all), say(\"used=%d\", all.used_ids);\n";
     } else {
-      out += "  S.text[0] = 0, say(\"used=?\");\n";
+      out += "    S.text[0] = 0, say(\"used=?\");\n";
     }
     for (unsigned s : segments_) {
       std::string k = std::to_string(s);
-      out += "  if (S.s[" + k + "] != -1) say(\"; s" + k + ": \"), shm_stat(S.s[" + k + "]);\n";
+      out += "    if (S.s[" + k + "] != -1) say(\"; s" + k + ": \"), shm_stat(S.s[" + k + "]);\n";
     }
     return out;
   }
@@ -252,6 +254,7 @@ std::string Writer::setup() const {
         "  prctl(PR_SET_CHILD_SUBREAPER, 1);\n";
   }
   out += "  sigaction(SIGALRM, &(struct sigaction){.sa_handler = expired}, NULL), alarm(20);\n";
+  if (needs(kNeedBeside)) out += "  clear();\n";
   if (needs(kNeedFault)) out += "  sigaction(SIGSEGV, &caught, NULL), sigaction(SIGBUS, &caught, NULL);\n";
   if (counts_segments()) {
     out += "  if (unshare(CLONE_NEWIPC)) return perror(\"a private IPC namespace\"), 2;\n";
@@ -272,7 +275,7 @@ std::string Writer::cleanup() const {
         "  for (; name[1] < '8'; name[1]++) unlink(name);\n"
         "  if (chdir(\"..\") || rmdir(strrchr(dir, '/') + 1)) perror(dir);\n";
   }
-  if (at_end_) out += end_code();
+  if (at_end_) out += "  if (i == last) {\n" + end_code() + "  }\n";
   if (!segments_.empty()) {
     out += "  for (int k = 0; k < 8; k++) if (S.s[k] != -1) shmctl(S.s[k], IPC_RMID, NULL);\n";
   }

@@ -1,8 +1,10 @@
 // A failing step as one C file that needs nothing but libc: it plays the program again with real processes in
 // lock-step and looks at the step that failed.
 //
-//   cc -std=c11 -Wall -Wextra -o repro repro.c && ./repro [DIRECTORY]
+//   cc -std=c11 -Wall -Wextra -static -o repro repro.c && ./repro [DIRECTORY]
 //
+// -static is for programs that touch what lies beside a mapping placed by the kernel: in a static binary no
+// library lies there, and such a reproducer unmaps the vdso first, which may.
 // Files go into a new directory below DIRECTORY (default /dev/shm, or /tmp where that is missing). It exits 1
 // if it sees what the trace saw, 0 if it sees something else, 2 if it could not come that far: an earlier
 // step went differently, or something it needs is missing.

@@ -29,6 +29,9 @@ static long call(long n, const long *a) { return syscall(n, a[0], a[1], a[2], a[
 )c"},
     {kNeedBuffer, 0, "", R"c(static unsigned char buffer[65 << 16];
 )c"},
+    {kNeedFilled, kNeedBuffer, "",
+     R"c(static long filled(int c, size_t n) { return (long)memset(buffer, c, n); }
+)c"},
     {kNeedOpened, kNeedOk | kNeedSys | kNeedFailed, "",
      R"c(static void opened(int slot, long fd) { if (!failed(fd)) ok(dup3(fd, slot, 0)), close(fd); }
 )c"},
@@ -189,6 +192,17 @@ static void shm_stat(long id) {
 )c"},
     {kNeedSetid, kNeedSys | kNeedOk | kNeedFailed, "", R"c(static void setid(long id) {
   if (!failed(sys(setgroups, 0, 0)) && !failed(sys(setresgid, id, id, id))) ok(sys(setresuid, id, id, id));
+}
+)c"},
+    {kNeedBeside, 0, "",
+     R"c(static void clear(void) { /* without the vdso, nothing lies beside the first mapping of a static binary */
+  char line[4400];
+  size_t low, high;
+  FILE *f = fopen("/proc/self/maps", "r");
+  while (f && fgets(line, sizeof line, f))
+    if ((strstr(line, "[vvar") || strstr(line, "[vdso]")) && sscanf(line, "%lx-%lx", &low, &high) == 2)
+      munmap((void *)low, high - low);
+  if (f) fclose(f);
 }
 )c"},
     {kNeedSegments, 0, "sched.h sys/shm.h", ""},

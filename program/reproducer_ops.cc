@@ -177,9 +177,8 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::pread:
       return "file_bytes(" + list(descriptor(op.object), q(op.len), q(op.off)) + ");";
     case OpCode::pwrite:
-      return sys("count(",
-                 list("pwrite64", descriptor(op.object),
-                      "(long)memset(buffer, " + hex(op.byte) + ", " + q(op.len) + ")", q(op.len), q(op.off)));
+      return sys("count(", list("pwrite64", descriptor(op.object),
+                                "filled(" + list(hex(op.byte), q(op.len)) + ")", q(op.len), q(op.off)));
     case OpCode::pread_to:
     case OpCode::pwrite_from:
       return sys("count(", list(op.code == OpCode::pread_to ? "pread64" : "pwrite64", descriptor(op.object),
@@ -243,7 +242,7 @@ std::uint32_t needs_of(const Op& op, bool failing) {
     case OpCode::pread:
       return kNeedPread;
     case OpCode::pwrite:
-      return kNeedSys | kNeedCount | kNeedBuffer;
+      return kNeedSys | kNeedCount | kNeedFilled;
     case OpCode::pread_to:
     case OpCode::pwrite_from:
       return kNeedSys | kNeedCount;

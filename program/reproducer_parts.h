@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -37,11 +38,16 @@ enum Need : std::uint32_t {
   kNeedSetid = 1U << 23,
   kNeedFiles = 1U << 24,
   kNeedDeaths = 1U << 25,
+  kNeedFilled = 1U << 26,
+  kNeedBeside = 1U << 27,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.
 std::uint32_t needs_of(const Op& op, bool failing);
 std::uint32_t closure(std::uint32_t needs);
+
+// True if an op of these steps works on what lies beside a mapping that the kernel placed.
+bool looks_beside(std::span<const Step> steps, const Facts& facts);
 
 // #include lines and functions for a closed set of needs.
 std::string includes_for(std::uint32_t needs);

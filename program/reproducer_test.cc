@@ -79,7 +79,7 @@ bool compiles(const TemporaryDirectory& dir, const std::string& source, const st
 
 Played run(const std::string& source) {
   TemporaryDirectory dir;
-  if (!compiles(dir, source, "-O2 -o repro")) return {-1, ""};
+  if (!compiles(dir, source, "-O2 -static -o repro")) return {-1, ""};
   int status = shell("cd " + dir.path() + " && ./repro . >out 2>&1");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 4) << "it left files behind";
   return {status, dir.read("out")};
@@ -128,6 +128,14 @@ const Case kCases[] = {
      "p0 store m0+1 0x4141414141414141 -> ok\n"
      "p0 contents m0 len=1p+9 via=kernel -> {1*00 8*41 PAGE9*00 9*EFAULT}\n",
      "{1*00 8*41 PAGE9*00 9*00}"},
+    {"AnEmptyWrite", false,
+     "p0 open f0 n0 access=rw flags=creat mode=600 -> ok\n"
+     "p0 pwrite f0 len=0 byte=0x41 -> 0\n",
+     "1"},
+    {"NothingBesideAMapping", false,
+     "p0 mmap m0 - len=2p prot=rw flags=shared,anon -> 0x7f0000001000\n"
+     "p0 mprotect m0+1p len=2p prot=r -> ENOMEM\n",
+     "ok"},
     {"Pread", false,
      "p0 open f0 n0 access=rw flags=creat mode=600 -> ok\n"
      "p0 pwrite f0 len=5 byte=0x41 off=1 -> 5\n"
