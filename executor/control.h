@@ -64,6 +64,7 @@ struct Control {
   ProcessSlot process[kProcesses];
 
   bool observes_maps;  // some op is `maps`, so opened files are identified
+  bool uses_pipe;      // some op is `contents`
   std::uint32_t identity_count;
   FileIdentity identity[kMaxIdentities];
 

@@ -54,7 +54,11 @@ void perform_close(Call& call) {
 }
 
 void perform_unlink(Call& call) {
-  settle(call, sys(SYS_unlinkat, AT_FDCWD, PathName(call.op.object).text, 0));
+  long result = sys(SYS_unlinkat, AT_FDCWD, PathName(call.op.object).text, 0);
+  if (!failed(result)) {
+    control->paths_created = static_cast<std::uint8_t>(control->paths_created & ~(1U << call.op.object));
+  }
+  settle(call, result);
 }
 
 void perform_ftruncate(Call& call) {

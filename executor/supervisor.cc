@@ -1,6 +1,7 @@
 #include "executor/supervisor.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -35,7 +36,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     return false;
   }
   control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
-  control->observes_maps = false;
+  control->observes_maps = control->uses_pipe = false;
   for (Word i = 0; i < control->op_count; ++i) {
     const std::uint8_t* record = bytes.data() + i * kRecordBytes;
     Op& op = control->ops[i];
@@ -47,6 +48,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
       return false;
     }
     control->observes_maps |= op.code == OpCode::maps;
+    control->uses_pipe |= op.code == OpCode::contents;
   }
   return true;
 }
@@ -67,17 +69,20 @@ void reset() {
 
 long start_first_process() {
   ProcessSlot& first = control->process[0];
+  // As a rule it has the turn from its first moment on, which saves a sleep and a wake. Where it is to lead a
+  // process group, it must not fork before it does.
+  bool at_once = target.private_pids && control->op_count > 0 && control->ops[0].proc == 0;
+  store(first.turn, at_once ? 1 : 0);
   store(first.alive, 1);
-  long pid = fork_raw();
+  long pid = fork_raw(CLONE_PARENT_SETTID, &first.pid);
   if (pid == 0) live_as(0);
   if (failed(pid)) return pid;
-  first.pid = static_cast<pid_t>(pid);
   program::put_little(result_area().data() + 4, static_cast<std::uint64_t>(pid));
   if (!target.private_pids) {
     sys(SYS_setpgid, pid, pid);
     set_program_group(first.pid);
   }
-  pass_turn();
+  if (!at_once) pass_turn();
   return 0;
 }
 
@@ -229,7 +234,7 @@ bool run_program(Channel& channel, std::uint32_t sequence, std::span<const std::
   }
   remove_segments(in_namespace);
   remove_files();
-  drain_pipe();
+  if (control->uses_pipe) drain_pipe();
   return ended != Ended::stopping && send_result(channel, sequence);
 }
 
