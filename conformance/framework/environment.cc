@@ -112,6 +112,16 @@ Directory WorkBelow(const std::string& parent, unsigned long magic, const char* 
   return {name, ""};
 }
 
+// shm_open works below /dev/shm: a given working directory elsewhere must not leave that to the host.
+void CoverDevShm(const Options& options) {
+  if (!environment.private_mounts || options.tmpfs_directory.empty()) return;
+  for (const std::string& kept : {options.tmpfs_directory, options.ext4_directory}) {
+    if (kept == "/dev/shm" || kept.starts_with("/dev/shm/")) return;
+  }
+  if (access("/dev/shm", F_OK) != 0) return;
+  if (mount("tmpfs", "/dev/shm", "tmpfs", 0, "mode=1777") != 0) Note("tmpfs on /dev/shm", errno);
+}
+
 // Mounts a tmpfs over some directory; our mount namespace is private, so nobody else sees it.
 std::string MountTmpfs(const std::string& keep_visible) {
   static constexpr const char* kPlaces[] = {"/dev/shm", "/tmp", "/mnt", "/media", "/srv", "/run"};
@@ -193,6 +203,7 @@ void EnterEnvironment(const Options& given, const char* argv0) {
   TakeNamespaces();
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) Note("child subreaper", errno);
   environment.ext4 = FindExt4(options);
+  CoverDevShm(options);
   environment.tmpfs = FindTmpfs(options);
   environment.slowness = MeasureSlowness();
 }

@@ -148,6 +148,16 @@ uint8_t* Segment::Attach(int flags, const void* address, Where where) const {
   return static_cast<uint8_t*>(attached);
 }
 
+ShmName::ShmName(size_t length)
+    : name_("/conformance" + std::to_string(getpid()) + "." + std::to_string(fresh_names++)) {
+  if (length > 0) name_.resize(length + 1, 'x');
+  Send(Record::Kind::object, "", 0, name_);
+}
+
+ShmName::~ShmName() {
+  shm_unlink(name_.c_str());
+}
+
 RlimitGuard::RlimitGuard(int resource, unsigned long soft, Where where) : resource_(resource) {
   rlimit limit{};
   if (getrlimit(static_cast<__rlimit_resource_t>(resource), &limit) != 0) AbandonErrno(where, "getrlimit");

@@ -136,6 +136,19 @@ class Segment {
   int id_ = -1;
 };
 
+// A name for shm_open that nothing has yet; unlinked on destruction, and by the runner when the test dies.
+class ShmName {
+ public:
+  // `length` counts the bytes behind the slash; 0 takes as many as it needs.
+  explicit ShmName(size_t length = 0);
+  ShmName(const ShmName&) = delete;
+  ~ShmName();
+  const char* get() const { return name_.c_str(); }
+
+ private:
+  std::string name_;
+};
+
 // Everything a rlimit change needs: sets it, restores it.
 class RlimitGuard {
  public:

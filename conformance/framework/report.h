@@ -18,7 +18,7 @@ struct Where {
 };
 
 struct Record {
-  enum class Kind : char { failure = 'F', skip = 'K', segment = 'S', done = 'X' };
+  enum class Kind : char { failure = 'F', skip = 'K', segment = 'S', object = 'O', done = 'X' };
   Kind kind;
   int line;
   std::string file;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -38,7 +39,8 @@ struct Result {
   std::vector<Record> failures;
   std::optional<std::string> skipped;
   std::vector<int> segments;
-  bool done = false;  // the body was left in the normal way
+  std::vector<std::string> objects;  // names of POSIX shared memory
+  bool done = false;                 // the body was left in the normal way
 };
 
 Options run_options;
@@ -60,6 +62,9 @@ void Take(Result& result, std::string& buffer) {
         break;
       case Record::Kind::segment:
         result.segments.push_back(record.line);
+        break;
+      case Record::Kind::object:
+        result.objects.push_back(record.text);
         break;
       case Record::Kind::done:
         result.done = true;
@@ -216,6 +221,7 @@ Result RunCase(const TestCase& test) {
 
 void CleanUp(const Result& result) {
   for (const int id : result.segments) shmctl(id, IPC_RMID, nullptr);
+  for (const std::string& name : result.objects) shm_unlink(name.c_str());
   Sweep(env().tmpfs);
   Sweep(env().ext4);
 }
