@@ -15,6 +15,7 @@ if [ "${ON_EXT4_INSIDE:-}" = "" ]; then
   [ "$(id -u)" = 0 ] || skip "not root"
   command -v mkfs.ext4 >/dev/null || skip "no mkfs.ext4"
   scratch=$(mktemp -d)
+  chmod 755 "$scratch"  # children that have become another uid reach their files
   trap 'rm -rf "$scratch"' EXIT
   truncate -s 64M "$scratch/image"
   mkfs.ext4 -q -F -m 0 "$scratch/image" || skip "mkfs.ext4 failed"
