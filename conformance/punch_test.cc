@@ -33,22 +33,8 @@ struct Range {
 };
 std::vector<Range> Ranges() {
   const size_t p = page();
-  return {{p, p},
-          {p, 2 * p},
-          {0, p},
-          {0, 1},
-          {10, 20},
-          {p - 1, 2},
-          {p + 1, p},
-          {p + 1, p - 2},
-          {p, p - 1},
-          {p - 1, p + 2},
-          {2 * p + 5, 3 * p},
-          {5 * p, 10},
-          {5 * p + 1, p},
-          {3 * p, 9 * p},
-          {0, 6 * p},
-          {4 * p - 3, 6 * p}};
+  return {{p, p},         {p, 2 * p},         {0, 1},         {10, 20},       {p - 1, 2}, {p + 1, p},
+          {p - 1, p + 2}, {2 * p + 5, 3 * p}, {5 * p + 1, p}, {3 * p, 9 * p}, {0, 6 * p}};
 }
 std::string Name(const Range& range) {
   return "offset " + std::to_string(range.offset) + " length " + std::to_string(range.len);
@@ -67,8 +53,8 @@ void ExpectEverywhere(const TempFile& file, const std::vector<const Mapping*>& m
   EXPECT_THAT(WholeFile(file.fd()), BytesAre(bytes));
   for (const Mapping* map : maps) {
     EXPECT_THAT(Memory(map->at(), bytes.size()), BytesAre(bytes));
-    EXPECT_THAT(KernelCopy(map->at(), bytes.size()), BytesAre(bytes));
   }
+  EXPECT_THAT(KernelCopy(maps.front()->at(), bytes.size()), BytesAre(bytes));
 }
 
 // fallocate that zeroes every range while two processes have it mapped. Freedom: the file system lacks it.
