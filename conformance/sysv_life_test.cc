@@ -116,11 +116,13 @@ CONFORMANCE(SysvLife, AttachHasNoDescriptor, Clause::sysv_life_no_read_write, Cl
             need::proc) {
   const auto links = [] {
     std::map<int, std::string> found;
-    for (int fd = 0; fd < 1024; ++fd) {
+    DIR* const listing = opendir("/proc/self/fd");
+    while (const dirent* entry = readdir(listing)) {
       char target[256] = {};
-      if (readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target, sizeof target - 1) > 0)
-        found[fd] = target;
+      if (readlinkat(dirfd(listing), entry->d_name, target, sizeof target - 1) > 0)
+        found[atoi(entry->d_name)] = target;
     }
+    closedir(listing);
     return found;
   };
   const auto before = links();
@@ -215,7 +217,8 @@ CONFORMANCE(SysvLife, DestructionReturnsTheMemory, Clause::sysv_life_memory_retu
     long during = 0;
     {
       const Segment segment(size);
-      ASSERT_THAT(Fill(segment.Attach(), 1, size), Works());
+      uint8_t* const at = segment.Attach();
+      for (size_t offset = 0; offset < size; offset += page()) ASSERT_THAT(Store(at + offset, 1), Works());
       EXPECT_EQ(ReadUsage().resident, size / page());
       during = SharedKilobytes();
       DetachAll();
