@@ -185,7 +185,7 @@ CONFORMANCE(Ipcns, AttachSurvivesLeavingTheNamespace, Clause::ipcns_attach_survi
 
 CONFORMANCE(Ipcns, EndOfANamespaceDestroysItsSegments, Clause::ipcns_end_destroys, need::root, need::proc,
             need::ipc_namespace) {
-  constexpr size_t kSize = 16 << 20;
+  constexpr size_t kSize = 4 << 20;
   const auto shared_kb = [] { return NumberIn("/proc/meminfo", "Shmem"); };
   bool returned = false;
   for (int attempt = 0; attempt < 5 && !returned; ++attempt) {
@@ -203,15 +203,15 @@ CONFORMANCE(Ipcns, EndOfANamespaceDestroysItsSegments, Clause::ipcns_end_destroy
     const long during = shared_kb();
     member.Signal();
     EXPECT_THAT(member.Join(), ExitsWith(0));
-    if (during - before < 12 * 1024) continue;  // disturbed by others
+    if (during - before < 3 * 1024) continue;  // disturbed by others
     // A namespace is taken down by a kernel worker; creating another one gives it time.
     for (int wait = 0; wait < 400 && !returned; ++wait) {
       InChild([] { EnterFreshNamespace(); });
-      returned = during - shared_kb() > 12 * 1024;
+      returned = during - shared_kb() > 3 * 1024;
     }
   }
   EXPECT_TRUE(returned)
-      << "Shmem in /proc/meminfo did not rise by 16 MiB and fall after the end of the namespace";
+      << "Shmem in /proc/meminfo did not rise by 4 MiB and fall after the end of the namespace";
 }
 
 CONFORMANCE(Ipcns, OtherSharedMemoryIsNotIsolated, Clause::ipcns_posix_objects_not_covered,

@@ -249,18 +249,20 @@ CONFORMANCE(Perm, AttachOutlivesTheRightToMakeIt, Clause::perm_checked_at_attach
 }
 
 CONFORMANCE(Perm, FileModeIsCheckedAtOpenOnly, Clause::perm_file_at_open, on::directories, need::second_uid,
-            need::root) {
+            need::root, need::proc) {
   TempFile file(page());
   ASSERT_EQ(fchmod(file.fd(), 0606), 0);
+  // By descriptor: another user may be unable to walk the path.
+  const std::string path = "/proc/self/fd/" + std::to_string(file.fd());
   Child user([&](Channel& test) {
     Become({kSecondUid, kSecondUid});
-    const Fd writable = Open(file.path(), O_RDWR);
-    const Fd readable = Open(file.path(), O_RDONLY);
+    const Fd writable = Open(path, O_RDWR);
+    const Fd readable = Open(path, O_RDONLY);
     const Mapping early = MapShared(writable.get(), page());
     test.Signal();
     test.Wait();
-    EXPECT_THAT(Returned(open(file.path().c_str(), O_RDWR | O_CLOEXEC)), FailsWith(EACCES));
-    EXPECT_THAT(Returned(open(file.path().c_str(), O_RDONLY | O_CLOEXEC)), FailsWith(EACCES));
+    EXPECT_THAT(Returned(open(path.c_str(), O_RDWR | O_CLOEXEC)), FailsWith(EACCES));
+    EXPECT_THAT(Returned(open(path.c_str(), O_RDONLY | O_CLOEXEC)), FailsWith(EACCES));
     const Mapping late = MapShared(writable.get(), page());
     EXPECT_THAT(Store(late.at(), 0x21), Works());
     EXPECT_THAT(Load(early.at()), Reads(0x21));
