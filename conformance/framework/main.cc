@@ -25,7 +25,7 @@ constexpr char kUsage[] =
     "clause,clause\n"
     "                     followed by the messages, as lines that begin with '| '\n"
     "  --budget-ms=N      start no test after N milliseconds\n"
-    "exit code: 0 all tests passed or were skipped, 1 a test failed, 2 usage\n";
+    "exit code: 0 all tests passed or were skipped, 1 a test failed, 2 usage, or no test selected\n";
 
 // The value of --name=value, or null.
 const char* ValueOf(std::string_view argument, std::string_view name) {
@@ -79,6 +79,11 @@ int Main(int argc, char** argv) {
   PrintEnvironment();
   const int failed = RUN_ALL_TESTS();
   PrintSlowTests();
+  if (testing::UnitTest::GetInstance()->test_to_run_count() == 0) {
+    fprintf(stderr, "conformance: no test has a name that matches\n");
+    LeaveEnvironment();
+    return 2;
+  }
   LeaveEnvironment();
   return failed == 0 ? 0 : 1;
 }

@@ -127,6 +127,12 @@ Evidence CheckKernel(const Need& need) {
   return "the kernel is " + e.release;
 }
 
+Evidence CheckKernelOutside(const Need& need) {
+  const int release = env().kernel_major * 1000 + env().kernel_minor;
+  if (release < need.number || release > need.second) return std::nullopt;
+  return "the kernel is " + env().release;
+}
+
 Evidence CheckPath(const Need& need) {
   if (access(need.text, F_OK) == 0) return std::nullopt;
   return std::string(need.text) + ": " + ErrnoName(errno);
@@ -159,6 +165,7 @@ constexpr Kind kKinds[] = {
     {NeedKind::hugetlb, "hugetlb", CheckHugetlb},
     {NeedKind::swap, "swap", CheckSwap},
     {NeedKind::kernel, "kernel", CheckKernel},
+    {NeedKind::kernel_outside, "kernel-outside", CheckKernelOutside},
     {NeedKind::path, "path", CheckPath},
     {NeedKind::threads, "threads", [](const Need&) { return FromTrial("pthread_create", TryThread); }},
 };
@@ -186,6 +193,12 @@ std::string NeedName(const Need& need) {
   std::string name = KindOf(need).name;
   if (need.kind == NeedKind::kernel) {
     return name + ">=" + std::to_string(need.number) + "." + std::to_string(need.second);
+  }
+  if (need.kind == NeedKind::kernel_outside) {
+    const auto release = [](int number) {
+      return std::to_string(number / 1000) + "." + std::to_string(number % 1000);
+    };
+    return name + ":" + release(need.number) + "-" + release(need.second);
   }
   if (need.kind == NeedKind::hugetlb) return name + ">=" + std::to_string(need.number);
   if (need.kind == NeedKind::path) return name + ":" + need.text;

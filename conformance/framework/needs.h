@@ -22,6 +22,7 @@ enum class NeedKind {
   hugetlb,          // at least `number` free huge pages of the default size
   swap,             // active swap space
   kernel,           // kernel release at least number.second
+  kernel_outside,   // kernel release not within number…second, both as major * 1000 + minor
   path,             // `text` exists
   threads,          // more than one thread can be created
 };
@@ -53,6 +54,10 @@ constexpr Need hugetlb(int pages = 1) {
 }
 constexpr Need kernel(int major, int minor) {
   return {NeedKind::kernel, major, minor};
+}
+// Kernels of these releases, both included, behave otherwise for a known reason.
+constexpr Need kernel_outside(int major, int first_minor, int last_minor) {
+  return {NeedKind::kernel_outside, major * 1000 + first_minor, major * 1000 + last_minor};
 }
 constexpr Need path(const char* name) {
   return {NeedKind::path, 0, 0, name};

@@ -18,6 +18,12 @@ inline void* RawMmap(void* address, size_t size, int prot, int flags, int fd, of
 #endif
 }
 
+// mremap with a defined fifth argument: the C library passes one only with MREMAP_FIXED.
+inline void* RawMremap(void* address, size_t old_size, size_t new_size, int flags,
+                       void* new_address = nullptr) {
+  return reinterpret_cast<void*>(syscall(SYS_mremap, address, old_size, new_size, flags, new_address));
+}
+
 inline int RawMemfdCreate(const char* name, unsigned flags) {
   return static_cast<int>(syscall(SYS_memfd_create, name, flags));
 }

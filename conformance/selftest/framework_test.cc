@@ -112,6 +112,10 @@ TEST(Framework, SpentBudgetIsReportedAsNotRun) {
               HasSubstr("TEST Bad.HelperFails NOTRUN 0 access.read\n| the budget of 300 ms is spent"));
 }
 
+TEST(Framework, FilterThatMatchesNothingIsAUsageError) {
+  EXPECT_EQ(RunMisbehaving("--gtest_filter=No.SuchTest 2>/dev/null").exit_code, 2);
+}
+
 TEST(Framework, UnknownOptionIsAUsageError) {
   EXPECT_EQ(RunMisbehaving("--no-such-option 2>/dev/null").exit_code, 2);
 }
