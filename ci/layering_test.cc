@@ -139,7 +139,8 @@ TEST(Layering, ExactlyThesePairsAreAllowed) {
     for (const auto& [to, unused2] : kMayInclude) {
       Tree tree;
       tree.add(from + "/deep/down/file.h", "#pragma once\n#include \"" + to + "/file.h\"\n");
-      if (from != to && check_includes(tree.root()).errors.empty()) allowed.push_back(from + ">" + to);
+      if (from != to && check_includes(tree.root()).errors.empty())
+        allowed.push_back(string(from).append(">").append(to));
     }
   }
   EXPECT_EQ(allowed, expected);
