@@ -1,0 +1,90 @@
+/* Programs as the bare C program takes them: the target's own numbers, nothing left to translate.
+ *
+ * On its standard input it finds a bare_set, then for each program a bare_program and its bare_ops; after
+ * that each byte makes it run all of them once, answered by one bare_result on standard output. */
+#ifndef SHMCHECK_BENCH_BARE_H
+#define SHMCHECK_BENCH_BARE_H
+
+#include <stdint.h>
+
+#define BARE_PROCESSES 8
+#define BARE_MAPPINGS 16
+#define BARE_FILES 8
+#define BARE_SEGMENTS 8
+#define BARE_MAX_OPS 16384
+
+enum bare_code {
+  BARE_OPEN,
+  BARE_CLOSE,
+  BARE_UNLINK,
+  BARE_FTRUNCATE,
+  BARE_TRUNCATE,
+  BARE_PREAD,
+  BARE_PWRITE,
+  BARE_PREAD_TO,
+  BARE_PWRITE_FROM,
+  BARE_FSTAT,
+  BARE_MMAP,
+  BARE_MUNMAP,
+  BARE_MPROTECT,
+  BARE_LOAD,
+  BARE_STORE,
+  BARE_CONTENTS_LOAD,
+  BARE_CONTENTS_KERNEL,
+  BARE_FORK,
+  BARE_EXIT,
+  BARE_KILL,
+  BARE_SHMGET,
+  BARE_SHMAT,
+  BARE_SHMDT,
+  BARE_SHMCTL,
+  BARE_MAPS,
+  BARE_MSYNC,
+  BARE_SETID,
+  BARE_MREMAP,
+  BARE_MADVISE
+};
+
+/* An address: `value`, or `value` bytes from a mapping by name. */
+struct bare_address {
+  uint64_t value;
+  int64_t mapping; /* -1: none */
+};
+
+enum { BARE_NO_FILE = -1, BARE_BAD_FILE = -2 };                 /* bare_op.object of a file */
+enum { BARE_NEGATIVE_ID = -1, BARE_BOGUS_ID = -2 };             /* bare_op.object of a segment */
+enum { BARE_CAUGHT, BARE_DEFAULT, BARE_IGNORED, BARE_BLOCKED }; /* bare_op.action */
+
+struct bare_op {
+  uint32_t code;
+  uint32_t process;
+  int32_t result; /* name that its success binds */
+  int32_t object; /* name it works on */
+  uint64_t flags;
+  uint64_t prot; /* protection, command, advice, signal or user id */
+  uint32_t mode;
+  uint32_t bytes;  /* of an access */
+  uint32_t action; /* of SIGSEGV and SIGBUS at an access */
+  int32_t expect;  /* errno that the executor met, 0: none */
+  uint64_t value;  /* bytes to store, or a key */
+  uint64_t len, off;
+  struct bare_address addr, to;
+};
+
+struct bare_set {
+  uint32_t programs;
+  uint32_t core; /* to be pinned to */
+};
+
+struct bare_program {
+  uint32_t ops;
+  uint32_t unused;
+};
+
+struct bare_result {
+  uint64_t ns;
+  uint64_t steps;      /* made */
+  uint64_t mismatches; /* steps whose errno was not the expected one */
+};
+
+#endif
