@@ -10,6 +10,9 @@ constexpr int kEPERM = 1, kEBADF = 9, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, 
               kEOPNOTSUPP = 95;
 constexpr std::uint32_t kType = program::map::kShared | program::map::kPrivate;
 
+// No user address space has a free range of this length.
+constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
+
 struct Request {
   std::uint64_t address, length, offset, pages;  // pages: length rounded up, in bytes
   bool anonymous, shared, validate, fixed, noreplace, write;
@@ -40,7 +43,7 @@ void length_errors(World& w, Step& s, const Request& r) {
     s.must(kEINVAL, C::mmap_create_len_zero);
   else if (r.pages == 0)
     s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
-  else if (r.pages > w.facts().top)
+  else if (r.pages > w.facts().top || (!r.fixed && r.pages >= kNoRoom))
     s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
 }
 

@@ -8,6 +8,9 @@ namespace {
 
 constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEINVAL = 22, kEIDRM = 43;
 
+// No user address space has a free range of this length.
+constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
+
 struct Request {
   std::uint64_t address;  // after rounding
   bool fixed, remap, read_only, exec;
@@ -82,7 +85,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
     } else {
       permission_errors(k, p, s, r);
       placement_errors(w, p, s, r, k.segsz);
-      if (k.segsz >= std::uint64_t{1} << 46) s.may(kENOMEM, Freedom::overcommit);
+      if (!r.fixed && k.segsz >= kNoRoom) s.must(kENOMEM, C::shmat_rlimit);
     }
   }
   C success = r.remap ? C::shmat_remap : r.fixed ? C::shmat_explicit_addr : C::shmat_null_addr;

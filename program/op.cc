@@ -177,6 +177,8 @@ std::int16_t clamp_symmetric(std::int16_t v) {
 Quantity normal_quantity(Quantity q, bool mapping_allowed) {
   unsigned bases = mapping_allowed ? kBases : static_cast<unsigned>(Base::mapping);
   q.base = static_cast<std::uint8_t>(q.base % bases);
+  // A length is small or hopeless, never what a machine could just about provide.
+  if (!mapping_allowed && q.base == static_cast<std::uint8_t>(Base::arena)) q.base = 0;
   q.pages = clamp_symmetric(q.pages);
   q.bytes = clamp_symmetric(q.bytes);
   return q;
