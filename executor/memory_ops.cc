@@ -24,7 +24,6 @@ constexpr FlagPair kMapFlags[] = {{program::map::kShared, MAP_SHARED},
                                   {program::map::kNoReserve, MAP_NORESERVE},
                                   {program::map::kStack, MAP_STACK},
                                   {program::map::kUnknown, kUnknownMapFlag},
-                                  {program::map::kGrowsDown, MAP_GROWSDOWN},
                                   {program::map::kSync, MAP_SYNC}};
 constexpr FlagPair kSyncFlags[] = {{program::msync::kAsync, MS_ASYNC},
                                    {program::msync::kSync, MS_SYNC},

@@ -7,7 +7,7 @@ namespace shmcheck::model {
 namespace {
 
 constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11;
-constexpr std::uint8_t kMapErr = 1, kAccErr = 2, kAdrErr = 2;
+constexpr std::uint8_t kMapErr = 1, kAccErr = 2, kAdrErr = 2, kSiKernel = 128;
 
 struct FaultSignal {
   std::uint8_t signal, code;
@@ -77,8 +77,14 @@ Reach reach(World& w, Process& p, std::uint64_t address, std::uint64_t size, boo
   return r;
 }
 
+// An address that the processor itself refuses: no page fault is taken, so that no address is known.
+bool non_canonical(const World& w, std::uint64_t address) {
+  return address >= w.facts().top && address < ~w.facts().top + 1;
+}
+
 // The signal of an access that cannot be completed. Two inaccessible pages: either may be reported.
-void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t address, bool write) {
+void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t address, std::uint64_t size,
+                 bool write) {
   bool first_bad = r.first.kind != Access::Kind::byte;
   bool second_bad = r.edge != 0 && r.second.kind != Access::Kind::byte;
   bool report_second = !first_bad;
@@ -91,6 +97,11 @@ void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t ad
   std::uint64_t where = report_second ? r.edge : address;
   FaultSignal f = signal_of(bad, write);
   if (r.edge != 0) s.applies(C::eof_straddling_access);
+  if (!s.running() && non_canonical(w, address + size - 1) && s.seen().kind == OutcomeKind::signal &&
+      s.seen().signal == kSIGSEGV && s.seen().code == kSiKernel) {
+    s.uses(Freedom::non_canonical);
+    return;
+  }
   takes_signal(w, p, s, f, where);
 }
 
@@ -115,7 +126,7 @@ void rule_load(World& w, Process& p, Step& s) {
   Reach r = reach(w, p, address, size, false);
   if (load_is_free(s, r)) return;
   if (!r.accessible) {
-    takes_fault(w, p, s, r, address, false);
+    takes_fault(w, p, s, r, address, size, false);
     return;
   }
   C clause = clause_of_load(*r.first.vma);
@@ -166,7 +177,7 @@ void rule_store(World& w, Process& p, Step& s) {
       d.freedom = Freedom::straddling_store;
       w.supply(vma, d.low).doubt(std::move(d));
     }
-    takes_fault(w, p, s, r, address, true);
+    takes_fault(w, p, s, r, address, size, true);
     return;
   }
   C clause = C::access_write;

@@ -18,7 +18,7 @@ std::string describe(const program::Run& run) {
 
 namespace {
 
-constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11, kEFAULT = 14;
+constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11, kEFAULT = 14, kSiKernel = 128;
 
 program::Run fault_run(const Access& a, bool by_kernel, std::uint64_t length) {
   if (by_kernel) return {program::RunKind::error, kEFAULT, 0, length};
@@ -58,9 +58,13 @@ void make(World& w, Process& p, Step& s, std::uint64_t address, std::uint64_t le
   });
 }
 
-bool match_fault(Step& s, RunReader& in, const Access& a, bool by_kernel, std::uint64_t length,
-                 std::uint64_t place) {
+bool match_fault(Step& s, RunReader& in, const Access& a, bool by_kernel, bool refused_by_processor,
+                 std::uint64_t length, std::uint64_t place) {
   program::Run expected = fault_run(a, by_kernel, length);
+  if (refused_by_processor && in.current().code == kSiKernel) {
+    s.uses(Freedom::non_canonical);
+    expected.code = kSiKernel;
+  }
   while (length > 0) {
     const program::Run& seen = in.current();
     if (in.done() || seen.kind != expected.kind || seen.value != expected.value ||
@@ -106,7 +110,8 @@ void rule_contents(World& w, Process& p, Step& s) {
   RunReader in(s.seen().words);
   bool whole = true;
   for_pieces(w, p, address, length, false, [&](std::uint64_t at, std::uint64_t part, const Access& a) {
-    if (a.kind != Access::Kind::byte) return whole = match_fault(s, in, a, by_kernel, part, at - address);
+    if (a.kind != Access::Kind::byte)
+      return whole = match_fault(s, in, a, by_kernel, at >= w.facts().top, part, at - address);
     if (a.vma->prot == program::kProtExec) return skip_free(s, in, part);
     C clause = clause_of_bytes(*a.vma);
     s.applies(clause);

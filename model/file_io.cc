@@ -152,13 +152,58 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   });
 }
 
+namespace {
+
+// tmpfs since Linux 6.15 or so: a write that copies nothing nevertheless moves the end of the file up to its
+// offset (the copy is tried before the buffer is faulted in, and write_end sets the size). Seen on 6.18, not
+// on 6.1.
+enum class EmptyWrite : std::uint8_t { keeps_size, extends, either };
+EmptyWrite empty_write(const Step& s) {
+  if (s.facts.fs != program::FileSystem::tmpfs || s.facts.kernel == "model") return EmptyWrite::keeps_size;
+  if (s.facts.release < program::release(6, 2)) return EmptyWrite::keeps_size;
+  return s.exact() && s.facts.release >= program::release(6, 18) ? EmptyWrite::extends : EmptyWrite::either;
+}
+
+// How much of the buffer can be read when what is written so far counts as written: a buffer that lies in a
+// mapping of the same file may become accessible as the file grows.
+std::uint64_t readable_prefix(World& w, Process& p, const Transfer& t, std::uint64_t address,
+                              std::uint64_t length, bool extends) {
+  std::uint64_t prefix = 0;
+  for_pieces(w, p, address, length, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    bool own =
+        a.kind == Access::Kind::beyond_object && a.vma->inode == static_cast<std::int32_t>(t.file->inode);
+    bool grown = own && (prefix > 0 || extends) && a.offset < w.up(t.offset + prefix);
+    if (a.kind != Access::Kind::byte && !grown) return false;
+    prefix += part;
+    return true;
+  });
+  return prefix;
+}
+
+}  // namespace
+
 void rule_pwrite_from(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr);
   Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
-  std::uint64_t wanted = s.must_fail() ? 0 : t.length;
-  std::uint64_t prefix = s.must_fail() ? 0 : accessible_prefix(w, p, address, wanted, false);
+  bool refused = s.must_fail();
+  std::uint64_t wanted = refused ? 0 : t.length;
+  EmptyWrite empty = empty_write(s);
+  bool beyond = !refused && wanted > 0 && t.offset > w.inodes[t.file->inode].size;
+  bool moves_end = beyond && empty == EmptyWrite::extends;
+  if (beyond && empty == EmptyWrite::either && accessible_prefix(w, p, address, wanted, false) == 0) {
+    int pick = s.choose(2, Freedom::empty_write_extends);
+    if (pick < 0) return;
+    moves_end = pick == 1;
+  }
+  std::uint64_t prefix = refused ? 0 : readable_prefix(w, p, t, address, wanted, moves_end);
+  if (moves_end && prefix == 0) {
+    object_changes(w, s, t.file->inode, w.inodes[t.file->inode].size, 0);
+    extend(w, s, t.file->inode, t.offset);
+  }
   std::optional<std::uint64_t> count = transferred(s, wanted, prefix);
   if (!count) return;
+  Inode& file = w.inodes[t.file->inode];
+  if (*count > 0 && t.offset + *count > file.size) extend(w, s, t.file->inode, t.offset + *count);
   std::vector<std::uint8_t> bytes;
   bool uncertain = false;
   for_pieces(w, p, address, *count, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
@@ -174,7 +219,7 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     d.low = t.offset;
     d.high = t.offset + bytes.size();
     d.any = true;
-    w.inodes[t.file->inode].bytes.doubt(std::move(d));
+    file.bytes.doubt(std::move(d));
   }
 }
 

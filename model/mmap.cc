@@ -50,6 +50,10 @@ void length_errors(World& w, Step& s, const Request& r) {
 void placement_errors(World& w, Process& p, Step& s, const Request& r) {
   if (!r.fixed || r.pages == 0) return;
   bool impossible = r.pages > w.facts().top || r.address > w.facts().top - r.pages;
+  // Linux takes an address in the last page for an error number and returns it.
+  constexpr std::uint64_t kErrorNumbers = ~std::uint64_t{0} - 4095;
+  if (s.exact() && r.address > kErrorNumbers)
+    s.must(static_cast<int>(-static_cast<std::int64_t>(r.address)), C::mmap_fixed_exact);
   if (impossible && r.pages <= w.facts().top) s.must(kENOMEM, kEINVAL, C::mmap_fixed_exact);
   if (r.address % w.page() != 0) s.must(kEINVAL, C::mmap_fixed_unaligned);
   if (r.address < w.facts().min_address && !p.cred.capable) s.must(kEPERM, C::mmap_fixed_low_address_priv);
@@ -72,6 +76,14 @@ void file_errors(World& w, Step& s, const Request& r, const Op& op) {
     s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
   else if (r.validate && (op.flags & kSync))
     s.must(kEOPNOTSUPP, C::mmap_type_map_sync_needs_dax);
+  else if (r.validate && (op.flags & kNoReplace)) {
+    // MAP_FIXED_NOREPLACE is missing from the flags that Linux knows for MAP_SHARED_VALIDATE; no document
+    // says so.
+    if (s.exact())
+      s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
+    else
+      s.may(kEOPNOTSUPP, Freedom::documented_alternative);
+  }
   if (r.shared && r.write && !r.file->writable) {
     s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
   }
@@ -128,6 +140,17 @@ std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
   return low;
 }
 
+// A writable private mapping is populated by write faults, which copy the pages (mm_populate).
+void populate(World& w, const Step& s, Vma& v) {
+  bool copies = !v.shared && v.inode >= 0 && (v.prot & program::kProtWrite);
+  if (!copies || s.profile < Profile::defacto) return;
+  for (std::uint64_t at = v.low; at < v.high; at += w.page()) {
+    std::uint64_t offset = v.object_offset(at, w.page());
+    if (!w.backed(v, offset)) return;
+    w.copy_on_write(v, offset);
+  }
+}
+
 }  // namespace
 
 void rule_mmap(World& w, Process& p, Step& s) {
@@ -169,6 +192,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
   }
   w.mapping_names[s.op.result] = low;
   p.memory.insert(std::move(v));
+  if (s.op.flags & program::map::kPopulate) populate(w, s, *p.memory.find(low));
 }
 
 }  // namespace shmcheck::model

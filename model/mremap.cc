@@ -34,12 +34,18 @@ Request request_of(World& w, const Op& op) {
           (op.flags & kUnknown) != 0};
 }
 
+// 6.17 checks all arguments before it changes anything.
+bool since_617(const World& w) {
+  return w.facts().release >= program::release(6, 17);
+}
+
 void argument_errors(World& w, Step& s, const Request& r) {
   std::uint64_t top = w.facts().top;
+  if (r.new_length > top && since_617(w)) s.must(kEINVAL, kENOMEM, C::mremap_einval);
   if (r.unknown || r.address % w.page() != 0 || r.new_length == 0) s.must(kEINVAL, C::mremap_einval);
   if (r.fixed && !r.may_move) s.must(kEINVAL, C::mremap_fixed_errors);
   if (r.dont_unmap && (!r.may_move || r.old_length != r.new_length)) s.must(kEINVAL, C::mremap_einval);
-  if (!r.fixed || s.must_fail()) return;
+  if (!r.moves_to() || s.must_fail()) return;
   bool beyond = r.new_length > top || r.to > top - r.new_length;
   bool overlap = r.address + r.old_length > r.to && r.to + r.new_length > r.address;
   if (r.to % w.page() != 0 || beyond || overlap) s.must(kEINVAL, C::mremap_fixed_errors);
@@ -50,7 +56,9 @@ enum class Source { nothing, one, several };
 Source source_of(const Process& p, const Request& r) {
   const Vma* v = p.memory.find(r.address);
   if (!v) return Source::nothing;
-  return r.old_length > v->high - r.address ? Source::several : Source::one;
+  // What is cut off first does not have to lie in the mapping.
+  std::uint64_t length = r.moves_to() ? std::min(r.old_length, r.new_length) : r.old_length;
+  return length > v->high - r.address ? Source::several : Source::one;
 }
 
 bool equal_neighbour(const Process& p, const Request& r) {
@@ -148,11 +156,13 @@ void rule_mremap(World& w, Process& p, Step& s) {
   }
   if (r.dont_unmap && v && (v->shared || v->inode >= 0) && !s.exact())
     s.may(kEINVAL, Freedom::documented_alternative);
-  bool over_target = r.fixed && p.memory.overlaps(r.to, r.to + r.new_length);
+  // With old length 0 nothing keeps the target from covering the source, which is then unmapped first.
+  bool covers_source = r.fixed && r.address >= r.to && r.address - r.to < r.new_length;
+  if (covers_source && source != Source::nothing) s.must(kEFAULT, C::mremap_unmapped);
+  bool target_goes = r.fixed && source != Source::nothing && (covers_source || !since_617(w));
   C success = r.fixed ? C::mremap_fixed : r.new_length > r.old_length ? C::mremap_grow : C::mremap_shrink;
   if (s.failed(r.old_length == 0 ? C::mremap_duplicate_shared : success)) {
-    // The target is unmapped before the source is looked at.
-    if (over_target && r.fixed) s.lose_quietly();
+    if (target_goes) w.unmap(who, r.to, r.to + r.new_length, s.when);
     return;
   }
   if (several || (shrinks_in_place && source == Source::several)) {

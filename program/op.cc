@@ -18,7 +18,6 @@ constexpr NamedValue kMapFlags[] = {{"validate", map::kShared | map::kPrivate},
                                     {"noreserve", map::kNoReserve},
                                     {"stack", map::kStack},
                                     {"unknown", map::kUnknown},
-                                    {"growsdown", map::kGrowsDown},
                                     {"sync", map::kSync}};
 constexpr NamedValue kShmgetFlags[] = {
     {"creat", shmget::kCreat}, {"excl", shmget::kExcl}, {"noreserve", shmget::kNoReserve}};
@@ -177,10 +176,15 @@ std::int16_t clamp_symmetric(std::int16_t v) {
 Quantity normal_quantity(Quantity q, bool mapping_allowed) {
   unsigned bases = mapping_allowed ? kBases : static_cast<unsigned>(Base::mapping);
   q.base = static_cast<std::uint8_t>(q.base % bases);
-  // A length is small or hopeless, never what a machine could just about provide.
-  if (!mapping_allowed && q.base == static_cast<std::uint8_t>(Base::arena)) q.base = 0;
   q.pages = clamp_symmetric(q.pages);
   q.bytes = clamp_symmetric(q.bytes);
+  // `top` is outside for every target, but how much below it is inside differs.
+  if (q.base == static_cast<std::uint8_t>(Base::top)) {
+    q.pages = static_cast<std::int16_t>(q.pages < 0 ? -q.pages : q.pages);
+    q.bytes = static_cast<std::int16_t>(q.bytes < 0 ? -q.bytes : q.bytes);
+  }
+  // A length is small or hopeless, never what a machine could just about provide.
+  if (!mapping_allowed && q.base == static_cast<std::uint8_t>(Base::arena)) q.base = 0;
   return q;
 }
 

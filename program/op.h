@@ -90,8 +90,7 @@ inline constexpr std::uint8_t kProtRead = 1, kProtWrite = 2, kProtExec = 4, kPro
 // Bits of Op::flags, by operation. They are ours; the executor translates them to the target's.
 namespace map {
 inline constexpr std::uint32_t kShared = 1, kPrivate = 2, kAnonymous = 4, kFixed = 8, kNoReplace = 16,
-                               kPopulate = 32, kNoReserve = 64, kStack = 128, kUnknown = 256,
-                               kGrowsDown = 512, kSync = 1024;
+                               kPopulate = 32, kNoReserve = 64, kStack = 128, kUnknown = 256, kSync = 512;
 }
 namespace openflag {
 inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kTrunc = 4, kAppend = 8;
