@@ -163,6 +163,13 @@ void rule_store(World& w, Process& p, Step& s) {
   Reach r = reach(w, p, address, size, true);
   if (!r.accessible) {
     bool first_writable = r.first.kind == Access::Kind::byte;
+    if (first_writable && r.first.vma->inode >= 0 && !r.first.vma->shared &&
+        !r.first.vma->copies.find(r.first.offset / w.page())) {
+      // Whether the first page was faulted in for writing, and so copied, before the second was looked at.
+      int pick = s.choose(2, Freedom::straddling_store);
+      if (pick < 0) return;
+      if (pick == 0) w.copy_on_write(*r.first.vma, r.first.offset);
+    }
     if (first_writable && !s.exact()) {
       // The part before the edge may have been written.
       std::uint64_t part = r.edge - address;
@@ -185,6 +192,11 @@ void rule_store(World& w, Process& p, Step& s) {
   if (!s.expect(s.running() || s.seen().kind == OutcomeKind::ok, clause,
                 [] { return std::string("success"); }))
     return;
+  // Pages are copied when they fault, before any byte of the store is written.
+  for_pieces(w, p, address, size, true, [&](std::uint64_t, std::uint64_t, const Access& a) {
+    if (!a.vma->shared) w.copy_on_write(*a.vma, a.offset);
+    return true;
+  });
   const std::uint8_t* next = bytes;
   for_pieces(w, p, address, size, true, [&](std::uint64_t, std::uint64_t part, const Access& a) {
     store_piece(w, s, *a.vma, a.offset, next, part);

@@ -66,6 +66,7 @@ void apply(World& w, Step& s) {
     return;
   }
   kRules[static_cast<std::size_t>(op.code)](w, p, s);
+  w.last_clock = s.when.high;
 }
 
 // Kills everything that is left. The order is not known: any process may be the last to detach from a
@@ -87,6 +88,8 @@ static void end_all(World& w, Step& s) {
 }
 
 void apply_end(World& w, Step& s) {
+  // The processes are killed between the last step and this record.
+  if (w.last_clock != 0) s.when.low = std::min(s.when.low, w.last_clock);
   end_all(w, s);
   std::uint64_t left = w.ipc.in_use();
   if (s.running()) {

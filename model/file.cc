@@ -14,10 +14,32 @@ OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
   return &w.open_files[static_cast<std::size_t>(p.files[object])];
 }
 
+// Setting the size that a file has: Linux clears the slack as it does when cutting (tmpfs and ext4, 6.1
+// and 6.18).
+void clear_slack(World& w, Step& s, std::uint32_t index) {
+  Inode& inode = w.inodes[index];
+  std::uint64_t edge = w.up(inode.size);
+  if (edge == inode.size) return;
+  bool known = w.facts().fs == program::FileSystem::tmpfs || w.facts().fs == program::FileSystem::ext4;
+  if (s.exact() && known) {
+    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page());
+    return;
+  }
+  Doubt d;
+  d.low = inode.size;
+  d.high = edge;
+  d.may_change = true;
+  d.freedom = Freedom::slack_writeback;
+  inode.bytes.settle(d.low, d.high);
+  inode.bytes.doubt(std::move(d));
+}
+
 void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size) {
   std::uint64_t before = w.inodes[inode].size;
   if (size > before) {
     extend(w, s, inode, size);
+  } else if (size == before) {
+    clear_slack(w, s, inode);
   } else {
     object_changes(w, s, inode, size, w.up(size) - size);
     w.resize(inode, size);

@@ -137,10 +137,16 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   std::vector<std::uint8_t> bytes(*count);
   for (std::uint64_t i = 0; i < *count; ++i) bytes[i] = w.inodes[source].bytes.at(t.offset + i, w.page());
   bool doubted = w.inodes[source].bytes.doubted(t.offset, t.offset + *count);
+  // A buffer that lies in the range it is read from changes what is read later on.
+  bool overlaps = false;
+  for_pieces(w, p, address, *count, true, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    overlaps |= a.vma->shared && onto_itself(t, *count, a, part);
+    return true;
+  });
   const std::uint8_t* next = bytes.data();
   for_pieces(w, p, address, *count, true, [&](std::uint64_t, std::uint64_t part, const Access& a) {
     store_piece(w, s, *a.vma, a.offset, next, part);
-    if (doubted || (a.vma->shared && onto_itself(t, *count, a, part))) {
+    if (doubted || overlaps) {
       Doubt d;
       d.low = a.offset;
       d.high = a.offset + part;
@@ -154,14 +160,16 @@ void rule_pread_to(World& w, Process& p, Step& s) {
 
 namespace {
 
-// tmpfs since Linux 6.15 or so: a write that copies nothing nevertheless moves the end of the file up to its
-// offset (the copy is tried before the buffer is faulted in, and write_end sets the size). Seen on 6.18, not
-// on 6.1.
+// tmpfs and ext4 of newer kernels: a write that copies nothing nevertheless moves the end of the file up to
+// its offset (the copy is tried before the buffer is faulted in, and write_end sets the size). Seen on 6.18,
+// not on 6.1.
 enum class EmptyWrite : std::uint8_t { keeps_size, extends, either };
 EmptyWrite empty_write(const Step& s) {
-  if (s.facts.fs != program::FileSystem::tmpfs || s.facts.kernel == "model") return EmptyWrite::keeps_size;
+  if (s.facts.kernel == "model") return EmptyWrite::keeps_size;
   if (s.facts.release < program::release(6, 2)) return EmptyWrite::keeps_size;
-  return s.exact() && s.facts.release >= program::release(6, 18) ? EmptyWrite::extends : EmptyWrite::either;
+  bool seen = s.facts.fs == program::FileSystem::tmpfs || s.facts.fs == program::FileSystem::ext4;
+  bool certain = s.exact() && seen && s.facts.release >= program::release(6, 18);
+  return certain ? EmptyWrite::extends : EmptyWrite::either;
 }
 
 // How much of the buffer can be read when what is written so far counts as written: a buffer that lies in a

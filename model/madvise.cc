@@ -131,10 +131,10 @@ void advise(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high
   for (std::size_t i = p.memory.first_above(low); i < p.memory.vmas().size() && p.memory.vmas()[i].low < high;
        ++i) {
     if (changes_flags(p.memory.vmas()[i], advice)) {
-      w.split_at(who, std::max(low, p.memory.vmas()[i].low), s.when);
-      i = p.memory.first_above(std::max(low, p.memory.vmas()[i].low));
-      w.split_at(who, std::min(high, p.memory.vmas()[i].high), s.when);
-      set_flags(p.memory.vmas()[i], advice);
+      std::uint64_t from = std::max(low, p.memory.vmas()[i].low),
+                    to = std::min(high, p.memory.vmas()[i].high);
+      w.change_part(who, from, to, s.when, [=](Vma& part) { set_flags(part, advice); });
+      i = p.memory.first_above(from);
     }
     Vma& v = p.memory.vmas()[i];
     std::uint64_t from = std::max(low, v.low), to = std::min(high, v.high);

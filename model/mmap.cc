@@ -43,18 +43,23 @@ void length_errors(World& w, Step& s, const Request& r) {
     s.must(kEINVAL, C::mmap_create_len_zero);
   else if (r.pages == 0)
     s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
-  else if (r.pages > w.facts().top || (!r.fixed && r.pages >= kNoRoom))
+  else if (r.pages >= w.facts().top || (!r.fixed && r.pages >= kNoRoom))
     s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
 }
 
 void placement_errors(World& w, Process& p, Step& s, const Request& r) {
   if (!r.fixed || r.pages == 0) return;
-  bool impossible = r.pages > w.facts().top || r.address > w.facts().top - r.pages;
+  bool impossible = r.pages >= w.facts().top || r.address > w.facts().top - r.pages;
   // Linux takes an address in the last page for an error number and returns it.
   constexpr std::uint64_t kErrorNumbers = ~std::uint64_t{0} - 4095;
-  if (s.exact() && r.address > kErrorNumbers)
-    s.must(static_cast<int>(-static_cast<std::int64_t>(r.address)), C::mmap_fixed_exact);
-  if (impossible && r.pages <= w.facts().top) s.must(kENOMEM, kEINVAL, C::mmap_fixed_exact);
+  if (r.address > kErrorNumbers) {
+    int error = static_cast<int>(-static_cast<std::int64_t>(r.address));
+    if (s.exact())
+      s.must(error, C::mmap_fixed_exact);
+    else
+      s.may(error, Freedom::documented_alternative);
+  }
+  if (impossible && r.pages < w.facts().top) s.must(kENOMEM, kEINVAL, C::mmap_fixed_exact);
   if (r.address % w.page() != 0) s.must(kEINVAL, C::mmap_fixed_unaligned);
   if (r.address < w.facts().min_address && !p.cred.capable) s.must(kEPERM, C::mmap_fixed_low_address_priv);
   // Reaches only ranges which are in user space whatever its exact size.
@@ -66,7 +71,7 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r) {
 void file_errors(World& w, Step& s, const Request& r, const Op& op) {
   using namespace program::map;
   constexpr std::uint64_t largest = INT64_MAX;
-  if (r.offset > largest || r.length > largest - r.offset) s.must(kEOVERFLOW, C::mmap_create_offset_overflow);
+  if (r.offset > largest || r.pages > largest - r.offset) s.must(kEOVERFLOW, C::mmap_create_offset_overflow);
   if (!r.shared && (op.flags & kType) == 0) {
     s.must(kEINVAL, C::mmap_type_required);
     return;
@@ -119,8 +124,9 @@ void errors(World& w, Process& p, Step& s, const Request& r) {
 std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
   if (r.fixed) return s.returns(r.address, r.noreplace ? C::mmap_fixed_noreplace : C::mmap_fixed_exact);
   std::uint64_t hint = w.down(r.address);
-  bool usable =
-      hint != 0 && hint >= w.facts().min_address && hint < w.facts().top && r.pages < w.facts().top - hint;
+  // A security module may have a higher minimum of its own: CONFIG_LSM_MMAP_MIN_ADDR, 64 KiB at most.
+  std::uint64_t lowest = std::max<std::uint64_t>(w.facts().min_address, 65536);
+  bool usable = hint >= lowest && hint < w.facts().top && r.pages < w.facts().top - hint;
   bool hint_free = usable && !occupied(w, p, hint, hint + r.pages);
   std::uint64_t low = s.chosen(hint_free ? hint : free_range(w, p, r.pages), Freedom::address);
   C clause = hint_free ? C::mmap_create_hint_free

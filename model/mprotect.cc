@@ -13,9 +13,7 @@ void protect(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t hig
     const Vma* v = p.memory.find(at);
     std::uint64_t end = std::min(v->high, high);
     if (v->prot != prot) {
-      w.split_at(who, at, s.when);
-      w.split_at(who, end, s.when);
-      p.memory.find(at)->prot = prot;
+      w.change_part(who, at, end, s.when, [=](Vma& part) { part.prot = prot; });
     }
     at = end;
   }
@@ -60,8 +58,9 @@ void rule_mprotect(World& w, Process& p, Step& s) {
   if (!wraps && low % w.page() == 0) {
     e = extent(p, low, low + pages, (prot & program::kProtWrite) != 0);
     if (grows) {
-      // No mapping of ours grows. Linux first looks for one that begins below the end of the range.
-      bool any = occupied(w, p, low, low + pages);
+      // No mapping of ours grows. Linux looks for one below the end of the range, or at its start, first.
+      bool down = grows == program::kProtGrowsDown;
+      bool any = occupied(w, p, low, down ? low + pages : low + 1);
       if (any)
         s.must(kEINVAL, kENOMEM, C::mprotect_invalid_prot);
       else

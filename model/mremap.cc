@@ -9,7 +9,7 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kENOMEM = 12, kEFAULT = 14, kEINVAL = 22;
+constexpr int kEPERM = 1, kENOMEM = 12, kEFAULT = 14, kEINVAL = 22;
 
 struct Request {
   std::uint64_t address, old_length, new_length, to;
@@ -41,7 +41,7 @@ bool since_617(const World& w) {
 
 void argument_errors(World& w, Step& s, const Request& r) {
   std::uint64_t top = w.facts().top;
-  if (r.new_length > top && since_617(w)) s.must(kEINVAL, kENOMEM, C::mremap_einval);
+  if (r.new_length >= top && since_617(w)) s.must(kEINVAL, kENOMEM, C::mremap_einval);
   if (r.unknown || r.address % w.page() != 0 || r.new_length == 0) s.must(kEINVAL, C::mremap_einval);
   if (r.fixed && !r.may_move) s.must(kEINVAL, C::mremap_fixed_errors);
   if (r.dont_unmap && (!r.may_move || r.old_length != r.new_length)) s.must(kEINVAL, C::mremap_einval);
@@ -139,14 +139,16 @@ void rule_mremap(World& w, Process& p, Step& s) {
   else if (several) {
     if (!equal_neighbour(p, r) && r.new_length != r.old_length)
       s.must(kEFAULT, C::mremap_several_mappings);
-    else
+    else {
       s.may(kEFAULT, Freedom::map_merge);
+      if (!r.moves_to() && !r.may_move) s.may(kENOMEM, Freedom::map_merge);
+    }
   } else if (r.old_length == 0 && !v->shared) {
     s.must(kEINVAL, C::mremap_duplicate_private);
   }
   bool in_place = source == Source::one && !r.moves_to() &&
                   (shrinks_in_place || (r.old_length > 0 && room_behind(w, p, r)));
-  bool huge = r.new_length > w.facts().top;
+  bool huge = r.new_length >= w.facts().top;
   if (source == Source::one && !s.must_fail() && !in_place && !r.moves_to()) {
     if (!r.may_move)
       s.must(kENOMEM, r.old_length == 0 ? kEINVAL : 0,
@@ -158,11 +160,17 @@ void rule_mremap(World& w, Process& p, Step& s) {
     s.may(kEINVAL, Freedom::documented_alternative);
   // With old length 0 nothing keeps the target from covering the source, which is then unmapped first.
   bool covers_source = r.fixed && r.address >= r.to && r.address - r.to < r.new_length;
+  bool refused_before = s.must_fail();
   if (covers_source && source != Source::nothing) s.must(kEFAULT, C::mremap_unmapped);
-  bool target_goes = r.fixed && source != Source::nothing && (covers_source || !since_617(w));
+  if (r.fixed && r.to < w.facts().min_address && !p.cred.capable)
+    s.must(kEPERM, C::mmap_fixed_low_address_priv);
+  bool target_goes =
+      r.fixed && source != Source::nothing && (since_617(w) ? covers_source && !refused_before : true);
   C success = r.fixed ? C::mremap_fixed : r.new_length > r.old_length ? C::mremap_grow : C::mremap_shrink;
   if (s.failed(r.old_length == 0 ? C::mremap_duplicate_shared : success)) {
     if (target_goes) w.unmap(who, r.to, r.to + r.new_length, s.when);
+    // A move over several mappings stops where it cannot go on, and what was moved stays moved.
+    if (several && r.fixed && r.new_length == r.old_length && since_617(w)) s.lose_quietly();
     return;
   }
   if (several || (shrinks_in_place && source == Source::several)) {

@@ -81,8 +81,8 @@ void rule_kill(World& w, Process& p, Step& s) {
 void rule_setid(World& w, Process& p, Step& s) {
   std::uint32_t uid = s.op.byte == 0 ? s.facts.uid : s.facts.other_uid[s.op.byte - 1];
   std::uint32_t gid = s.op.byte == 0 ? s.facts.gid : uid;
-  // The executor does nothing for u0: there is no way back.
-  bool same = s.op.byte == 0;
+  // The executor does nothing if the user is the caller's own.
+  bool same = uid == p.cred.uid && gid == p.cred.gid;
   bool absent = s.op.byte != 0 && uid == 0;
   if (absent)
     s.must(22 /* EINVAL */, C::none);

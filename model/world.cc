@@ -204,6 +204,33 @@ void World::split_at(std::uint8_t who, std::uint64_t address, Moment when) {
   if (segment >= 0) open_attach(static_cast<std::uint32_t>(segment), who, when, false);
 }
 
+bool World::hand_over(std::uint8_t who, std::uint64_t low, std::uint64_t high, const Vma& changed) {
+  std::vector<Vma>& vmas = processes[who].memory.vmas();
+  std::size_t i = processes[who].memory.first_above(low);
+  auto equal = [&](const Vma& other) {
+    return other.attach == changed.attach && other.segment == changed.segment && other.prot == changed.prot &&
+           other.dont_fork == changed.dont_fork && other.read_hint == changed.read_hint;
+  };
+  Vma& v = vmas[i];
+  // The vma itself must not vanish: then it would have to be closed, and is kept.
+  bool head = low == v.low && high<v.high, tail = low> v.low && high == v.high;
+  if (head && i > 0 && vmas[i - 1].high == low && equal(vmas[i - 1]) &&
+      vmas[i - 1].page_offset + (low - vmas[i - 1].low) / page() == v.page_offset) {
+    vmas[i - 1].high = high;
+    v.page_offset += (high - low) / page();
+    v.low = high;
+    return true;
+  }
+  if (tail && i + 1 < vmas.size() && vmas[i + 1].low == high && equal(vmas[i + 1]) &&
+      v.page_offset + (high - v.low) / page() == vmas[i + 1].page_offset) {
+    vmas[i + 1].page_offset -= (high - low) / page();
+    vmas[i + 1].low = low;
+    v.high = low;
+    return true;
+  }
+  return false;
+}
+
 void World::unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Moment when) {
   AddressSpace& memory = processes[who].memory;
   split_at(who, low, when);

@@ -215,6 +215,10 @@ class World {
   // --- mappings. Each keeps attach counts; `when` is the step's clock, `who` the acting process.
   void unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Moment when);
   void split_at(std::uint8_t who, std::uint64_t address, Moment when);
+  // Cuts [low, high), which lies in one vma, out of it as a vma of its own, changed by `change`. Where Linux
+  // hands the part over to an equal neighbour instead, as it does since 6.5, no piece is added.
+  template <typename Change>
+  void change_part(std::uint8_t who, std::uint64_t low, std::uint64_t high, Moment when, Change change);
   void open_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
   void close_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
   void destroy_segment(std::uint32_t segment);
@@ -224,9 +228,25 @@ class World {
 
   // Implicit attaches and detaches (fork, exit, unmapping) update times and pids only perhaps.
   bool implicit_updates_optional = false;
+  std::int64_t last_clock = 0;  // seconds, after the step before
 
  private:
+  bool hand_over(std::uint8_t who, std::uint64_t low, std::uint64_t high, const Vma& changed);
+
   const Facts* facts_;
 };
+
+template <typename Change>
+void World::change_part(std::uint8_t who, std::uint64_t low, std::uint64_t high, Moment when, Change change) {
+  Vma& v = *processes[who].memory.find(low);
+  if (v.segment >= 0 && facts_->release >= program::release(6, 5)) {
+    Vma changed = v;
+    change(changed);
+    if (hand_over(who, low, high, changed)) return;
+  }
+  split_at(who, low, when);
+  split_at(who, high, when);
+  change(*processes[who].memory.find(low));
+}
 
 }  // namespace shmcheck::model

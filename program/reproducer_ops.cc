@@ -24,7 +24,6 @@ constexpr CName kMapFlags[] = {{map::kShared, "MAP_SHARED"},
                                {map::kNoReserve, "MAP_NORESERVE"},
                                {map::kStack, "MAP_STACK"},
                                {map::kUnknown, "0x400000"},
-                               {map::kGrowsDown, "MAP_GROWSDOWN"},
                                {map::kSync, "MAP_SYNC"}};
 constexpr CName kOpenFlags[] = {{openflag::kCreat, "O_CREAT"},
                                 {openflag::kExcl, "O_EXCL"},
