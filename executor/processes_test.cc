@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 
 #include "executor/driver.h"
@@ -213,7 +214,10 @@ TEST(Timeout, EndsTheProgramAtItsStepAndOnlyThat) {
   std::vector<pid_t> processes;
   while (processes.empty()) processes = children_of(children_of(driver.pid()).at(0));
   ASSERT_EQ(kill(processes.at(0), SIGSTOP), 0);
+  const auto stopped = std::chrono::steady_clock::now();
   program::Frame frame = driver.receive();
+  // The limit of the whole program is twenty times that of a step.
+  EXPECT_LT(std::chrono::steady_clock::now() - stopped, std::chrono::milliseconds(20 * 200));
   ASSERT_EQ(frame.type, program::FrameType::result);
   program::Result result;
   ASSERT_EQ(decode_result(frame.payload, result), "");
