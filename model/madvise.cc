@@ -165,6 +165,15 @@ void populate_errors(World& w, Process& p, Step& s, std::uint64_t low, std::uint
   for (int other : {kENOMEM, kEINVAL, kEFAULT}) s.may(other, Freedom::which_error);
 }
 
+// Populating for write copies private pages one by one until it meets a page that it cannot have.
+void copy_up_to_bad_page(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
+  for (std::uint64_t at = low; at < high; at += w.page()) {
+    Access a = w.access(p, at, true);
+    if (a.kind != Access::Kind::byte) return;
+    if (!a.vma->shared) w.copy_on_write(*a.vma, a.offset);
+  }
+}
+
 }  // namespace
 
 void rule_madvise(World& w, Process& p, Step& s) {
@@ -180,7 +189,8 @@ void rule_madvise(World& w, Process& p, Step& s) {
   if (advice == Advice::populate_read || advice == Advice::populate_write) {
     populate_errors(w, p, s, low, low + pages, advice == Advice::populate_write);
     if (s.failed(C::madvise_populate_read)) {
-      // Pages before the bad one are private copies already, with the bytes they had.
+      if (advice == Advice::populate_write && s.profile >= Profile::defacto)
+        copy_up_to_bad_page(w, p, low, low + pages);
       return;
     }
     advise(w, p, s, low, low + pages, advice);
