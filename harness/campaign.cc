@@ -12,6 +12,7 @@ using Kind = CampaignFinding::Kind;
 using Clock = std::chrono::steady_clock;
 
 constexpr unsigned kProgressEvery = 64;  // programs
+constexpr std::uint64_t kFlakesExamined = 8;
 
 Kind kind_of(ProgramRun::End end) {
   switch (end) {
@@ -105,15 +106,24 @@ class Campaign {
   }
 
   void suspect(Suspect s) {
-    if (CampaignFinding* known = find(s.kind, s.clause, s.op)) {
-      ++known->repeats;
-      return;
-    }
+    if (known(s)) return;
     if (options_.expected && options_.expected(s.clause, s.flight.program)) {
       ++result_.expected;
       return;
     }
     waiting_.push_back(std::move(s));
+  }
+
+  // Counts what was reported before. What came once only is looked at again, a few times: another program may
+  // show it every time.
+  bool known(const Suspect& s) {
+    CampaignFinding* same = find(s.kind, s.clause, s.op);
+    if (!same && s.kind == Kind::divergence) {
+      same = find(Kind::flake, s.clause, s.op);
+      if (same && same->repeats < kFlakesExamined) return false;
+    }
+    if (same) ++same->repeats;
+    return same != nullptr;
   }
 
   CampaignFinding* find(Kind kind, clauses::Clause clause, program::OpCode op) {
@@ -128,11 +138,7 @@ class Campaign {
     }
     Suspect s = std::move(waiting_.front());
     waiting_.pop_front();
-    if (CampaignFinding* known = find(s.kind, s.clause, s.op)) {
-      ++known->repeats;
-      return;
-    }
-    report(examine(std::move(s)));
+    if (!known(s)) report(examine(std::move(s)));
   }
 
   // Runs a program alone. Nothing if the runner cannot.
@@ -196,6 +202,12 @@ class Campaign {
   }
 
   void report(CampaignFinding f) {
+    if (f.kind == Kind::flake) {
+      if (CampaignFinding* before = find(Kind::flake, f.clause, f.op)) {
+        ++before->repeats;
+        return;
+      }
+    }
     if (f.kind == Kind::refused) stop_ = true, result_.stopped = f.sentence;
     if (options_.first && f.kind != Kind::flake) stop_ = true;
     options_.found(f);

@@ -197,6 +197,15 @@ Quantity Play::move(std::uint8_t p, Quantity where, Quantity old_length, Quantit
 }
 
 void Play::store(std::uint8_t p, Quantity where) {
+  if (s.has_file(p) && dice.chance(12)) {
+    // The kernel stores, too: what a file holds is read into the memory.
+    Op op = make_op(OpCode::pread_to, p);
+    op.object = s.file(p);
+    op.addr = where;
+    op.len = dice.pick({pages(0, 8), pages(0, 100), pages(1)});
+    op.off = dice.pick({pages(0), pages(0), pages(1), pages(0, 8)});
+    return step(op);
+  }
   Op op = make_op(OpCode::store, p);
   op.addr = where;
   op.small = static_cast<std::uint8_t>(dice.below(4));

@@ -44,6 +44,7 @@ class Shrinker {
       changed |= drop_processes();
       changed |= drop_dependents();
       changed |= give_to_parents();
+      changed |= merge_names();
       if (changed) continue;  // fewer ops first: every op left costs tries
       changed |= simplify_arguments();
       changed |= drop_pairs();
@@ -155,6 +156,18 @@ class Shrinker {
       Program one = best_;
       one.ops[i].proc = 0;
       changed |= attempt(std::move(one));
+    }
+    return changed;
+  }
+
+  // One name for what two ops make: the second op goes, and what used its name uses the first one's.
+  bool merge_names() {
+    bool changed = false;
+    for (std::size_t gone = best_.ops.size(); gone-- > 0;) {
+      for (std::size_t kept = 0; kept < best_.ops.size() && !spent(); ++kept) {
+        if (gone >= best_.ops.size()) break;
+        if (std::optional<Program> merged = merge(best_, gone, kept)) changed |= attempt(std::move(*merged));
+      }
     }
     return changed;
   }

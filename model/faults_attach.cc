@@ -150,13 +150,9 @@ void no_dtime(const World& was, World& w, const Op& op, Outcome& o) {
     w.ipc.segments[i].dtim = was.ipc.segments[i].dtim;
 }
 
-constexpr C kStays[] = {C::shmdt_data_stays,
-                        C::shmctl_gone_id,
-                        C::sysv_life_survives_exit,
-                        C::sysv_life_until_removed,
-                        C::shmat_removed_id,
-                        C::shmget_lookup,
-                        C::shmget_noent};
+constexpr C kStays[] = {C::shmdt_data_stays, C::shmctl_stat_copies,      C::shmat_null_addr,
+                        C::shmctl_gone_id,   C::sysv_life_survives_exit, C::sysv_life_until_removed,
+                        C::shmat_removed_id, C::shmget_lookup,           C::shmget_noent};
 void last_detach_destroys(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   for (std::uint32_t i = 0; i < w.ipc.segments.size(); ++i) {

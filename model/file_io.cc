@@ -6,6 +6,8 @@
 
 namespace shmcheck::model {
 
+std::uint64_t largest_file(const Facts& f);
+
 namespace {
 
 constexpr int kEBADF = 9, kEFAULT = 14, kEINVAL = 22, kEFBIG = 27;
@@ -45,20 +47,10 @@ std::uint64_t readable_bytes(const World& w, const Transfer& t) {
   return t.offset >= size ? 0 : std::min(t.length, size - t.offset);
 }
 
-// A write that begins behind the end shows the slack between; one that begins before it covers what it shows.
-void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {
-  std::uint64_t& size = w.inodes[t.file->inode].size;
-  if (length == 0 || t.offset + length <= size) return;
-  if (t.offset > size)
-    extend(w, s, t.file->inode, t.offset + length);
-  else
-    size = t.offset + length;
-}
-
 void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes, std::uint64_t length) {
   if (length == 0) return;
   object_changes(w, s, t.file->inode, t.offset, length);
-  grow(w, s, t, length);
+  if (t.offset + length > w.inodes[t.file->inode].size) extend(w, s, t.file->inode, t.offset + length);
   w.write_object(t.file->inode, t.offset, bytes, length);
 }
 
@@ -70,11 +62,8 @@ bool onto_itself(const Transfer& t, std::uint64_t count, const Access& a, std::u
 
 // A transfer stops at the first page that cannot be accessed. Exact: all before it is transferred.
 // Returns the bytes transferred, or nothing if the op is over.
-std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::uint64_t wanted,
-                                         std::uint64_t prefix) {
+std::optional<std::uint64_t> transferred(Step& s, std::uint64_t wanted, std::uint64_t prefix) {
   prefix = std::min(prefix, wanted);
-  // Linux does not copy from or to the page at address 0, even where something is mapped there.
-  if (address < s.facts.page_size) s.may(kEFAULT, Freedom::page_zero);
   if (wanted > 0 && prefix == 0)
     s.must(kEFAULT, C::access_syscall_efault);
   else if (prefix < wanted && !s.exact())
@@ -142,7 +131,7 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, false, outside_user_space(w, address, w.value(s.op.len)));
   std::uint64_t wanted = s.must_fail() ? 0 : readable_bytes(w, t);
   std::uint64_t prefix = s.must_fail() ? 0 : accessible_prefix(w, p, address, wanted, true);
-  std::optional<std::uint64_t> count = transferred(s, address, wanted, prefix);
+  std::optional<std::uint64_t> count = transferred(s, wanted, prefix);
   if (!count) return;
   std::uint32_t source = t.file->inode;
   std::vector<std::uint8_t> bytes(*count);
@@ -219,10 +208,10 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     object_changes(w, s, t.file->inode, w.inodes[t.file->inode].size, 0);
     extend(w, s, t.file->inode, t.offset);
   }
-  std::optional<std::uint64_t> count = transferred(s, address, wanted, prefix);
+  std::optional<std::uint64_t> count = transferred(s, wanted, prefix);
   if (!count) return;
   Inode& file = w.inodes[t.file->inode];
-  grow(w, s, t, *count);
+  if (*count > 0 && t.offset + *count > file.size) extend(w, s, t.file->inode, t.offset + *count);
   std::vector<std::uint8_t> bytes;
   bool uncertain = false;
   for_pieces(w, p, address, *count, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {

@@ -17,7 +17,7 @@ struct Machine::State {
 
   void apply_one(const Op& op, Outcome& made) {
     // Time passes, but seldom, as on a target that runs hundreds of thousands of steps a second.
-    if (++steps % 8 == 0) ++now;
+    if (++steps % 3 == 0) ++now;
     report.clear();
     Step step(op, facts, made, report, now);
     if (op.code == OpCode::end)
