@@ -11,8 +11,11 @@
 
 namespace shmcheck::executor {
 
+// Inlined even without optimization: fork.cc makes a call that returns twice on one stack.
+#define SHMCHECK_INLINE [[gnu::always_inline]] inline
+
 #if defined(__x86_64__)
-inline long raw_syscall(long number, long a, long b, long c, long d, long e, long f) {
+SHMCHECK_INLINE long raw_syscall(long number, long a, long b, long c, long d, long e, long f) {
   long result;
   register long r10 __asm__("r10") = d;
   register long r8 __asm__("r8") = e;
@@ -24,23 +27,23 @@ inline long raw_syscall(long number, long a, long b, long c, long d, long e, lon
   return result;
 }
 #else
-inline long raw_syscall(long number, long a, long b, long c, long d, long e, long f) {
+SHMCHECK_INLINE long raw_syscall(long number, long a, long b, long c, long d, long e, long f) {
   long result = ::syscall(number, a, b, c, d, e, f);
   return result == -1 ? -errno : result;
 }
 #endif
 
-inline long to_long(const void* p) {
+SHMCHECK_INLINE long to_long(const void* p) {
   return reinterpret_cast<long>(p);
 }
 template <typename T>
-requires(std::is_integral_v<T> || std::is_enum_v<T>) inline long to_long(T v) {
+requires(std::is_integral_v<T> || std::is_enum_v<T>) SHMCHECK_INLINE long to_long(T v) {
   return static_cast<long>(v);
 }
 
 template <typename A = long, typename B = long, typename C = long, typename D = long, typename E = long,
           typename F = long>
-inline long sys(long number, A a = 0, B b = 0, C c = 0, D d = 0, E e = 0, F f = 0) {
+SHMCHECK_INLINE long sys(long number, A a = 0, B b = 0, C c = 0, D d = 0, E e = 0, F f = 0) {
   return raw_syscall(number, to_long(a), to_long(b), to_long(c), to_long(d), to_long(e), to_long(f));
 }
 
