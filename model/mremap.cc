@@ -105,10 +105,12 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
   if (!v) return;
   std::uint64_t kept = std::min(r.old_length, r.new_length);
   Vma copy = moved(w, *v, r, kept, low);
-  if (copy.segment >= 0) w.open_attach(static_cast<std::uint32_t>(copy.segment), who, s.when, false);
+  bool joins = copy.segment >= 0 && w.join_neighbour(who, copy);
+  if (copy.segment >= 0 && !joins)
+    w.open_attach(static_cast<std::uint32_t>(copy.segment), who, s.when, false);
   if (!r.dont_unmap && r.old_length > 0) w.unmap(who, r.address, r.address + r.old_length, s.when);
   w.mapping_names[s.op.result] = low;
-  p.memory.insert(std::move(copy));
+  if (!joins) p.memory.insert(std::move(copy));
 }
 
 // Growing without a new address: in place if there is room behind, else elsewhere.

@@ -204,25 +204,49 @@ void World::split_at(std::uint8_t who, std::uint64_t address, Moment when) {
   if (segment >= 0) open_attach(static_cast<std::uint32_t>(segment), who, when, false);
 }
 
+namespace {
+// Whether two pieces of one attach could be one vma, apart from where they lie.
+bool equal_pieces(const Vma& a, const Vma& b) {
+  return a.attach == b.attach && a.segment == b.segment && a.prot == b.prot && a.dont_fork == b.dont_fork &&
+         a.read_hint == b.read_hint;
+}
+bool adjoin(const Vma& low, const Vma& high, std::uint32_t page) {
+  return low.high == high.low && low.page_offset + (low.high - low.low) / page == high.page_offset;
+}
+}  // namespace
+
+bool World::join_neighbour(std::uint8_t who, const Vma& piece) {
+  if (facts_->release < program::release(6, 5)) return false;
+  for (Vma& v : processes[who].memory.vmas()) {
+    if (!equal_pieces(v, piece)) continue;
+    if (adjoin(v, piece, page())) {
+      v.high = piece.high;
+      return true;
+    }
+  }
+  for (Vma& v : processes[who].memory.vmas()) {
+    if (!equal_pieces(v, piece) || !adjoin(piece, v, page())) continue;
+    v.low = piece.low;
+    v.page_offset = piece.page_offset;
+    return true;
+  }
+  return false;
+}
+
 bool World::hand_over(std::uint8_t who, std::uint64_t low, std::uint64_t high, const Vma& changed) {
   std::vector<Vma>& vmas = processes[who].memory.vmas();
   std::size_t i = processes[who].memory.first_above(low);
-  auto equal = [&](const Vma& other) {
-    return other.attach == changed.attach && other.segment == changed.segment && other.prot == changed.prot &&
-           other.dont_fork == changed.dont_fork && other.read_hint == changed.read_hint;
-  };
   Vma& v = vmas[i];
   // The vma itself must not vanish: then it would have to be closed, and is kept.
-  bool head = low == v.low && high<v.high, tail = low> v.low && high == v.high;
-  if (head && i > 0 && vmas[i - 1].high == low && equal(vmas[i - 1]) &&
-      vmas[i - 1].page_offset + (low - vmas[i - 1].low) / page() == v.page_offset) {
+  bool head = low == v.low && high < v.high;
+  bool tail = low > v.low && high == v.high;
+  if (head && i > 0 && adjoin(vmas[i - 1], v, page()) && equal_pieces(vmas[i - 1], changed)) {
     vmas[i - 1].high = high;
     v.page_offset += (high - low) / page();
     v.low = high;
     return true;
   }
-  if (tail && i + 1 < vmas.size() && vmas[i + 1].low == high && equal(vmas[i + 1]) &&
-      v.page_offset + (high - v.low) / page() == vmas[i + 1].page_offset) {
+  if (tail && i + 1 < vmas.size() && adjoin(v, vmas[i + 1], page()) && equal_pieces(vmas[i + 1], changed)) {
     vmas[i + 1].page_offset -= (high - low) / page();
     vmas[i + 1].low = low;
     v.high = low;

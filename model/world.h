@@ -219,6 +219,8 @@ class World {
   // hands the part over to an equal neighbour instead, as it does since 6.5, no piece is added.
   template <typename Change>
   void change_part(std::uint8_t who, std::uint64_t low, std::uint64_t high, Moment when, Change change);
+  // Lets an equal piece of the same attach that adjoins a new one grow over it, as Linux does since 6.5.
+  bool join_neighbour(std::uint8_t who, const Vma& piece);
   void open_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
   void close_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
   void destroy_segment(std::uint32_t segment);
