@@ -73,7 +73,7 @@ CONFORMANCE(Proc, ListingIsOpenToEverybody, Clause::proc_sysvipc_world_readable,
 CONFORMANCE(Proc, ListedBytesEqualTheCountersOfShmInfo, Clause::proc_sysvipc_rss_bytes, need::ipc_namespace,
             need::proc) {
   std::vector<Segment> segments;
-  for (const size_t pages : {1, 3, 8}) {
+  for (const size_t pages : std::initializer_list<size_t>{1, 3, 8}) {
     segments.emplace_back(8 * page() + 1);
     ASSERT_THAT(Fill(segments.back().Attach(), 1, pages * page()), Works());
     const ListedSegment row = ReadListing().at(segments.back().id());

@@ -30,11 +30,11 @@ CONFORMANCE(Shmat, AllAttachesOfAProcessAliasOneMemory, Clause::shmat_multiple, 
     EXPECT_EQ(seen, want);
   }
   uint8_t value = 0x10;
-  for (const size_t writer : {0, 2, 4}) {
+  for (const size_t writer : std::initializer_list<size_t>{0, 2, 4}) {
     ASSERT_THAT(Store(attaches[writer] + page() + writer, ++value), Works());
     for (uint8_t* at : attaches) EXPECT_THAT(Load(at + page() + writer), Reads(value));
   }
-  for (const size_t reader : {1, 3})
+  for (const size_t reader : std::initializer_list<size_t>{1, 3})
     EXPECT_THAT(Store(attaches[reader], 1), FaultsWith(SIGSEGV, SEGV_ACCERR, attaches[reader]));
 }
 

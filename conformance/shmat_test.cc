@@ -121,7 +121,7 @@ CONFORMANCE(Shmat, OccupiedRangeIsRefusedAndKept, Clause::shmat_occupied, need::
   const Segment other(page());
   const Mapping area = Reserve(5 * page());
   // A mapping of one page in the first, middle or last page of the range.
-  for (const size_t at : {0, 1, 2}) {
+  for (const size_t at : std::initializer_list<size_t>{0, 1, 2}) {
     for (const bool attach : {false, true}) {
       ASSERT_EQ(munmap(area.at(page()), 3 * page()), 0);
       uint8_t* const occupied = area.at((1 + at) * page());

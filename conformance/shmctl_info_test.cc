@@ -149,7 +149,7 @@ CONFORMANCE(Shmctl, ShmStatWalksTheTable, Clause::shmctl_shm_stat, need::ipc_nam
     made[ids.back()] = StateOf(ids.back());
   }
   EXPECT_EQ(ReadTable(), made);
-  for (const size_t victim : {9, 5, 11, 10, 1}) {
+  for (const size_t victim : std::initializer_list<size_t>{9, 5, 11, 10, 1}) {
     ASSERT_EQ(shmctl(ids[victim], IPC_RMID, nullptr), 0);
     made.erase(ids[victim]);
     EXPECT_EQ(ReadTable(), made);

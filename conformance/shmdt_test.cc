@@ -341,7 +341,8 @@ CONFORMANCE(Shmdt, DividedAttachCountsAsOneAgainWhenAllPiecesAreGone, Clause::sh
       EXPECT_THAT(Load(at + index * p), FaultsWith(SIGSEGV, SEGV_MAPERR, at + index * p));
   }
   uint8_t* const pieces = segment.Attach();
-  for (const size_t index : {3, 1, 0, 4, 2}) EXPECT_THAT(Returned(munmap(pieces + index * p, p)), Succeeds());
+  for (const size_t index : std::initializer_list<size_t>{3, 1, 0, 4, 2})
+    EXPECT_THAT(Returned(munmap(pieces + index * p, p)), Succeeds());
   EXPECT_EQ(StateOf(segment.id()).nattch, 1U) << "all pieces by munmap";
   EXPECT_THAT(Store(other, 1), Works());
 }

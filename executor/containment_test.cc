@@ -133,8 +133,8 @@ TEST_F(Containment, AnOrderlyEndLeavesNothing) {
 }
 
 TEST_F(Containment, WithoutNamespacesAnOrderlyEndLeavesNothing) {
-  {
-    Driver driver(command({"--no-namespaces", "--dir", "tmpfs=" + room_.string()}));
+  for (const char* forks : {"--op-timeout-ms=3000", "--no-clone-parent"}) {
+    Driver driver(command({forks, "--no-namespaces", "--dir", "tmpfs=" + room_.string()}));
     EXPECT_FALSE(driver.facts.at(0).private_ipc);
     driver.send(program::run_frame(1, 0, busy_program()));
     EXPECT_EQ(driver.receive().type, program::FrameType::result);

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <fnmatch.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,9 @@ using program::Frame;
 using program::FrameType;
 
 namespace {
+
+// Longer than any step of a test.
+constexpr int kPatienceMs = 20'000;
 
 Frame broken(std::string_view sentence) {
   return {FrameType::error, ~std::uint32_t{0}, {sentence.begin(), sentence.end()}};
@@ -103,6 +107,12 @@ void Driver::send_bytes(std::span<const std::uint8_t> bytes) {
 }
 
 bool Driver::fill() {
+  pollfd source = {from_, POLLIN, 0};
+  if (poll(&source, 1, kPatienceMs) == 0) {
+    ADD_FAILURE() << "the executor is silent";
+    kill(pid_, SIGKILL);
+    return false;
+  }
   std::uint8_t buffer[65536];
   ssize_t n = read(from_, buffer, sizeof buffer);
   if (n <= 0) return false;

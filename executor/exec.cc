@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "executor/children.h"
+#include "executor/fork.h"
 #include "executor/process.h"
 #include "executor/text.h"
 
@@ -68,12 +69,6 @@ void mask_child_signal(int how) {
   sys(SYS_write, 2, wrong.c_str(), wrong.view().size());
   sys(SYS_exit_group, 127);
   __builtin_unreachable();
-}
-
-std::uint64_t now_ms() {
-  timespec now;
-  sys(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
-  return static_cast<std::uint64_t>(now.tv_sec) * 1000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
 }
 
 enum class Pipe { data, nothing_yet, end, host_gone };

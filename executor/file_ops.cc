@@ -19,8 +19,16 @@ constexpr long kAccess[] = {O_RDONLY, O_RDWR, O_WRONLY};
 // `maps` tells files apart by device and inode.
 void remember_identity(int fd, std::uint8_t path) {
   struct stat st;
-  if (control->identity_count == kMaxIdentities || failed(sys(SYS_fstat, fd, &st))) return;
-  control->identity[control->identity_count++] = {st.st_dev, st.st_ino, path};
+  if (failed(sys(SYS_fstat, fd, &st))) return;
+  // An inode number can come back for another file once the first is gone: the newest owner counts.
+  std::uint32_t at = 0;
+  while (at < control->identity_count &&
+         !(control->identity[at].device == st.st_dev && control->identity[at].inode == st.st_ino)) {
+    ++at;
+  }
+  if (at == kMaxIdentities) at = 0;
+  if (at == control->identity_count) ++control->identity_count;
+  control->identity[at] = {st.st_dev, st.st_ino, path};
 }
 
 struct PathName {

@@ -52,7 +52,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
     return false;
   }
   prepare_vdso();
-  long result = prepare_supervisor();
+  long result = prepare_supervisor(options);
   if (failed(result)) {
     wrong << "the supervisor could not be prepared: " << error_name(result);
     return false;
@@ -129,9 +129,10 @@ bool run(const Options& options) {
 
 int usage(std::string_view wrong) {
   Sentence text;
-  text << "executor: " << wrong
-       << "\nusage: executor --in=FD --out=FD [--dir tmpfs=PATH] [--dir ext4=PATH | --ext4-image=FILE]\n"
-          "                [--uids=A,B] [--no-namespaces] [--cpu=N] [--op-timeout-ms=N]\n";
+  text
+      << "executor: " << wrong
+      << "\nusage: executor --in=FD --out=FD [--dir tmpfs=PATH] [--dir ext4=PATH | --ext4-image=FILE]\n"
+         "                [--uids=A,B] [--no-namespaces] [--no-clone-parent] [--cpu=N] [--op-timeout-ms=N]\n";
   sys(SYS_write, 2, text.c_str(), text.view().size());
   return 2;
 }

@@ -10,8 +10,8 @@
 #include <sys/wait.h>
 
 #include "executor/control.h"
+#include "executor/fork.h"
 #include "executor/hello.h"
-#include "executor/process.h"
 
 namespace shmcheck::executor {
 namespace {

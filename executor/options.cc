@@ -38,6 +38,10 @@ bool set_image(const char* v, Options& o) {
   o.ext4_image = v;
   return *v != '\0';
 }
+bool set_no_clone_parent(const char*, Options& o) {
+  o.clone_parent = false;
+  return true;
+}
 bool set_no_namespaces(const char*, Options& o) {
   o.namespaces = false;
   return true;
@@ -77,6 +81,7 @@ constexpr Option kOptions[] = {
     {"--cpu", true, "a CPU number", set_cpu},
     {"--op-timeout-ms", true, "a number of milliseconds", set_timeout},
     {"--no-namespaces", false, "", set_no_namespaces},
+    {"--no-clone-parent", false, "", set_no_clone_parent},
 };
 
 const Option* find_option(std::string_view name) {

@@ -15,6 +15,7 @@ struct Options {
   const char* ext4_device = nullptr;
   std::uint32_t other_uid[2] = {60001, 60002};
   bool namespaces = true;
+  bool clone_parent = true;  // false, for tests: as on targets that do not know CLONE_PARENT
   int cpu = -1;
   std::uint32_t op_timeout_ms = 3000;
 };

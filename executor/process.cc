@@ -79,11 +79,6 @@ void wait_for_turn(ProcessSlot& slot) {
 
 }  // namespace
 
-long fork_raw(long flags, pid_t* parent_tid) {
-  // The order of the last arguments differs between architectures; they are not used.
-  return sys(SYS_clone, flags | SIGCHLD, nullptr, parent_tid, nullptr, nullptr);
-}
-
 void tie_to_supervisor() {
   if (target.private_pids) return;
   sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -112,9 +107,10 @@ bool pass_turn() {
 
 // The process that finds the program done ends itself; the supervisor sees that and kills the others.
 void live_as(std::uint8_t process) {
-  tie_to_supervisor();
   ProcessSlot& slot = control->process[process];
+  if (target.has_clone_parent) tie_to_supervisor();
   wait_for_turn(slot);
+  if (!target.has_clone_parent) tie_to_supervisor();  // not before it is the supervisor's
   for (;;) {
     Word step = control->cursor.records;
     bool mine = load(control->done) == 0 && step < control->op_count && control->ops[step].proc == process;

@@ -5,9 +5,6 @@
 
 namespace shmcheck::executor {
 
-// clone(2) as fork uses it, with SIGCHLD, and extra flags. 0 in the child.
-long fork_raw(long flags = 0, pid_t* parent_tid = nullptr);
-
 // Where there is no PID namespace that dies as a whole, asks the kernel to kill this process when the
 // supervisor is gone. To be asked again after fork and after a change of ids.
 void tie_to_supervisor();

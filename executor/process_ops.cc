@@ -1,8 +1,8 @@
 // Ops that begin, end and change processes.
-#include <sched.h>
 #include <signal.h>
 
 #include "executor/call.h"
+#include "executor/fork.h"
 #include "executor/process.h"
 
 namespace shmcheck::executor {
@@ -15,7 +15,7 @@ void perform_fork(Call& call) {
   pid_t old_pid = slot.pid;
   store(slot.turn, 0);
   store(slot.alive, 1);
-  long pid = fork_raw(CLONE_PARENT | CLONE_PARENT_SETTID, &slot.pid);
+  long pid = fork_for_supervisor(slot.pid);
   if (pid == 0) live_as(child);
   if (failed(pid)) {
     slot.pid = old_pid;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <csignal>
 
 #include "executor/driver.h"
@@ -9,12 +10,21 @@
 namespace shmcheck::executor {
 namespace {
 
-class Processes : public ::testing::Test {
+// With CLONE_PARENT and, as on targets that do not know it, without.
+class Processes : public ::testing::TestWithParam<bool> {
  protected:
-  static void Expect(std::string_view lines) { expect_trace(shared_driver(), lines); }
+  static Driver& driver() {
+    if (GetParam()) return shared_driver();
+    static Driver other(executor({"--no-clone-parent"}));
+    return other;
+  }
+  static void Expect(std::string_view lines) { expect_trace(driver(), lines); }
 };
 
-TEST_F(Processes, TakeTurnsInProgramOrder) {
+INSTANTIATE_TEST_SUITE_P(CloneParent, Processes, ::testing::Bool(),
+                         [](const auto& test) { return test.param ? "known" : "unknown"; });
+
+TEST_P(Processes, TakeTurnsInProgramOrder) {
   Expect(R"(
 p0 mmap m0 - len=1p prot=rw flags=shared,anon -> *
 p0 fork p1 -> *
@@ -27,8 +37,8 @@ p1 load m0 size=2 -> 0x0102
 )");
 }
 
-TEST_F(Processes, HaveProcessIdsThatSegmentsShow) {
-  program::Trace trace = shared_driver().trace(R"(
+TEST_P(Processes, HaveProcessIdsThatSegmentsShow) {
+  program::Trace trace = driver().trace(R"(
 p0 fork p1
 p1 shmget s0 key=private size=1 mode=600
 p1 shmctl s0 cmd=stat
@@ -43,7 +53,7 @@ p0 shmctl s1 cmd=stat
   EXPECT_EQ(trace.steps[4].outcome.words.at(kCreatorPid), trace.root_pid);
 }
 
-TEST_F(Processes, EightGenerationsOfFork) {
+TEST_P(Processes, EightGenerationsOfFork) {
   std::string program = "p0 mmap m0 - len=1p prot=rw flags=private,anon -> *\n";
   for (int i = 0; i + 1 < static_cast<int>(program::kProcesses); ++i) {
     program += fmt::format("p{} store m0+{} 0x5a -> ok\np{} fork p{} -> *\n", i, i, i, i + 1);
@@ -52,7 +62,7 @@ TEST_F(Processes, EightGenerationsOfFork) {
   Expect(program);
 }
 
-TEST_F(Processes, DescriptorsAreInherited) {
+TEST_P(Processes, DescriptorsAreInherited) {
   Expect(R"(
 p0 open f0 n0 access=rw flags=creat mode=644 -> ok
 p0 fork p1 -> *
@@ -63,7 +73,7 @@ p0 pread f0 len=1 -> {1*07}
 )");
 }
 
-TEST_F(Processes, ExitIsAnEndWithAStatus) {
+TEST_P(Processes, ExitIsAnEndWithAStatus) {
   Expect(R"(
 p0 fork p1 -> *
 p1 exit status=7 -> died exit=7
@@ -77,7 +87,7 @@ p2 exit -> unbound
 )");
 }
 
-TEST_F(Processes, AnExitIsCompleteWhenItsStepIs) {
+TEST_P(Processes, AnExitIsCompleteWhenItsStepIs) {
   std::string program = "p0 shmget s0 key=private size=1 mode=600 -> *\np0 fork p1 -> *\n";
   for (int i = 0; i < 50; ++i) {
     program += "p1 shmat m0 s0 -> *\np0 shmctl s0 cmd=stat -> {* nattch=1}\n";
@@ -87,7 +97,7 @@ TEST_F(Processes, AnExitIsCompleteWhenItsStepIs) {
   Expect(program);
 }
 
-TEST_F(Processes, Kills) {
+TEST_P(Processes, Kills) {
   Expect(R"(
 p0 fork p1 -> *
 p0 fork p2 -> *
@@ -101,7 +111,7 @@ p1 kill p1 -> unbound
 )");
 }
 
-TEST_F(Processes, AFaultWithItsOwnActionKillsOrDoesNothing) {
+TEST_P(Processes, AFaultWithItsOwnActionKillsOrDoesNothing) {
   for (std::string_view action : {"default", "ignored", "blocked"}) {
     Expect(fmt::format(R"(
 p0 open f0 n0 access=rw flags=creat mode=644 -> ok
@@ -121,7 +131,7 @@ p0 load a+2p -> SIGSEGV/MAPERR at a+2p
   }
 }
 
-TEST_F(Processes, ForkIntoANameThatLivesIsWithheld) {
+TEST_P(Processes, ForkIntoANameThatLivesIsWithheld) {
   Expect(R"(
 p0 fork p0 -> withheld
 p0 fork p1 -> *
@@ -132,7 +142,7 @@ p0 fork p1 -> *
 )");
 }
 
-TEST_F(Processes, StepsOfNobodyAreUnbound) {
+TEST_P(Processes, StepsOfNobodyAreUnbound) {
   Expect(R"(
 p3 load a -> unbound
 p0 kill p3 -> unbound
@@ -144,7 +154,7 @@ p0 load m0 -> 0x00
 )");
 }
 
-TEST_F(Processes, AFailedCreatorLeavesItsNameAsItWas) {
+TEST_P(Processes, AFailedCreatorLeavesItsNameAsItWas) {
   Expect(R"(
 p0 mmap m0 - len=1p prot=r flags=private,anon,fixed addr=a -> a+0p
 p0 mmap m0 - len=0 prot=r flags=private,anon -> EINVAL
@@ -168,7 +178,7 @@ program::OutcomeKind KindOf(const program::Op& op) {
   return shared_driver().trace(to_text(op) + "\n").steps.at(0).outcome.kind;
 }
 
-TEST_F(Processes, OpsOnTheExecutorsOwnMemoryAreWithheld) {
+TEST_P(Processes, OpsOnTheExecutorsOwnMemoryAreWithheld) {
   const program::Range& binary = shared_driver().facts.at(0).own.at(0);
   ASSERT_LT(binary.low, 32768U * 4096);
   EXPECT_EQ(KindOf(MunmapAt(binary.low)), program::OutcomeKind::withheld);
@@ -179,7 +189,7 @@ TEST_F(Processes, OpsOnTheExecutorsOwnMemoryAreWithheld) {
 }
 
 // The kernel places a first mapping where nothing of the executor is near.
-TEST_F(Processes, NothingOfTheExecutorLiesAroundTheFirstMapping) {
+TEST_P(Processes, NothingOfTheExecutorLiesAroundTheFirstMapping) {
   Expect(R"(
 p0 mmap m0 - len=1p prot=rw flags=private,anon -> *
 p0 load m0+1p -> SIGSEGV/MAPERR at *
@@ -204,7 +214,10 @@ TEST(Timeout, EndsTheProgramAtItsStepAndOnlyThat) {
   std::vector<pid_t> processes;
   while (processes.empty()) processes = children_of(children_of(driver.pid()).at(0));
   ASSERT_EQ(kill(processes.at(0), SIGSTOP), 0);
+  const auto stopped = std::chrono::steady_clock::now();
   program::Frame frame = driver.receive();
+  // The limit of the whole program is twenty times that of a step.
+  EXPECT_LT(std::chrono::steady_clock::now() - stopped, std::chrono::milliseconds(20 * 200));
   ASSERT_EQ(frame.type, program::FrameType::result);
   program::Result result;
   ASSERT_EQ(decode_result(frame.payload, result), "");
@@ -216,6 +229,26 @@ TEST(Timeout, EndsTheProgramAtItsStepAndOnlyThat) {
   }
   expect_trace(driver, "p0 unlink n0 -> ENOENT\n");
   EXPECT_EQ(children_of(children_of(driver.pid()).at(0)), std::vector<pid_t>{});
+}
+
+// Steps that are each short enough, but too many.
+TEST(Timeout, EndsAProgramThatIsTooLongAsAWhole) {
+  Driver driver(executor({"--op-timeout-ms=20"}));
+  program::Program program;
+  program::Op op;
+  op.code = program::OpCode::contents;
+  op.small = static_cast<std::uint8_t>(program::Via::kernel);
+  op.addr.base = static_cast<std::uint8_t>(program::Base::arena);
+  op.len.pages = program::kMaxIoPages;
+  program.ops.assign(program::kMaxOps, op);
+  auto map = std::get<program::Program>(
+      program::parse_program("p0 mmap m0 - len=64p prot=rw flags=shared,anon,fixed addr=a\n", "test"));
+  program.ops[0] = map.ops[0];
+  driver.send(program::run_frame(1, 0, program));
+  program::Result result;
+  ASSERT_EQ(decode_result(driver.receive().payload, result), "");
+  ASSERT_LT(result.outcomes.size(), program.ops.size());
+  EXPECT_EQ(result.outcomes.back().kind, program::OutcomeKind::timeout);
 }
 
 // A process that nobody in the program killed.

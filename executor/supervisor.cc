@@ -9,6 +9,8 @@
 
 #include "executor/children.h"
 #include "executor/fault.h"
+#include "executor/fork.h"
+#include "executor/hello.h"
 #include "executor/process.h"
 #include "executor/segments.h"
 #include "executor/text.h"
@@ -114,7 +116,11 @@ void note_nothing(const Death&) {}
 
 enum class Ended { done, timed_out, stopping };
 
-// Time is measured in quarters of the limit, so that a step has between one and one and a quarter of it.
+// A whole program may take this many times the limit of one step.
+constexpr std::uint64_t kStepsOfProgram = 20;
+
+// Time is measured in quarters of the limit, so that a step has between one and one and a quarter of it. A
+// program that is done within the first quarter never looks at the clock.
 Ended wait_until_done(Word seen) {
   constexpr unsigned kQuarters = 4;
   const std::uint64_t quarter_ns = std::uint64_t{target.op_timeout_ms} * 1'000'000 / kQuarters;
@@ -122,16 +128,19 @@ Ended wait_until_done(Word seen) {
                             static_cast<long>(quarter_ns % 1'000'000'000)};
   Word step = 0;
   unsigned quarters = 0;
+  std::uint64_t begin = 0;
   while (load(control->done) == 0) {
     bool timed_out = sleep_while(control->event, seen, &quarter) == -ETIMEDOUT;
     seen = load(control->event);
     for (Death death; next_death(death);) note_death(death);
     if (load(control->stopping) != 0) return Ended::stopping;
     if (!timed_out) continue;
+    if (begin == 0) begin = now_ms();
     Word now = control->cursor.records;
     quarters = now == step ? quarters + 1 : 0;
     step = now;
     if (quarters >= kQuarters) return Ended::timed_out;
+    if (now_ms() - begin > kStepsOfProgram * target.op_timeout_ms) return Ended::timed_out;
   }
   return Ended::done;
 }
@@ -189,18 +198,29 @@ bool send_result(Channel& channel, std::uint32_t sequence) {
   return channel.send_in_place(FrameType::result, sequence, frame_area().first(used));
 }
 
+// Should a program use up the memory of the machine, it is to die of that and nothing else.
+void prefer_for_oom() {
+  long fd = sys(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+  if (failed(fd)) return say_absent("oom_score_adj", "open", fd);
+  long n = sys(SYS_write, fd, "1000", 4);
+  if (failed(n)) say_absent("oom_score_adj", "write", n);
+  sys(SYS_close, fd);
+}
+
 }  // namespace
 
-long prepare_supervisor() {
+long prepare_supervisor(const Options& options) {
   watch_children();
   control->supervisor = static_cast<pid_t>(sys(SYS_getpid));
   install_fault_handler();
   // No core files: with a handler in core_pattern a limit of zero would not be enough.
   const rlimit none = {0, 0};
   setrlimit(RLIMIT_CORE, &none);
+  prefer_for_oom();
   sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   int ends[2];
-  long result = sys(SYS_pipe2, ends, O_NONBLOCK);
+  long result = prepare_forks(options.clone_parent);
+  if (!failed(result)) result = sys(SYS_pipe2, ends, O_NONBLOCK);
   if (!failed(result)) result = sys(SYS_dup3, ends[0], kPipeRead, 0);
   if (!failed(result)) result = sys(SYS_dup3, ends[1], kPipeWrite, 0);
   if (failed(result)) return result;

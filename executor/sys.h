@@ -51,6 +51,13 @@ constexpr bool failed(long result) {
   return result < 0 && result >= -4095;
 }
 
+// The monotonic clock.
+inline std::uint64_t now_ms() {
+  timespec now;
+  sys(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
+}
+
 // A word in memory that processes share and sleep on.
 using Word = std::uint32_t;
 

@@ -87,12 +87,13 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   if (before == edge || inode.kind != InodeKind::file) return;
   bool exact_zero = zeroes_slack_on_extension(w.facts());
   if (s.exact() && keeps_slack(w.facts())) return;
-  inode.bytes.settle(before, edge);
+  std::uint64_t high = std::min(edge, size);
   if (exact_zero) {
-    inode.bytes.fill(before, 0, edge - before, w.page());
+    // What lies behind the new end is slack as before.
+    inode.bytes.fill(before, 0, high - before, w.page());
     return;
   }
-  std::uint64_t high = std::min(edge, size);
+  inode.bytes.settle(before, edge);
   const PageRef* page = std::as_const(inode.bytes).find(before / w.page());
   if (!page || !page->bytes()) return;
   Doubt d;

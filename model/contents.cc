@@ -82,9 +82,9 @@ bool match_fault(Step& s, RunReader& in, const Access& a, bool by_kernel, bool r
   return true;
 }
 
-// An executable-only page may or may not be readable.
-bool skip_free(Step& s, RunReader& in, std::uint64_t length) {
-  s.uses(Freedom::prot_implies);
+// A page that may or may not be readable: executable only, or at address 0.
+bool skip(Step& s, RunReader& in, std::uint64_t length, Freedom freedom) {
+  s.uses(freedom);
   while (length > 0 && !in.done()) {
     std::uint64_t part = std::min(in.current().length, length);
     in.take(part);
@@ -112,7 +112,9 @@ void rule_contents(World& w, Process& p, Step& s) {
   for_pieces(w, p, address, length, false, [&](std::uint64_t at, std::uint64_t part, const Access& a) {
     if (a.kind != Access::Kind::byte)
       return whole = match_fault(s, in, a, by_kernel, at >= w.facts().top, part, at - address);
-    if (a.vma->prot == program::kProtExec) return skip_free(s, in, part);
+    bool page_zero = by_kernel && at < w.page();
+    if (page_zero) return skip(s, in, part, Freedom::page_zero);
+    if (a.vma->prot == program::kProtExec) return skip(s, in, part, Freedom::prot_implies);
     C clause = clause_of_bytes(*a.vma);
     s.applies(clause);
     auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {

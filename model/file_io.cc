@@ -6,8 +6,6 @@
 
 namespace shmcheck::model {
 
-std::uint64_t largest_file(const Facts& f);
-
 namespace {
 
 constexpr int kEBADF = 9, kEFAULT = 14, kEINVAL = 22, kEFBIG = 27;
@@ -47,10 +45,20 @@ std::uint64_t readable_bytes(const World& w, const Transfer& t) {
   return t.offset >= size ? 0 : std::min(t.length, size - t.offset);
 }
 
+// A write that begins behind the end shows the slack between; one that begins before it covers what it shows.
+void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {
+  std::uint64_t& size = w.inodes[t.file->inode].size;
+  if (length == 0 || t.offset + length <= size) return;
+  if (t.offset > size)
+    extend(w, s, t.file->inode, t.offset + length);
+  else
+    size = t.offset + length;
+}
+
 void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes, std::uint64_t length) {
   if (length == 0) return;
   object_changes(w, s, t.file->inode, t.offset, length);
-  if (t.offset + length > w.inodes[t.file->inode].size) extend(w, s, t.file->inode, t.offset + length);
+  grow(w, s, t, length);
   w.write_object(t.file->inode, t.offset, bytes, length);
 }
 
@@ -62,14 +70,21 @@ bool onto_itself(const Transfer& t, std::uint64_t count, const Access& a, std::u
 
 // A transfer stops at the first page that cannot be accessed. Exact: all before it is transferred.
 // Returns the bytes transferred, or nothing if the op is over.
-std::optional<std::uint64_t> transferred(Step& s, std::uint64_t wanted, std::uint64_t prefix) {
+std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::uint64_t wanted,
+                                         std::uint64_t prefix) {
   prefix = std::min(prefix, wanted);
+  // Linux does not copy from or to the page at address 0, even where something is mapped there.
+  bool page_zero = address < s.facts.page_size;
+  if (page_zero) s.may(kEFAULT, Freedom::page_zero);
   if (wanted > 0 && prefix == 0)
     s.must(kEFAULT, C::access_syscall_efault);
   else if (prefix < wanted && !s.exact())
     s.may(kEFAULT, Freedom::partial_transfer);
   C clause = prefix < wanted ? C::access_syscall_short : C::none;
-  if (s.failed(clause)) return std::nullopt;
+  if (s.failed(clause)) {
+    if (page_zero && prefix > 0) s.lose_quietly();
+    return std::nullopt;
+  }
   if (prefix == wanted || s.exact()) {
     std::uint64_t count = s.returns(prefix, clause);
     // What was said to be transferred is what the world goes on with.
@@ -131,7 +146,7 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, false, outside_user_space(w, address, w.value(s.op.len)));
   std::uint64_t wanted = s.must_fail() ? 0 : readable_bytes(w, t);
   std::uint64_t prefix = s.must_fail() ? 0 : accessible_prefix(w, p, address, wanted, true);
-  std::optional<std::uint64_t> count = transferred(s, wanted, prefix);
+  std::optional<std::uint64_t> count = transferred(s, address, wanted, prefix);
   if (!count) return;
   std::uint32_t source = t.file->inode;
   std::vector<std::uint8_t> bytes(*count);
@@ -208,10 +223,10 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     object_changes(w, s, t.file->inode, w.inodes[t.file->inode].size, 0);
     extend(w, s, t.file->inode, t.offset);
   }
-  std::optional<std::uint64_t> count = transferred(s, wanted, prefix);
+  std::optional<std::uint64_t> count = transferred(s, address, wanted, prefix);
   if (!count) return;
   Inode& file = w.inodes[t.file->inode];
-  if (*count > 0 && t.offset + *count > file.size) extend(w, s, t.file->inode, t.offset + *count);
+  grow(w, s, t, *count);
   std::vector<std::uint8_t> bytes;
   bool uncertain = false;
   for_pieces(w, p, address, *count, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {

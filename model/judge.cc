@@ -72,6 +72,7 @@ bool Judge::State::advance(World& world, const program::Step& step, std::vector<
   Step s(step.op, facts, profile, step.outcome, report, -1);
   dispatch(world, s);
   if (s.choices_wanted() == 0) {
+    if (!report.diverged && report.lost) lost = true;
     if (!report.diverged) next.push_back(std::move(world));
     return !report.diverged;
   }
@@ -84,6 +85,7 @@ bool Judge::State::advance(World& world, const program::Step& step, std::vector<
     dispatch(alternative, taken);
     if (choice == 0) first = report;
     if (report.diverged) continue;
+    if (report.lost) lost = true;
     first = report;
     any = true;
     next.push_back(std::move(alternative));

@@ -4,11 +4,11 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kENOMEM = 12, kEACCES = 13, kEFAULT = 14, kEINVAL = 22;
+constexpr int kEFBIG = 27, kENOMEM = 12, kEACCES = 13, kEFAULT = 14, kEINVAL = 22;
 using program::Advice;
 
 // Why an advice cannot be given to this vma; 0 if it can.
-int refusal(const World& w, const Vma& v, Advice advice) {
+int refusal(const World& w, const Vma& v, std::uint64_t high, Advice advice) {
   bool private_anonymous = !v.shared && v.inode < 0;
   switch (advice) {
     case Advice::free:
@@ -19,7 +19,9 @@ int refusal(const World& w, const Vma& v, Advice advice) {
       // Since 6.7 a mapping counts that may become writable; before, one that is.
       bool may =
           w.facts().release >= program::release(6, 7) ? v.may_write : (v.prot & program::kProtWrite) != 0;
-      return v.shared && v.writable_file && may ? 0 : kEACCES;
+      if (!v.shared || !v.writable_file || !may) return kEACCES;
+      // Punching is refused behind what the file system could hold.
+      return v.object_offset(std::min(v.high, high) - 1, w.page()) >= largest_file(w.facts()) ? kEFBIG : 0;
     }
     default:
       return 0;
@@ -115,7 +117,7 @@ Walk walk(World& w, Process& p, std::uint64_t low, std::uint64_t high, Advice ad
       break;
     }
     if (vmas[i].low > at) result.hole = true;
-    if (int error = refusal(w, vmas[i], advice)) {
+    if (int error = refusal(w, vmas[i], high, advice)) {
       result.error = error;
       result.end = std::max(at, vmas[i].low);
       break;
@@ -165,6 +167,15 @@ void populate_errors(World& w, Process& p, Step& s, std::uint64_t low, std::uint
   for (int other : {kENOMEM, kEINVAL, kEFAULT}) s.may(other, Freedom::which_error);
 }
 
+// Populating for write copies private pages one by one until it meets a page that it cannot have.
+void copy_up_to_bad_page(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
+  for (std::uint64_t at = low; at < high; at += w.page()) {
+    Access a = w.access(p, at, true);
+    if (a.kind != Access::Kind::byte) return;
+    if (!a.vma->shared) w.copy_on_write(*a.vma, a.offset);
+  }
+}
+
 }  // namespace
 
 void rule_madvise(World& w, Process& p, Step& s) {
@@ -180,7 +191,8 @@ void rule_madvise(World& w, Process& p, Step& s) {
   if (advice == Advice::populate_read || advice == Advice::populate_write) {
     populate_errors(w, p, s, low, low + pages, advice == Advice::populate_write);
     if (s.failed(C::madvise_populate_read)) {
-      // Pages before the bad one are private copies already, with the bytes they had.
+      if (advice == Advice::populate_write && s.profile >= Profile::defacto)
+        copy_up_to_bad_page(w, p, low, low + pages);
       return;
     }
     advise(w, p, s, low, low + pages, advice);

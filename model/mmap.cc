@@ -79,7 +79,7 @@ void file_errors(World& w, Step& s, const Request& r, const Op& op) {
   bool no_dax = w.facts().fs == program::FileSystem::tmpfs;
   if (r.validate && (op.flags & kUnknown))
     s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
-  else if (r.validate && (op.flags & kSync))
+  else if (r.validate && (op.flags & kSync) && no_dax)
     s.must(kEOPNOTSUPP, C::mmap_type_map_sync_needs_dax);
   else if (r.validate && (op.flags & kNoReplace)) {
     // MAP_FIXED_NOREPLACE is missing from the flags that Linux knows for MAP_SHARED_VALIDATE; no document
@@ -94,8 +94,10 @@ void file_errors(World& w, Step& s, const Request& r, const Op& op) {
   }
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
   // The file system's own refusal comes last.
-  if ((op.flags & kSync) && !r.validate && !no_dax) {
-    if (s.exact() && w.facts().fs == program::FileSystem::ext4)
+  if ((op.flags & kSync) && !no_dax) {
+    if (r.validate)
+      s.must(kEOPNOTSUPP, C::mmap_type_map_sync_needs_dax);
+    else if (s.exact() && w.facts().fs == program::FileSystem::ext4)
       s.must(kEOPNOTSUPP, C::mmap_type_map_sync_legacy);
     else
       s.may(kEOPNOTSUPP, Freedom::documented_alternative);
@@ -118,6 +120,12 @@ void errors(World& w, Process& p, Step& s, const Request& r) {
     file_errors(w, s, r, op);
   }
   if (r.validate && !r.anonymous && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
+}
+
+// Whether the only thing wrong is that the file system does not support MAP_SYNC.
+bool refused_late(const World& w, const Step& s, const Request& r) {
+  bool sync = r.file && (s.op.flags & program::map::kSync) != 0;
+  return sync && w.facts().fs != program::FileSystem::tmpfs && s.first_error() == kEOPNOTSUPP;
 }
 
 // The start that was given or chosen, checked against what is mapped.
@@ -165,7 +173,20 @@ void rule_mmap(World& w, Process& p, Step& s) {
   if (s.must_fail() && r.fixed && !r.noreplace && !s.exact() && r.pages != 0 && r.pages <= w.facts().top) {
     s.applies(C::prec_mmap_failed_fixed);
   }
-  if (s.failed(r.anonymous ? C::mmap_anon_fd_ignored : C::mmap_create_len_beyond_eof)) return;
+  // The file system refuses after the old mappings have gone; every other check comes before.
+  bool late = r.fixed && !r.noreplace && refused_late(w, s, r);
+  bool gone = late;
+  if (late && !s.exact()) {
+    int pick = s.choose(2, Freedom::fixed_failure);
+    if (pick < 0) return;
+    gone = pick == 0;
+  }
+  if (s.failed(r.anonymous ? C::mmap_anon_fd_ignored : C::mmap_create_len_beyond_eof)) {
+    if (gone && !s.running() && s.seen().kind == OutcomeKind::error) {
+      w.unmap(index_of(w, p), r.address, r.address + r.pages, s.when);
+    }
+    return;
+  }
   std::uint64_t low = placed(w, p, s, r);
   if (!s.running() && s.report().diverged) {
     w.mapping_names[s.op.result] = low;

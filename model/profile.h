@@ -29,6 +29,7 @@ enum class Freedom : std::uint8_t {
   slack_extended,          // slack that was stored to, then taken into the file: zero or stale
   private_follows_file,    // an untouched page of a private mapping shows the old or the new file
   straddling_store,        // the part before a page edge of a store that faulted may be written
+  page_zero,               // whether the kernel uses memory that is mapped at address 0
   non_canonical,           // an address outside every address space is refused without saying where
   straddling_address,      // which of two inaccessible pages a straddling access reports
   empty_write_extends,     // a write that copied nothing may have moved the end of the file up to its offset

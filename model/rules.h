@@ -56,6 +56,8 @@ bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want
 bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
 bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred);
 
+// The largest size that a file of the program's directory can have.
+std::uint64_t largest_file(const Facts& f);
 // What extending a file shows of the slack of its former last page, on this file system.
 void extend(World& w, Step& s, std::uint32_t inode, std::uint64_t size);
 // Marks bytes of a shared object as undetermined slack where the file system may zero them by itself.

@@ -25,6 +25,7 @@ std::string_view to_string(Freedom freedom) {
                                         "slack-extended",
                                         "private-follows-file",
                                         "straddling-store",
+                                        "page-zero",
                                         "non-canonical",
                                         "straddling-address",
                                         "empty-write-extends",

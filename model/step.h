@@ -69,6 +69,8 @@ class Step {
   }
   void may(int error, Freedom freedom) { add({error, 0, C::none, freedom, false}); }
   bool must_fail() const;
+  // The error of the first condition stated, or 0.
+  int first_error() const { return count_ > 0 ? failures_[0].error : 0; }
   // Decides between failure and success. True: the op is over, nothing has changed.
   bool failed(C success);
 
