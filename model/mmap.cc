@@ -124,8 +124,10 @@ void errors(World& w, Process& p, Step& s, const Request& r) {
 
 // Whether the only thing wrong is that the file system does not support MAP_SYNC.
 bool refused_late(const World& w, const Step& s, const Request& r) {
-  bool sync = r.file && (s.op.flags & program::map::kSync) != 0;
-  return sync && w.facts().fs != program::FileSystem::tmpfs && s.first_error() == kEOPNOTSUPP;
+  using namespace program::map;
+  bool sync = r.file && (s.op.flags & kSync) != 0;
+  bool unknown = r.validate && (s.op.flags & (kUnknown | kNoReplace)) != 0;
+  return sync && !unknown && w.facts().fs != program::FileSystem::tmpfs && s.first_error() == kEOPNOTSUPP;
 }
 
 // The start that was given or chosen, checked against what is mapped.
