@@ -114,6 +114,8 @@ void contents_by_kernel(Words& words, std::uint64_t address, std::uint64_t lengt
     long n = sys(SYS_write, kPipeWrite, address, length);
     if (n > 0) n = sys(SYS_read, kPipeRead, bounce.data(), n);
     if (n <= 0) {
+      // Before 6.2 a write that copied nothing leaves an empty buffer in the pipe; sixteen of them fill it.
+      sys(SYS_read, kPipeRead, bounce.data(), bounce.size());
       words.push_run({program::RunKind::error, static_cast<std::uint8_t>(-n), 0, length});
       return;
     }

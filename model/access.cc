@@ -7,7 +7,7 @@ namespace shmcheck::model {
 namespace {
 
 constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11;
-constexpr std::uint8_t kMapErr = 1, kAccErr = 2, kAdrErr = 2, kSiKernel = 128;
+constexpr std::uint8_t kMapErr = 1, kAccErr = 2, kAdrErr = 2;
 
 struct FaultSignal {
   std::uint8_t signal, code;
@@ -77,7 +77,8 @@ Reach reach(World& w, Process& p, std::uint64_t address, std::uint64_t size, boo
   return r;
 }
 
-// An address that the processor itself refuses: no page fault is taken, so that no address is known.
+// An address that the processor itself refuses: no page fault is taken, so that neither code nor address are
+// known (x86-64: SI_KERNEL at 0; User-Mode Linux: those of the fault before).
 bool non_canonical(const World& w, std::uint64_t address) {
   return address >= w.facts().top && address < ~w.facts().top + 1;
 }
@@ -98,7 +99,7 @@ void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t ad
   FaultSignal f = signal_of(bad, write);
   if (r.edge != 0) s.applies(C::eof_straddling_access);
   if (!s.running() && non_canonical(w, address + size - 1) && s.seen().kind == OutcomeKind::signal &&
-      s.seen().signal == kSIGSEGV && s.seen().code == kSiKernel) {
+      s.seen().signal == kSIGSEGV) {
     s.uses(Freedom::non_canonical);
     return;
   }

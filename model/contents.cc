@@ -18,7 +18,7 @@ std::string describe(const program::Run& run) {
 
 namespace {
 
-constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11, kEFAULT = 14, kSiKernel = 128;
+constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11, kEFAULT = 14;
 
 program::Run fault_run(const Access& a, bool by_kernel, std::uint64_t length) {
   if (by_kernel) return {program::RunKind::error, kEFAULT, 0, length};
@@ -61,9 +61,9 @@ void make(World& w, Process& p, Step& s, std::uint64_t address, std::uint64_t le
 bool match_fault(Step& s, RunReader& in, const Access& a, bool by_kernel, bool refused_by_processor,
                  std::uint64_t length, std::uint64_t place) {
   program::Run expected = fault_run(a, by_kernel, length);
-  if (refused_by_processor && in.current().code == kSiKernel) {
+  if (refused_by_processor && in.current().code != expected.code) {
     s.uses(Freedom::non_canonical);
-    expected.code = kSiKernel;
+    expected.code = in.current().code;
   }
   while (length > 0) {
     const program::Run& seen = in.current();
