@@ -118,7 +118,7 @@ class Campaign {
   // show it every time.
   bool known(const Suspect& s) {
     CampaignFinding* same = find(s.kind, s.clause, s.op);
-    if (!same && s.kind == Kind::divergence) {
+    if (!same && s.kind != Kind::lost) {
       same = find(Kind::flake, s.clause, s.op);
       if (same && same->repeats < kFlakesExamined) return false;
     }
@@ -171,7 +171,8 @@ class Campaign {
       if (ran && shows_again(s, *ran)) ++again;
     }
     if (again < options_.confirmations) {
-      if (s.kind == Kind::divergence) f.kind = Kind::flake;
+      // A target that died once died; anything else has to come again.
+      if (s.kind != Kind::lost) f.kind = Kind::flake;
       return f;
     }
     shrink_finding(s, f);

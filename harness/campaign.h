@@ -17,7 +17,7 @@ namespace shmcheck::harness {
 struct CampaignFinding {
   enum class Kind : std::uint8_t {
     divergence,  // judged wrong whenever it is run
-    flake,       // judged wrong once, right when run again
+    flake,       // seen once, and not each time when run again
     timeout,     // the program did not finish, again and again
     lost,        // the target died or hung
     refused,     // the target could not run it
