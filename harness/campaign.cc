@@ -44,15 +44,15 @@ class Campaign {
 
  private:
   struct Flight {
-    std::uint64_t index;
+    std::uint64_t index = 0;
     Program program;
   };
   // A program whose answer needs a closer look, once nothing is in flight any more.
   struct Suspect {
     Flight flight;
-    Kind kind;
-    clauses::Clause clause;
-    program::OpCode op;
+    Kind kind = Kind::divergence;
+    clauses::Clause clause = clauses::Clause::none;
+    program::OpCode op = program::OpCode::end;
     Trace trace;
     model::Finding finding;
     std::string sentence;
@@ -141,11 +141,21 @@ class Campaign {
     if (!known(s)) report(examine(std::move(s)));
   }
 
-  // Runs a program alone. Nothing if the runner cannot.
-  std::optional<ProgramRun> run_alone(const Program& program) {
+  // Runs a program alone. Nothing if the runner cannot. A target that is lost over a divergence is a finding
+  // of its own, examined later.
+  std::optional<ProgramRun> run_alone(const Suspect& s, const Program& program) {
     runner_.submit(program);
     std::optional<ProgramRun> ran = runner_.next();
-    if (!ran) result_.stopped = runner_.why(), stop_ = true;
+    if (!ran) {
+      result_.stopped = runner_.why(), stop_ = true;
+    } else if (ran->end == ProgramRun::End::lost && s.kind != Kind::lost) {
+      Suspect lost;
+      lost.flight = {s.flight.index, program};
+      lost.kind = Kind::lost;
+      lost.trace = ran->trace;
+      lost.sentence = ran->sentence;
+      if (!known(lost)) waiting_.push_back(std::move(lost));
+    }
     return ran;
   }
 
@@ -161,13 +171,13 @@ class Campaign {
     f.index = s.flight.index;
     f.clause = s.clause;
     f.op = s.op;
-    f.found = f.program = std::move(s.flight.program);
+    f.found = f.program = s.flight.program;
     f.trace = std::move(s.trace);
     f.finding = s.finding;
     f.sentence = s.sentence;
     unsigned again = 0;
     for (unsigned i = 0; i < options_.confirmations && !stop_; ++i) {
-      std::optional<ProgramRun> ran = run_alone(f.found);
+      std::optional<ProgramRun> ran = run_alone(s, f.found);
       if (ran && shows_again(s, *ran)) ++again;
     }
     if (again < options_.confirmations) {
@@ -182,7 +192,7 @@ class Campaign {
   void shrink_finding(const Suspect& s, CampaignFinding& f) {
     auto still = [&](const Program& candidate) {
       if (stop_ || options_.interrupted()) return false;
-      std::optional<ProgramRun> ran = run_alone(candidate);
+      std::optional<ProgramRun> ran = run_alone(s, candidate);
       return ran && shows_again(s, *ran);
     };
     ShrinkBudget budget = options_.shrink;
@@ -194,7 +204,7 @@ class Campaign {
     f.program = std::move(shrunk.program);
     f.shrink_runs = shrunk.runs;
     if (stop_) return;
-    std::optional<ProgramRun> ran = run_alone(f.program);
+    std::optional<ProgramRun> ran = run_alone(s, f.program);
     if (!ran) return;
     f.sentence = ran->sentence;
     f.trace = std::move(ran->trace);

@@ -169,6 +169,20 @@ TEST(Campaign, ShrinksWhatKillsTheTarget) {
   EXPECT_LE(result.findings[0].shrink_runs, 40U);
 }
 
+TEST(Campaign, ReportsATargetLostWhileADivergenceIsShrunk) {
+  Bent runner(some_fault());
+  runner.bend = [](const Program& program, ProgramRun& run) {
+    if (program.ops.size() != 2 || program.ops[1].code != OpCode::shmget) return;
+    run.end = ProgramRun::End::lost;
+    run.trace.steps.clear();
+    run.sentence = "killed by signal 11";
+  };
+  CampaignResult result = run_campaign(options(2000), runner);
+  std::set<Kind> kinds;
+  for (const CampaignFinding& f : result.findings) kinds.insert(f.kind);
+  EXPECT_THAT(kinds, ElementsAre(Kind::divergence, Kind::lost));
+}
+
 TEST(Campaign, CountsATimeoutOnlyIfItRepeats) {
   Bent runner;
   std::uint64_t runs = 0;
