@@ -72,6 +72,7 @@ Driver::Driver(const std::vector<std::string>& argv, bool expect_hello) {
   posix_spawn_file_actions_adddup2(&actions, up[1], kOut);
   std::vector<std::string> words = argv;
   std::vector<char*> pointers;
+  pointers.reserve(words.size() + 1);
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   int wrong = posix_spawn(&pid_, pointers[0], &actions, nullptr, pointers.data(), environ);

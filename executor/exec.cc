@@ -123,7 +123,7 @@ bool run_command(Channel& channel, std::uint32_t sequence, std::span<const std::
   }
   auto limit = program::get_little<std::uint32_t>(payload.data());
   std::uint64_t deadline = limit == 0 ? UINT64_MAX : now_ms() + limit;
-  int pipe[2];
+  int pipe[2] = {};
   long result = sys(SYS_pipe2, pipe, O_CLOEXEC | O_NONBLOCK);
   mask_child_signal(SIG_BLOCK);
   command_death = {};

@@ -18,7 +18,7 @@ constexpr long kAccess[] = {O_RDONLY, O_RDWR, O_WRONLY};
 
 // `maps` tells files apart by device and inode.
 void remember_identity(int fd, std::uint8_t path) {
-  struct stat st;
+  struct stat st = {};
   if (failed(sys(SYS_fstat, fd, &st))) return;
   // An inode number can come back for another file once the first is gone: the newest owner counts.
   std::uint32_t at = 0;
@@ -99,7 +99,7 @@ void perform_pwrite_from(Call& call) {
 }
 
 void perform_fstat(Call& call) {
-  struct stat st;
+  struct stat st = {};
   long result = sys(SYS_fstat, descriptor(call.op.object), &st);
   settle(call, result);
   if (failed(result)) return;

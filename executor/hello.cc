@@ -42,7 +42,7 @@ std::string_view yes_no(bool b) {
 std::uint64_t read_number(const char* path, std::uint64_t fallback) {
   long fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
   if (failed(fd)) return fallback;
-  char text[32];
+  char text[32] = {};
   long n = sys(SYS_read, fd, text, sizeof text);
   sys(SYS_close, fd);
   std::uint64_t v = 0;
@@ -102,7 +102,7 @@ void put_own() {
 
 // The words of program::to_text(Facts).
 void put_facts(const Place& place) {
-  utsname name;
+  utsname name = {};
   sys(SYS_uname, &name);
   payload << "facts protocol=" << static_cast<int>(program::kProtocol) << " kernel=";
   put_lower(name.sysname);

@@ -84,7 +84,7 @@ long open_place(std::string_view parent, bool keep, Place& place) {
   if (failed(result)) return result;
   place.directory = static_cast<int>(result);
   if (existed) remove_leftovers(place.directory);
-  struct statfs fs;
+  struct statfs fs = {};
   result = sys(SYS_fstatfs, place.directory, &fs);
   place.type = static_cast<std::uint64_t>(fs.f_type);
   place.block = static_cast<std::uint64_t>(fs.f_bsize);

@@ -130,7 +130,7 @@ long enter_namespaces(const Options& options) {
   } else {
     say_absent("namespaces", "--no-namespaces");
   }
-  int alive[2];  // its write end lives as long as the guardian
+  int alive[2] = {};  // its write end lives as long as the guardian
   long result = sys(SYS_pipe2, alive, O_CLOEXEC);
   if (failed(result)) return result;
   block_child_signal(SIG_BLOCK);

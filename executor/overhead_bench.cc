@@ -84,6 +84,7 @@ void run_executor(Driver& driver, const program::Program& program) {
 Cost median(const std::vector<Cost>& all) {
   auto of = [&all](double Cost::*member) {
     std::vector<double> v;
+    v.reserve(all.size());
     for (const Cost& cost : all) v.push_back(cost.*member);
     std::nth_element(v.begin(), v.begin() + static_cast<std::ptrdiff_t>(v.size() / 2), v.end());
     return v[v.size() / 2];
@@ -121,6 +122,9 @@ int compare(int rounds) {
 }  // namespace
 }  // namespace shmcheck::executor
 
-int main(int argc, char** argv) {
-  return shmcheck::executor::compare(argc > 1 ? std::atoi(argv[1]) : 15);
+int main(int argc, char** argv) try {
+  return shmcheck::executor::compare(argc > 1 ? std::stoi(argv[1]) : 15);
+} catch (const std::exception& wrong) {
+  std::fputs(wrong.what(), stderr);
+  return 1;
 }

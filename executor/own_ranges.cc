@@ -11,7 +11,7 @@
 #include "executor/hello.h"
 #include "executor/maps.h"
 
-extern "C" char __executable_start, _end;
+extern "C" char __executable_start, _end;  // NOLINT(bugprone-reserved-identifier): the linker's
 
 namespace shmcheck::executor {
 namespace {

@@ -6,7 +6,7 @@ namespace shmcheck::executor {
 
 std::uint64_t segments_in_namespace() {
   if (!target.private_ipc) return ~std::uint64_t{0};
-  shm_info info;
+  shm_info info = {};
   long result = sys(SYS_shmctl, 0, SHM_INFO, &info);
   return failed(result) ? ~std::uint64_t{0} : static_cast<std::uint64_t>(info.used_ids);
 }

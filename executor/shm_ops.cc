@@ -56,7 +56,7 @@ std::size_t segment_words(const shmid_ds& ds, std::span<std::uint64_t, program::
 }
 
 std::uint64_t segment_bytes(const Op& op) {
-  shmid_ds ds;
+  shmid_ds ds = {};
   return failed(stat_segment(segment_id(op.object), ds)) ? 0 : ds.shm_segsz;
 }
 

@@ -218,7 +218,7 @@ long prepare_supervisor(const Options& options) {
   setrlimit(RLIMIT_CORE, &none);
   prefer_for_oom();
   sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
-  int ends[2];
+  int ends[2] = {};
   long result = prepare_forks(options.clone_parent);
   if (!failed(result)) result = sys(SYS_pipe2, ends, O_NONBLOCK);
   if (!failed(result)) result = sys(SYS_dup3, ends[0], kPipeRead, 0);

@@ -53,7 +53,7 @@ constexpr bool failed(long result) {
 
 // The monotonic clock.
 inline std::uint64_t now_ms() {
-  timespec now;
+  timespec now = {};
   sys(SYS_clock_gettime, CLOCK_MONOTONIC, &now);
   return static_cast<std::uint64_t>(now.tv_sec) * 1000 + static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000;
 }

@@ -12,7 +12,7 @@ class Text {
  public:
   Text& operator<<(std::string_view s) {
     std::size_t n = s.size() < kRoom - 1 - used_ ? s.size() : kRoom - 1 - used_;
-    std::memcpy(room_ + used_, s.data(), n);
+    s.copy(room_ + used_, n);
     used_ += n;
     room_[used_] = '\0';
     return *this;

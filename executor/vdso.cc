@@ -91,7 +91,7 @@ void prepare_vdso() {
 }
 
 std::int64_t clock_seconds() {
-  timespec now;
+  timespec now = {};
   if (vdso_clock == nullptr || vdso_clock(CLOCK_REALTIME_COARSE, &now) != 0) {
     sys(SYS_clock_gettime, CLOCK_REALTIME_COARSE, &now);
   }
