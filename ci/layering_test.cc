@@ -31,6 +31,7 @@ const std::map<string, std::vector<string>> kMayInclude = {
     {"harness", {"clauses", "program", "model", "executor"}},
     {"props", {"harness", "clauses", "program", "model", "executor"}},
     {"fuzz", {"harness", "clauses", "program", "model", "executor"}},
+    {"corpus", {"clauses", "program", "model"}},
     {"bench", {"harness", "clauses", "program", "model", "executor"}},
 };
 
