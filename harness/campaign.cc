@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <utility>
 
 namespace shmcheck::harness {
 namespace {
@@ -36,8 +37,10 @@ class Campaign {
         submit(index++);
       }
       if (flying_.empty() || !receive()) break;
-      while (!waiting_.empty() && !over()) examine_next();
+      // The last answers of a run are looked into as well, after its end.
+      while (!waiting_.empty() && !stop_) examine_next();
     }
+    if (!options_.first || result_.findings.empty()) report_unexamined();
     options_.progress(result_.programs, result_.stats);
     return std::move(result_);
   }
@@ -91,7 +94,11 @@ class Campaign {
     if (!verdict.unjudged_reason.empty() && result_.unjudged++ == 0) {
       result_.unjudged_reason = verdict.unjudged_reason;
     }
-    if (const model::Finding* first = verdict.first()) {
+    const model::Finding* first = verdict.first();
+    // No document says how long an operation may take: that it was given up is no divergence.
+    const bool given_up =
+        first != nullptr && ran.trace.steps[first->step].outcome.kind == program::OutcomeKind::timeout;
+    if (first != nullptr && !given_up) {
       program::OpCode op = ran.trace.steps[first->step].op.code;
       suspect({std::move(flight), Kind::divergence, first->clause, op, std::move(ran.trace), *first, {}});
     } else if (ran.end != ProgramRun::End::complete) {
@@ -130,6 +137,14 @@ class Campaign {
     auto same = [&](const CampaignFinding& f) { return f.kind == kind && f.clause == clause && f.op == op; };
     auto at = std::find_if(result_.findings.begin(), result_.findings.end(), same);
     return at == result_.findings.end() ? nullptr : &*at;
+  }
+
+  // A run that was interrupted, or has lost its target for good, still tells what it saw.
+  void report_unexamined() {
+    stop_ = true;
+    for (Suspect& s : std::exchange(waiting_, {})) {
+      if (find(s.kind, s.clause, s.op) == nullptr) report(examine(std::move(s)));
+    }
   }
 
   void examine_next() {
@@ -175,12 +190,18 @@ class Campaign {
     f.trace = std::move(s.trace);
     f.finding = s.finding;
     f.sentence = s.sentence;
-    unsigned again = 0;
+    unsigned again = 0, runs = 0;
     for (unsigned i = 0; i < options_.confirmations && !stop_; ++i) {
       std::optional<ProgramRun> ran = run_alone(s, f.found);
-      if (ran && shows_again(s, *ran)) ++again;
+      if (!ran) break;
+      ++runs;
+      if (shows_again(s, *ran)) ++again;
     }
-    if (again < options_.confirmations) {
+    if (again == runs && runs < options_.confirmations) {
+      f.sentence = "not confirmed: the run ended before it could be seen again";
+      return f;
+    }
+    if (again < runs) {
       // A target that died once died; anything else has to come again.
       if (s.kind != Kind::lost) f.kind = Kind::flake;
       return f;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -40,6 +41,8 @@ std::string assemble(const program::Frame& frame, const program::Program& progra
 
 ChannelSession::ChannelSession(TargetSpec spec, SessionOptions options)
     : spec_(std::move(spec)), options_(std::move(options)) {
+  // A target that dies closes the pipe that it reads from; that must not end this process, whoever uses us.
+  ::signal(SIGPIPE, SIG_IGN);
   if (options_.hello_limit.count() == 0) options_.hello_limit = hello_limit(spec_.kind);
 }
 
@@ -93,12 +96,6 @@ std::string ChannelSession::take_hello(const program::Frame& frame) {
   program::Hello hello;
   std::string sentence = program::decode_hello(frame.payload, hello);
   if (!sentence.empty()) return fmt::format("the executor's hello cannot be understood: {}", sentence);
-  if (hello.protocol != program::kProtocol) {
-    return fmt::format(
-        "the executor speaks version {} of the protocol, and this command version {}: use the "
-        "executor that was built with it",
-        hello.protocol, program::kProtocol);
-  }
   facts_.clear();
   for (const std::string& line : hello.facts) {
     program::Facts facts;
@@ -283,7 +280,16 @@ std::optional<Answer> ChannelSession::next(Deadline deadline) {
     }
     const bool ours = frame.sequence == outstanding_.front().sequence;
     const bool result = frame.type == program::FrameType::result || frame.type == program::FrameType::error;
-    if (ours && result) return make_answer(frame);
+    if (ours && result) {
+      Answer answer = make_answer(frame);
+      // A kernel that has found itself broken is started again: what it does from here on says nothing.
+      if (!console_.alarm().empty()) {
+        lose("the target's kernel raised an alarm: " + console_.alarm());
+        answer.end = Answer::End::lost;
+        answer.sentence = lost_;
+      }
+      return answer;
+    }
     if (frame.type == program::FrameType::error) {
       lose(fmt::format("the executor gave up: {}", std::string(frame.payload.begin(), frame.payload.end())));
     } else {
@@ -299,6 +305,9 @@ Session::Executed ChannelSession::run_conformance(const std::vector<std::string>
   using End = Executed::End;
   if (link_.conformance.empty()) return {End::unavailable, 0, "the conformance binary is not on this target"};
   std::vector<std::string> argv = {link_.conformance};
+  const bool ext4 = std::any_of(facts_.begin(), facts_.end(),
+                                [](const program::Facts& f) { return f.fs == program::FileSystem::ext4; });
+  if (ext4 && !link_.ext4_directory.empty()) argv.push_back("--dir-ext4=" + link_.ext4_directory);
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   const std::uint32_t sequence = next_sequence_++;
   const auto limit = static_cast<std::uint32_t>(std::max<milliseconds::rep>(1, deadline.left().count()));

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -69,9 +70,19 @@ void place_descriptors(const Launch& launch, int& trouble) {
   }
 }
 
+// What the runner has open is none of the target's business.
+void leave_descriptors(const Launch& launch) {
+  constexpr int kFirst = 3, kLast = 1 << 20;
+  if (::syscall(SYS_close_range, kFirst, kLast, CLOSE_RANGE_CLOEXEC) != 0) {
+    for (int fd = kFirst; fd < 4096; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);  // before Linux 5.11
+  }
+  for (const Launch::Pass& pass : launch.descriptors) ::fcntl(pass.to, F_SETFD, 0);
+}
+
 [[noreturn]] void execute(const Launch& launch, int trouble) {
   default_signals();
   place_descriptors(launch, trouble);
+  leave_descriptors(launch);
   if (launch.core >= 0) {
     cpu_set_t one;
     CPU_ZERO(&one);
@@ -148,9 +159,6 @@ void put_file(const std::string& path, std::span<const std::uint8_t> content, in
 [[noreturn]] void plain_child(const Launch& launch, int trouble, int end) {
   die_with_runner(end);
   ::setsid();
-  // The write end is inherited over the exec, so that the runner sees it close when the process is gone.
-  const int kept = ::fcntl(end, F_DUPFD, kFirstSafe + 100);
-  if (kept < 0) give_up(trouble, "cannot duplicate a descriptor");
   execute(launch, trouble);
 }
 

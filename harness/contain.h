@@ -16,8 +16,8 @@ struct Started {
 };
 
 // The child writes a sentence to `trouble` if it fails before it has executed its image; executing closes it.
-// `end` stays open as long as the process (or the init above it) lives; a contained process's init writes the
-// wait status to it.
+// The runner holds the other end of `end`: the child dies if it is gone. A contained process's init writes
+// the wait status to it, and keeps it open as long as it lives.
 Started start_child(const Launch& launch, int trouble, int end);
 
 }  // namespace shmcheck::harness

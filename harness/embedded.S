@@ -7,7 +7,7 @@
     .globl shmcheck_embedded_\name
     .globl shmcheck_embedded_\name\()_end
 shmcheck_embedded_\name:
-    .incbin \path
+    .incbin "\path"
 shmcheck_embedded_\name\()_end:
     .byte 0
 .endm
@@ -16,5 +16,6 @@ shmcheck_embedded_\name\()_end:
     embed conformance, EMBED_CONFORMANCE
     embed initramfs, EMBED_INITRAMFS
     embed corpus, EMBED_CORPUS
+    embed expectations, EMBED_EXPECTATIONS
 
     .section .note.GNU-stack, "", %progbits

@@ -7,6 +7,7 @@ extern "C" {
 extern const std::uint8_t shmcheck_embedded_executor[], shmcheck_embedded_executor_end[];
 extern const std::uint8_t shmcheck_embedded_conformance[], shmcheck_embedded_conformance_end[];
 extern const std::uint8_t shmcheck_embedded_initramfs[], shmcheck_embedded_initramfs_end[];
+extern const std::uint8_t shmcheck_embedded_expectations[], shmcheck_embedded_expectations_end[];
 extern const std::uint8_t shmcheck_embedded_corpus[], shmcheck_embedded_corpus_end[];
 }
 
@@ -64,14 +65,18 @@ std::span<const std::uint8_t> embedded_initramfs() {
   return {shmcheck_embedded_initramfs, shmcheck_embedded_initramfs_end};
 }
 
+std::vector<ArchiveFile> embedded_expectations() {
+  return read_cpio({shmcheck_embedded_expectations, shmcheck_embedded_expectations_end});
+}
+
 std::vector<CorpusFile> embedded_corpus() {
-  constexpr std::string_view kEnding = ".prog";
+  constexpr std::string_view kRoom = "corpus/", kEnding = ".prog";
   std::vector<CorpusFile> corpus;
   for (const ArchiveFile& file : read_cpio({shmcheck_embedded_corpus, shmcheck_embedded_corpus_end})) {
     std::string_view name = file.name;
-    if (!name.ends_with(kEnding)) continue;
+    if (!name.starts_with(kRoom) || !name.ends_with(kEnding)) continue;
+    name.remove_prefix(kRoom.size());
     name.remove_suffix(kEnding.size());
-    if (name.starts_with("./")) name.remove_prefix(2);
     corpus.push_back({name, as_text(file.content)});
   }
   std::sort(corpus.begin(), corpus.end(), [](const auto& a, const auto& b) { return a.name < b.name; });

@@ -20,11 +20,14 @@ struct CorpusFile {
 // In the order of their names.
 std::vector<CorpusFile> embedded_corpus();
 
-// The regular files of an archive in cpio's `newc` form. Public for tests.
 struct ArchiveFile {
   std::string_view name;
   std::span<const std::uint8_t> content;
 };
+// The files of ci/expectations.
+std::vector<ArchiveFile> embedded_expectations();
+
+// The regular files of an archive in cpio's `newc` form, as far as it is whole. Public for tests.
 std::vector<ArchiveFile> read_cpio(std::span<const std::uint8_t> archive);
 
 }  // namespace shmcheck::harness

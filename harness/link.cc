@@ -69,16 +69,22 @@ std::string start_kernel(const TargetSpec&, int, Link& link) {
   if (sentence.empty()) sentence = make_memory_file("conformance", embedded_conformance(), true, conformance);
   if (!sentence.empty()) return sentence;
   Launch launch;
-  launch.argv = {"executor"};
+  launch.argv = {"executor", "--in=0", "--out=1"};
   launch.image = executor.get();
   launch.contain = Contain::if_permitted;
   launch.descriptors = {{pipes.to_target.read.get(), 0},
                         {pipes.from_target.write.get(), 1},
                         {pipes.console.write.get(), 2},
                         {conformance.get(), kConformanceFd}};
+  if (can_contain()) {
+    // The executor covers this directory with a tmpfs of its own, where nobody else sees it.
+    const std::string room = scratch_directory();
+    launch.argv.push_back("--dir=tmpfs=" + room);
+    link.ext4_directory = room + "/ext4";
+  }
   const std::string no_ext4 = make_ext4_image(kImageBytes, image);
   if (no_ext4.empty()) {
-    launch.argv.insert(launch.argv.end(), {"--ext4-image", fmt::format("/proc/self/fd/{}", kImageFd)});
+    launch.argv.push_back(fmt::format("--ext4-image=/proc/self/fd/{}", kImageFd));
     launch.descriptors.push_back({image.get(), kImageFd});
   } else {
     link.absent.push_back({"ext4", no_ext4});
@@ -107,8 +113,13 @@ std::string start_command(const TargetSpec& spec, int, Link& link) {
     executor_path = scratch_directory() + "/executor";
     link.conformance = scratch_directory() + "/conformance";
   }
-  for (const std::string& word : spec.command)
-    launch.argv.push_back(word == "executor" ? executor_path : word);
+  for (const std::string& word : spec.command) {
+    if (word != "executor") {
+      launch.argv.push_back(word);
+    } else {
+      launch.argv.insert(launch.argv.end(), {executor_path, "--in=0", "--out=1"});
+    }
+  }
   launch.descriptors = {{pipes.to_target.read.get(), 0},
                         {pipes.from_target.write.get(), 1},
                         {pipes.console.write.get(), 2},

@@ -44,7 +44,8 @@ std::string make_memory_file(const char* name, std::span<const std::uint8_t> con
 }
 
 std::string make_ext4_image(std::uint64_t bytes, Fd& image) {
-  const std::string sentence = make_memory_file("ext4 image", {}, false, image);
+  const std::string sentence =
+      make_memory_file(fmt::format("ext4 image of shmcheck {} ", ::getpid()).c_str(), {}, false, image);
   if (!sentence.empty()) return sentence;
   if (::ftruncate(image.get(), static_cast<off_t>(bytes)) != 0) {
     return fmt::format("cannot make an image of {} bytes: {}", bytes, std::strerror(errno));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -66,7 +67,7 @@ std::string Process::start(const Launch& launch) {
   if (::pipe2(trouble, O_CLOEXEC) != 0) return from_errno("cannot make a pipe");
   Fd trouble_in(trouble[0]), trouble_out(trouble[1]);
   if (::pipe2(end, O_CLOEXEC) != 0) return from_errno("cannot make a pipe");
-  end_ = Fd(end[0]);
+  end_ = Fd(end[0]);  // open until the child has seen that we live
   Fd end_out(end[1]);
 
   const Started started = start_child(launch, trouble_out.get(), end_out.get());
@@ -79,6 +80,7 @@ std::string Process::start(const Launch& launch) {
   trouble_out.reset();
   end_out.reset();
   const std::string sentence = read_all(trouble_in.get());
+  if (!contained_) end_ = Fd(static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0)));
   if (!sentence.empty()) kill();
   return sentence;
 }
@@ -105,15 +107,13 @@ bool Process::ended() {
 bool Process::wait(Deadline deadline) {
   while (!ended()) {
     if (deadline.over()) return false;
-    pollfd waiting = {end_.get(), POLLIN, 0};
-    ::poll(&waiting, 1, deadline.poll_timeout());
-    // The pipe is closed a moment before the process can be waited for.
-    if (waiting.revents != 0) {
-      int status = 0;
-      siginfo_t info = {};
-      static_cast<void>(status);
-      ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
-    }
+    pollfd waiting = {end_fd(), POLLIN, 0};
+    // Where the end cannot be waited for (before Linux 5.3) it is asked for.
+    const Deadline limit = end_fd() >= 0 ? deadline : Deadline::in(milliseconds(10)).earlier(deadline);
+    if (::poll(&waiting, 1, limit.poll_timeout()) <= 0 || !contained_) continue;
+    // The init's status is there a moment before the init can be waited for.
+    siginfo_t info = {};
+    ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOWAIT);
   }
   return true;
 }

@@ -72,7 +72,7 @@ class Process {
  private:
   pid_t pid_ = -1;
   bool contained_ = false;
-  Fd end_;  // the write end is held by the process, or by the init above it
+  Fd end_;  // readable at the end: of a contained process the pipe from its init, else a pidfd
   int status_ = 0;
   std::string ending_;
 };

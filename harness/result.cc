@@ -22,7 +22,8 @@ std::string Finding::identity() const {
 Verdict Result::verdict() const {
   const bool bad = std::any_of(findings.begin(), findings.end(), [](const Finding& f) { return f.counts(); });
   if (bad || !failed_reasons.empty()) return Verdict::fail;
-  return heard && unjudged.empty() ? Verdict::pass : Verdict::unjudged;
+  const bool judged = judged_steps > 0 || parts[static_cast<std::size_t>(Part::conformance)].run > 0;
+  return judged && unjudged.empty() ? Verdict::pass : Verdict::unjudged;
 }
 
 int Result::exit_code() const {

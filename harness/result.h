@@ -36,7 +36,10 @@ struct Finding {
   std::vector<clauses::Clause> more_clauses;       // of a conformance test that names several
   std::string subject;                             // the program's or test's name
   std::string fs;                                  // empty: none in particular
+  std::uint8_t fs_index = 0;                       // in Session::facts()
+  std::uint64_t times = 1;                         // seen in that many programs of this run
   std::string sentence;                            // what happened, when there is no allowed/seen
+  std::string note;                                // how reliably it shows itself, if not always
   std::string allowed, seen;
   std::size_t step = 0;      // index into trace.steps
   program::Program program;  // the shortest that shows it; empty for a conformance test
@@ -96,12 +99,13 @@ struct Result {
   std::string unjudged;                     // why nothing could be judged; empty: something was
   std::string partial;                      // why the run ended early; empty: it did not
   double seconds = 0;
-  bool heard = false;  // the target said hello
+  bool heard = false;              // the target said hello
+  std::uint64_t judged_steps = 0;  // of traces; 0 and no conformance test: nothing was judged
+  std::uint64_t unjudged_traces = 0;
 
   Verdict verdict() const;
   // 0 as expected, 1 a divergence, 125 nothing was judged.
   int exit_code() const;
-  std::uint64_t judged_steps() const;
 };
 
 // Adds a judged trace's statistics: to the random totals, or only to the clauses it decided.

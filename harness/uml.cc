@@ -124,6 +124,7 @@ std::string start_uml(const TargetSpec& spec, int worker, Link& link) {
   launch.argv.insert(launch.argv.end(), spec.boot_args.begin(), spec.boot_args.end());
   sentence = link.process.start(launch);
   link.conformance = "/conformance";
+  link.ext4_directory = "/tmpfs/ext4";
   pipes.give_to(link);
   return sentence;
 }

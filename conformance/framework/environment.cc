@@ -50,7 +50,11 @@ void FindOwnBinary(const char* argv0) {
   char link[PATH_MAX] = {};
   const ssize_t size = readlink("/proc/self/exe", link, sizeof link - 1);
   environment.own_binary = size > 0 ? link : RealPath(argv0);
-  environment.own_binary_fd = open(environment.own_binary.c_str(), O_RDONLY | O_CLOEXEC);
+  // By the link itself, which also leads to a binary that has no name (any more).
+  environment.own_binary_fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  if (environment.own_binary_fd < 0) {
+    environment.own_binary_fd = open(environment.own_binary.c_str(), O_RDONLY | O_CLOEXEC);
+  }
   if (environment.own_binary_fd < 0) Note("opening " + environment.own_binary, errno);
 }
 

@@ -1,0 +1,51 @@
+// The conformance binary's report, read as it comes.
+//
+//   TEST name PASS|FAIL|SKIP|NOTRUN ms clause,clause
+//   | a message of that test
+//
+// Other lines are gtest's own output.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "clauses/clauses.h"
+
+namespace shmcheck::harness {
+
+struct ConformanceTest {
+  enum class Status { pass, fail, skip, not_run } status = Status::pass;
+  std::string name;
+  double ms = 0;
+  std::vector<clauses::Clause> clauses;
+  std::string messages;
+};
+
+class ConformanceReport {
+ public:
+  explicit ConformanceReport(std::function<void(const ConformanceTest&)> seen) : seen_(std::move(seen)) {}
+
+  void feed(std::string_view text);
+  void end();  // hands over the last test
+
+  // The test that began last, as gtest's own output tells it, or else the last one that was reported.
+  const std::string& last() const { return last_; }
+  // The last lines that are none of the report's.
+  const std::string& rest() const { return rest_; }
+
+ private:
+  void line(std::string_view line);
+  void hand_over();
+
+  std::function<void(const ConformanceTest&)> seen_;
+  std::string open_, last_, rest_;
+  ConformanceTest test_;
+  bool has_test_ = false;
+};
+
+// Empty on success, else what is wrong with the line.
+std::string parse_test_line(std::string_view line, ConformanceTest& test);
+
+}  // namespace shmcheck::harness

@@ -1,0 +1,36 @@
+// The parts of a run. Each stops when the run is over, or at its own deadline.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "harness/run.h"
+
+namespace shmcheck::harness {
+
+struct NamedProgram {
+  std::string name;
+  program::Program program;
+};
+
+struct ProgramRuns {
+  std::vector<std::string> passed;  // names of programs that passed on every file system
+};
+// Each program on each file system. `trace` is given every answer, for those who want to print it.
+ProgramRuns run_programs(Run& run, Part part, const std::vector<NamedProgram>& programs, Deadline deadline,
+                         const std::function<void(const Answer&)>& seen = {});
+
+// The programs of the corpus that the command carries; what does not parse becomes an ERROR.
+std::vector<NamedProgram> corpus_programs(Run& run);
+
+// The conformance binary, in the target. Gives the names of the tests that passed.
+std::vector<std::string> run_conformance(Run& run, Deadline deadline);
+
+struct RandomOptions {
+  int worker = 0, workers = 1;          // this process's share of the seed's programs
+  std::uint64_t first = 0;              // index of the first program
+  std::uint64_t programs = UINT64_MAX;  // most to run
+};
+void run_random(Run& run, const RandomOptions& options, Deadline deadline);
+
+}  // namespace shmcheck::harness

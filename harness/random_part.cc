@@ -1,0 +1,204 @@
+// Random programs, in this process: a campaign on each file system in turn.
+
+#include <fmt/format.h>
+
+#include "harness/campaign.h"
+#include "harness/interrupt.h"
+#include "harness/parts.h"
+
+namespace shmcheck::harness {
+namespace {
+
+// How far the indices of the file systems and of the processes of a run lie apart.
+constexpr std::uint64_t kIndicesPerShare = std::uint64_t{1} << 40;
+
+// A session as a campaign wants it: one file system, and a lost target comes back by itself.
+class SessionRunner final : public ProgramRunner {
+ public:
+  SessionRunner(Run& run, std::uint8_t fs) : run_(run), fs_(fs) {}
+
+  const program::Facts& facts() const override { return run_.facts(fs_); }
+  std::size_t window() const override { return run_.session().window(); }
+  void submit(const program::Program& program) override { run_.session().submit(fs_, program); }
+
+  std::optional<ProgramRun> next() override {
+    if (!run_.session().lost().empty() && !run_.revive()) return std::nullopt;
+    // What is under way at the end of the run is waited for as long as a hang takes to be noticed: it is a
+    // finding.
+    std::optional<Answer> answer = run_.session().next(Deadline::in(kPatience));
+    if (!answer) {
+      run_.session().abandon();
+      return std::nullopt;
+    }
+    if (answer->end == Answer::End::lost) evidence_ = run_.session().evidence();
+    ProgramRun ran;
+    ran.end = static_cast<ProgramRun::End>(answer->end);
+    ran.trace = std::move(answer->trace);
+    ran.sentence = std::move(answer->sentence);
+    return ran;
+  }
+  std::string why() const override {
+    return interrupted() ? "interrupted"
+                         : "the target does not answer any more, or could not be started again";
+  }
+  // What the target wrote when it was lost last.
+  const std::string& evidence() const { return evidence_; }
+
+ private:
+  static constexpr milliseconds kPatience{15'000};
+  static_assert(static_cast<int>(ProgramRun::End::refused) == static_cast<int>(Answer::End::refused));
+  static_assert(static_cast<int>(ProgramRun::End::lost) == static_cast<int>(Answer::End::lost));
+
+  Run& run_;
+  std::uint8_t fs_;
+  std::string evidence_;
+};
+
+Outcome outcome_of(CampaignFinding::Kind kind) {
+  switch (kind) {
+    case CampaignFinding::Kind::divergence:
+      return Outcome::fail;
+    case CampaignFinding::Kind::flake:
+      return Outcome::flake;
+    case CampaignFinding::Kind::timeout:
+      return Outcome::timeout;
+    case CampaignFinding::Kind::lost:
+      return Outcome::crash;
+    case CampaignFinding::Kind::refused:
+      break;
+  }
+  return Outcome::error;
+}
+
+class Campaigner {
+ public:
+  Campaigner(Run& run, std::uint8_t fs) : run_(run), fs_(fs), runner_(run, fs) {}
+
+  void go(const RandomOptions& random, std::uint64_t first, Deadline deadline) {
+    CampaignOptions options;
+    options.seed = run_.options().seed;
+    options.first_index = first;
+    options.profile = run_.result().profile;
+    options.end = Deadline::Clock::now() + deadline.left();
+    options.programs = random.programs;
+    options.first = run_.options().first;
+    options.interrupted = interrupted;
+    options.expected = [this](clauses::Clause clause, const program::Program& program) {
+      return expected(clause, program);
+    };
+    options.found = [this](const CampaignFinding& found) { take(found); };
+    options.progress = [this](std::uint64_t programs, const model::JudgeStats& stats) {
+      progress(programs, stats);
+    };
+    add(run_campaign(options, runner_));
+  }
+
+ private:
+  Finding blank(clauses::Clause clause) const {
+    Finding finding;
+    finding.part = Part::random;
+    finding.clause = clause;
+    finding.seed = run_.options().seed;
+    finding.fs_index = fs_;
+    finding.fs = program::to_string(run_.facts(fs_).fs);
+    return finding;
+  }
+
+  // A divergence that an expectation foresees is reported once, with the first program that showed it.
+  bool expected(clauses::Clause clause, const program::Program& program) {
+    Finding finding = blank(clause);
+    finding.subject = "a program";
+    finding.program = program;
+    if (run_.options().expectations.find(finding, run_.facts(fs_)) == nullptr) return false;
+    const auto known = std::find_if(
+        run_.result().findings.begin(), run_.result().findings.end(),
+        [&](const Finding& f) { return f.part == Part::random && f.clause == clause && f.fs_index == fs_; });
+    if (known == run_.result().findings.end()) {
+      run_.report(std::move(finding));
+    } else {
+      ++known->times;
+    }
+    return true;
+  }
+
+  void take(const CampaignFinding& found) {
+    Finding finding = blank(found.clause);
+    finding.outcome = outcome_of(found.kind);
+    finding.subject = fmt::format("program {}", found.index);
+    finding.program = found.program;
+    finding.trace = found.trace;
+    finding.sentence = found.sentence;
+    finding.step = found.trace.steps.size();
+    if (found.clause != clauses::Clause::none) {
+      finding.step = found.finding.step;
+      finding.allowed = found.finding.allowed;
+      finding.seen = found.finding.seen;
+    }
+    if (found.kind == CampaignFinding::Kind::flake)
+      finding.sentence = "seen once, and not each time it was run again";
+    if (found.kind == CampaignFinding::Kind::lost) finding.evidence = runner_.evidence();
+    run_.report(std::move(finding));
+  }
+
+  void progress(std::uint64_t programs, const model::JudgeStats& stats) {
+    run_.output().progress(fmt::format("random on {}: {} programs, {} ops judged, {} findings, {} s",
+                                       program::to_string(run_.facts(fs_).fs), programs, stats.steps,
+                                       run_.result().findings.size(), run_.elapsed().count() / 1000));
+  }
+
+  void add(const CampaignResult& campaign) {
+    Result& result = run_.result();
+    PartCount& count = result.parts[static_cast<std::size_t>(Part::random)];
+    std::uint64_t failed = campaign.expected;
+    for (const CampaignFinding& found : campaign.findings) failed += 1 + found.repeats;
+    count.run += campaign.programs;
+    count.fail += failed;
+    count.pass += campaign.programs - std::min(failed, campaign.programs);
+    result.random.programs += campaign.programs;
+    result.random.stats += campaign.stats;
+    result.judged_steps += campaign.stats.steps + campaign.stats.observations;
+    result.unjudged_traces += campaign.unjudged;
+    add_decided(result, campaign.stats);
+    if (campaign.unjudged > 0) {
+      result.warnings.push_back(
+          fmt::format("{} random programs could not be judged to their end, such as: {}", campaign.unjudged,
+                      campaign.unjudged_reason));
+    }
+    if (!campaign.stopped.empty() && result.partial.empty() && !interrupted())
+      result.partial = campaign.stopped;
+    add_repeats(campaign);
+  }
+
+  void add_repeats(const CampaignResult& campaign) {
+    for (const CampaignFinding& found : campaign.findings) {
+      for (Finding& finding : run_.result().findings) {
+        const bool same = finding.part == Part::random && finding.fs_index == fs_ &&
+                          finding.subject == fmt::format("program {}", found.index);
+        if (same) finding.times += found.repeats;
+      }
+    }
+  }
+
+  Run& run_;
+  std::uint8_t fs_;
+  SessionRunner runner_;
+};
+
+}  // namespace
+
+void run_random(Run& run, const RandomOptions& options, Deadline deadline) {
+  const milliseconds before = run.elapsed();
+  const std::size_t count = run.file_systems().size();
+  for (std::size_t i = 0; i < count && !run.over() && !deadline.over(); ++i) {
+    // The processes of a run begin on different file systems.
+    const std::size_t which = (i + static_cast<std::size_t>(options.worker)) % count;
+    const std::uint64_t share = static_cast<std::uint64_t>(options.worker) * count + which;
+    const Deadline end = Deadline::in(deadline.left() / static_cast<int>(count - i));
+    Campaigner(run, run.file_systems()[which]).go(options, options.first + share * kIndicesPerShare, end);
+  }
+  const double seconds = std::chrono::duration<double>(run.elapsed() - before).count();
+  run.result().random.seconds += seconds;
+  run.result().parts[static_cast<std::size_t>(Part::random)].seconds += seconds;
+}
+
+}  // namespace shmcheck::harness
