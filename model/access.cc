@@ -29,8 +29,10 @@ FaultSignal signal_of(const Access& a, bool write) {
                            : C::access_none};
 }
 
-bool only_executable(const Access& a) {
-  return a.vma && a.vma->prot == program::kProtExec;
+// Without PROT_READ an architecture may or may not let a page be read: access.write-implies-read,
+// access.exec-implied. User-Mode Linux does not.
+bool read_is_free(const Access& a) {
+  return a.vma && a.vma->prot != 0 && !(a.vma->prot & program::kProtRead);
 }
 
 // A fault at `address` with the action that the op asks for.
@@ -112,9 +114,9 @@ C clause_of_load(const Vma& vma) {
   return C::access_read;
 }
 
-// An executable-only page may or may not be readable: access.exec-implied. Returns true if the op is over.
+// Returns true if the op is over.
 bool load_is_free(Step& s, const Reach& r) {
-  if (!only_executable(r.first) && !(r.edge && only_executable(r.second))) return false;
+  if (!read_is_free(r.first) && !(r.edge && read_is_free(r.second))) return false;
   if (s.running()) return false;
   s.uses(Freedom::prot_implies);
   return s.seen().kind == OutcomeKind::signal && s.seen().signal == kSIGSEGV;

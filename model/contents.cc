@@ -71,6 +71,8 @@ bool match_fault(Step& s, RunReader& in, const Access& a, bool by_kernel, bool r
         seen.code != expected.code) {
       s.diverge(clause_of_fault(a, by_kernel), fmt::format("at +{}: {}", place, describe(expected)),
                 in.done() ? "the end of the data" : describe(seen));
+      // What the kernel read although it must not changes nothing.
+      if (by_kernel && !in.done()) s.adopted();
       return false;
     }
     std::uint64_t part = std::min(seen.length, length);
@@ -114,7 +116,10 @@ void rule_contents(World& w, Process& p, Step& s) {
       return whole = match_fault(s, in, a, by_kernel, at >= w.facts().top, part, at - address);
     bool page_zero = by_kernel && at < w.page();
     if (page_zero) return skip(s, in, part, Freedom::page_zero);
-    if (a.vma->prot == program::kProtExec) return skip(s, in, part, Freedom::prot_implies);
+    bool read_is_free = !(a.vma->prot & program::kProtRead);
+    if (read_is_free && in.current().kind != program::RunKind::bytes)
+      return skip(s, in, part, Freedom::prot_implies);
+    if (read_is_free) s.uses(Freedom::prot_implies);
     C clause = clause_of_bytes(*a.vma);
     s.applies(clause);
     auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {

@@ -71,19 +71,24 @@ bool onto_itself(const Transfer& t, std::uint64_t count, const Access& a, std::u
 // A transfer stops at the first page that cannot be accessed. Exact: all before it is transferred.
 // Returns the bytes transferred, or nothing if the op is over.
 std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::uint64_t wanted,
-                                         std::uint64_t prefix) {
+                                         std::uint64_t prefix, bool read_is_free = false) {
   prefix = std::min(prefix, wanted);
   // Linux does not copy from or to the page at address 0, even where something is mapped there.
   bool page_zero = address < s.facts.page_size;
   if (page_zero) s.may(kEFAULT, Freedom::page_zero);
+  if (read_is_free) s.may(kEFAULT, Freedom::prot_implies);
   if (wanted > 0 && prefix == 0)
     s.must(kEFAULT, C::access_syscall_efault);
   else if (prefix < wanted && !s.exact())
     s.may(kEFAULT, Freedom::partial_transfer);
   C clause = prefix < wanted ? C::access_syscall_short : C::none;
   if (s.failed(clause)) {
-    if (page_zero && prefix > 0) s.lose_quietly();
+    if ((page_zero || read_is_free) && prefix > 0) s.lose_quietly();
     return std::nullopt;
+  }
+  if (read_is_free && !s.running() && s.seen().value < prefix) {
+    s.lose_quietly();
+    return s.seen().value;
   }
   if (prefix == wanted || s.exact()) {
     std::uint64_t count = s.returns(prefix, clause);
@@ -203,6 +208,16 @@ std::uint64_t readable_prefix(World& w, Process& p, const Transfer& t, std::uint
   return prefix;
 }
 
+// Whether a page of the range may be readable or not, as the architecture has it.
+bool lacks_read(World& w, Process& p, std::uint64_t address, std::uint64_t length) {
+  bool lacks = false;
+  for_pieces(w, p, address, length, false, [&](std::uint64_t, std::uint64_t, const Access& a) {
+    lacks |= a.vma && !(a.vma->prot & program::kProtRead);
+    return true;
+  });
+  return lacks;
+}
+
 }  // namespace
 
 void rule_pwrite_from(World& w, Process& p, Step& s) {
@@ -223,7 +238,8 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     object_changes(w, s, t.file->inode, w.inodes[t.file->inode].size, 0);
     extend(w, s, t.file->inode, t.offset);
   }
-  std::optional<std::uint64_t> count = transferred(s, address, wanted, prefix);
+  std::optional<std::uint64_t> count =
+      transferred(s, address, wanted, prefix, lacks_read(w, p, address, prefix));
   if (!count) return;
   Inode& file = w.inodes[t.file->inode];
   grow(w, s, t, *count);

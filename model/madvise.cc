@@ -16,10 +16,7 @@ int refusal(const World& w, const Vma& v, std::uint64_t high, Advice advice) {
       return private_anonymous ? 0 : kEINVAL;
     case Advice::remove: {
       if (v.inode < 0) return kEINVAL;
-      // Since 6.7 a mapping counts that may become writable; before, one that is.
-      bool may =
-          w.facts().release >= program::release(6, 7) ? v.may_write : (v.prot & program::kProtWrite) != 0;
-      if (!v.shared || !v.writable_file || !may) return kEACCES;
+      if (!v.shared || !v.writable_file || !v.may_write) return kEACCES;
       // Punching is refused behind what the file system could hold.
       return v.object_offset(std::min(v.high, high) - 1, w.page()) >= largest_file(w.facts()) ? kEFBIG : 0;
     }
@@ -176,6 +173,15 @@ void copy_up_to_bad_page(World& w, Process& p, std::uint64_t low, std::uint64_t 
   }
 }
 
+bool has_read_only(const Process& p, std::uint64_t low, std::uint64_t high) {
+  for (std::size_t i = p.memory.first_above(low); i < p.memory.vmas().size(); ++i) {
+    const Vma& v = p.memory.vmas()[i];
+    if (v.low >= high) return false;
+    if (!(v.prot & program::kProtWrite)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 void rule_madvise(World& w, Process& p, Step& s) {
@@ -198,12 +204,18 @@ void rule_madvise(World& w, Process& p, Step& s) {
     advise(w, p, s, low, low + pages, advice);
     return;
   }
+  // Since 6.7, and in some stable releases before, a mapping counts that may become writable, not only one
+  // that is.
+  bool unsure = advice == Advice::remove && w.facts().release < program::release(6, 7) &&
+                has_read_only(p, low, low + pages);
+  if (unsure) s.may(kEACCES, Freedom::documented_alternative);
   Walk result = walk(w, p, low, low + pages, advice);
   if (result.error)
     s.must(result.error, clause_of_refusal(advice));
   else if (result.hole)
     s.must(kENOMEM, C::madvise_hole);
-  s.failed(clause_of_success(p, low, advice));
+  bool refused = s.failed(clause_of_success(p, low, advice));
+  if (unsure && refused) s.lose_quietly();
   if (!s.running() && s.report().diverged) return;
   advise(w, p, s, low, result.end, advice);
 }
