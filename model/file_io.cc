@@ -36,7 +36,7 @@ Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_mem
 }
 
 bool outside_user_space(const World& w, std::uint64_t address, std::uint64_t length) {
-  return address > w.facts().top || length > w.facts().top - address;
+  return address >= w.facts().top || length > w.facts().top - address;
 }
 
 // Bytes that a read at this offset returns.
