@@ -20,8 +20,8 @@ class World;
 namespace shmcheck::harness {
 
 struct GeneratorOptions {
-  unsigned processes = 3;              // 1 … kProcesses; names p0 … of live processes at any time
-  unsigned min_ops = 8, max_ops = 40;  // ops besides observations; one program in sixteen is longer
+  unsigned processes = 3;               // 1 … kProcesses; names p0 … of live processes at any time
+  unsigned min_ops = 12, max_ops = 64;  // ops besides observations; one program in sixteen is longer
   OpSet allowed = all_ops();
   // True for an op that shows a known divergence in this world. Such ops are left out of half of the
   // programs, so that random testing still finds the second bug.

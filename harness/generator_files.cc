@@ -63,6 +63,7 @@ void slack_then_extension(Play& p) {
   Quantity end = p.s.say_bytes(size);
   p.store(a, plus(m, end.pages, end.bytes + p.dice.pick({0, 0, 1, 8})));
   if (p.dice.chance(30)) p.sync(a, m, pages(3));
+  if (p.dice.chance(40)) p.size(a, f);
   if (p.dice.chance(30)) p.peek(a, m, 3);
   p.resize(a, f, p.dice.pick({plus(end, 1), plus(end, 0, 20), pages(end.pages + 2)}));
   p.peek(a, m, 4);

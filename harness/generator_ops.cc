@@ -365,6 +365,10 @@ Op build_shmdt(Scene& s, std::uint8_t p) {
     // The start of the attach, though its first piece may be gone.
     std::uint64_t start = s.dice.chance(85) ? v->low - v->page_offset * s.page() : v->low;
     if (std::optional<Quantity> q = s.say(start)) op.addr = *q;
+    // Not quite the start.
+    std::uint32_t how = s.dice.below(12);
+    if (how == 0) op.addr = plus(op.addr, s.dice.pick({1, 2, -1}));
+    if (how == 1) op.addr = plus(op.addr, 0, s.dice.pick({1, -1, 100}));
   }
   return op;
 }

@@ -109,6 +109,12 @@ void Play::read(std::uint8_t p, std::uint8_t file, int n) {
   step(op);
 }
 
+void Play::size(std::uint8_t p, std::uint8_t file) {
+  Op op = make_op(OpCode::fstat, p);
+  op.object = file;
+  step(op);
+}
+
 // --- memory
 
 Quantity Play::arena(int n) {
@@ -197,7 +203,7 @@ Quantity Play::move(std::uint8_t p, Quantity where, Quantity old_length, Quantit
 }
 
 void Play::store(std::uint8_t p, Quantity where) {
-  if (s.has_file(p) && dice.chance(12)) {
+  if (s.has_file(p) && dice.chance(18)) {
     // The kernel stores, too: what a file holds is read into the memory.
     Op op = make_op(OpCode::pread_to, p);
     op.object = s.file(p);
@@ -221,6 +227,15 @@ void Play::load(std::uint8_t p, Quantity where) {
 }
 
 void Play::peek(std::uint8_t p, Quantity where, int n) {
+  if (dice.chance(20) && s.world().bound(where)) {
+    // Single loads at the edges instead of every byte.
+    if (const model::Vma* v = s.process(p).memory.find(s.world().value(where))) {
+      for (int i = 0; i < 2; ++i) {
+        if (std::optional<Quantity> q = s.say(s.spot(*v))) load(p, *q);
+      }
+      return;
+    }
+  }
   Op op = make_op(OpCode::contents, p);
   op.addr = where;
   op.len = pages(n);

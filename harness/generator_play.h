@@ -27,6 +27,7 @@ class Play {
   void truncate(std::uint8_t p, std::uint8_t file, Quantity size);
   void write(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length);
   void read(std::uint8_t p, std::uint8_t file, int n);
+  void size(std::uint8_t p, std::uint8_t file);
   std::uint8_t path_of(std::uint8_t p, std::uint8_t file) const;
 
   // --- memory; the result is the mapping's name

@@ -186,6 +186,9 @@ std::uint64_t Scene::spot(const Vma& v) {
     std::uint64_t edge = dice.chance(60) ? size : world().up(size);
     std::uint64_t start = v.page_offset * page();
     if (edge + page() >= start && edge <= start + length) at = v.low + (edge - start);
+    if (size % page() != 0 && size >= start && size < start + length && dice.chance(25)) {
+      return v.low + (size - start) + dice.below(static_cast<std::uint32_t>(page() - size % page()));
+    }
   }
   std::uint32_t how = dice.below(16);
   if (how < 6) return at;
