@@ -88,6 +88,17 @@ void lost(Run& run, const Session::Executed& executed, const std::string& last_t
   run.report(std::move(finding));
 }
 
+// The tests asked for, without those that an expectation forbids to run on this target.
+std::string test_filter(const Run& run) {
+  std::string without;
+  for (const Expectation& entry : run.options().expectations.all()) {
+    if (entry.status != Expected::skip || entry.test.empty() || !entry.applies(run.facts(0))) continue;
+    without += (without.empty() ? "-" : ":") + entry.test;
+  }
+  if (without.empty()) return run.options().tests;
+  return (run.options().tests.empty() ? "*" : run.options().tests) + without;
+}
+
 }  // namespace
 
 std::vector<std::string> run_conformance(Run& run, Deadline deadline) {
@@ -97,7 +108,8 @@ std::vector<std::string> run_conformance(Run& run, Deadline deadline) {
   ConformanceReport report([&reporter](const ConformanceTest& test) { reporter.test(test); });
   const milliseconds budget = deadline.earlier(run.deadline()).left();
   std::vector<std::string> arguments = {"--report-fd=1", fmt::format("--budget-ms={}", budget.count())};
-  if (!run.options().tests.empty()) arguments.push_back("--gtest_filter=" + run.options().tests);
+  const std::string filter = test_filter(run);
+  if (!filter.empty()) arguments.push_back("--gtest_filter=" + filter);
   // The binary starts no test after its budget; the last one may take a little longer.
   const Deadline limit = Deadline::in(budget + milliseconds(5000));
   const Session::Executed executed = run.session().run_conformance(

@@ -26,6 +26,8 @@ struct GeneratorOptions {
   // True for an op that shows a known divergence in this world. Such ops are left out of half of the
   // programs, so that random testing still finds the second bug.
   std::function<bool(const model::World&, const program::Op&)> avoid;
+  // True for an op that no program may hold, since it can damage this target.
+  std::function<bool(const program::Op&)> never;
 };
 
 // The program that this entropy describes.

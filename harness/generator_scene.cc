@@ -56,6 +56,7 @@ const program::Outcome* Scene::perform(Op op) {
   program::normalize(op);
   if (program_.ops.size() >= std::size_t{planned_} * kOpsPerPlanned + 40) return nullptr;
   if (!options.allowed[static_cast<std::size_t>(op.code)] || !tame(op)) return nullptr;
+  if (options.never && options.never(op)) return nullptr;
   if (swarm.avoid && options.avoid && options.avoid(world(), op)) return nullptr;
   outcome_ = machine_.run(op);
   program_.ops.push_back(op);

@@ -83,6 +83,7 @@ class Campaigner {
     options.programs = random.programs;
     options.first = run_.options().first;
     options.interrupted = interrupted;
+    options.generator.never = [this](const program::Op& op) { return forbidden(op); };
     options.expected = [this](clauses::Clause clause, const program::Program& program) {
       return expected(clause, program);
     };
@@ -94,6 +95,18 @@ class Campaigner {
   }
 
  private:
+  // Whether an expectation forbids the clause that the op is about.
+  bool forbidden(const program::Op& op) const {
+    const bool dontfork = op.code == program::OpCode::madvise &&
+                          static_cast<program::Advice>(op.small) == program::Advice::dontfork;
+    if (!dontfork) return false;
+    const auto entries = run_.options().expectations.all();
+    return std::any_of(entries.begin(), entries.end(), [this](const Expectation& entry) {
+      return entry.status == Expected::skip && entry.clause == clauses::Clause::fork_dontfork &&
+             entry.applies(run_.facts(fs_));
+    });
+  }
+
   Finding blank(clauses::Clause clause) const {
     Finding finding;
     finding.part = Part::random;
