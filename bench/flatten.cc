@@ -44,7 +44,6 @@ constexpr Flag kMap[] = {{program::map::kShared, MAP_SHARED},
                          {program::map::kNoReserve, MAP_NORESERVE},
                          {program::map::kStack, MAP_STACK},
                          {program::map::kUnknown, 0x40'0000},
-                         {program::map::kGrowsDown, MAP_GROWSDOWN},
                          {program::map::kSync, MAP_SYNC}};
 constexpr Flag kGet[] = {{program::shmget::kCreat, IPC_CREAT},
                          {program::shmget::kExcl, IPC_EXCL},
