@@ -52,7 +52,7 @@ constexpr std::string_view kExamples =
     "p0 mmap m0 f0 len=2p prot=rw flags=shared addr=a+3p\n"
     "p0 mmap m15 - len=0 prot=none flags=validate,anon,sync off=1\n"
     "p0 mmap m1 bad len=top prot=rwx?du "
-    "flags=shared,fixed,noreplace,populate,noreserve,stack,unknown,growsdown\n"
+    "flags=shared,fixed,noreplace,populate,noreserve,stack,unknown\n"
     "p0 munmap m0 len=1p\n"
     "p0 mprotect m0+1p-1 len=1p prot=?\n"
     "p0 load m0-1 size=8 act=blocked\n"
