@@ -229,9 +229,11 @@ void Play::load(std::uint8_t p, Quantity where) {
 void Play::peek(std::uint8_t p, Quantity where, int n) {
   if (dice.chance(20) && s.world().bound(where)) {
     // Single loads at the edges instead of every byte.
-    if (const model::Vma* v = s.process(p).memory.find(s.world().value(where))) {
+    if (const model::Vma* found = s.process(p).memory.find(s.world().value(where))) {
+      // A load may end the process, and its mappings with it.
+      const model::Vma v = *found;
       for (int i = 0; i < 2; ++i) {
-        if (std::optional<Quantity> q = s.say(s.spot(*v))) load(p, *q);
+        if (std::optional<Quantity> q = s.say(s.spot(v))) load(p, *q);
       }
       return;
     }
