@@ -1,0 +1,145 @@
+// Properties of the running kernel, over programs that RapidCheck draws. What fails is shrunk by our own
+// shrinker and shown as a text program, which `shmcheck run` replays.
+#include <rapidcheck.h>
+#include <stdlib.h>  // setenv
+
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+
+#include "harness/campaign.h"
+#include "harness/session.h"
+#include "program/text.h"
+
+namespace shmcheck::program {
+// How RapidCheck shows a counterexample.
+static void showValue(const Program& program, std::ostream& out) {
+  out << '\n' << to_text(program);
+}
+}  // namespace shmcheck::program
+
+using namespace shmcheck;
+using namespace shmcheck::program;
+using harness::Answer;
+using harness::Deadline;
+
+namespace {
+
+constexpr harness::milliseconds kPatience{20'000};
+
+class Kernel {
+ public:
+  explicit Kernel(std::unique_ptr<harness::Session> session) : session_(std::move(session)) {}
+
+  std::size_t file_systems() const { return session_->facts().size(); }
+  const Facts& facts(std::size_t fs) const { return session_->facts()[fs]; }
+
+  // A program that is lost or refused fails the property with what the target wrote.
+  Trace run(std::size_t fs, const Program& program) {
+    std::optional<Answer> answer =
+        session_->run(static_cast<std::uint8_t>(fs), program, Deadline::in(kPatience));
+    if (!answer) RC_FAIL("no answer: " + session_->lost() + '\n' + to_text(program));
+    if (!answer->complete())
+      RC_FAIL(answer->sentence + '\n' + session_->evidence() + '\n' + to_text(program));
+    return std::move(answer->trace);
+  }
+
+ private:
+  std::unique_ptr<harness::Session> session_;
+};
+
+rc::Gen<Program> programs(const Facts& facts) {
+  auto make = [&facts](std::uint64_t seed) { return harness::make_program(seed, 0, {}, facts); };
+  return rc::gen::noShrink(rc::gen::map(rc::gen::arbitrary<std::uint64_t>(), make));
+}
+
+// Fails with the shortest program for which `wrong` says what is wrong.
+void require_right(const Program& program, const std::function<std::string(const Program&)>& wrong) {
+  if (wrong(program).empty()) return;
+  Program shortest = harness::shrink(program, [&](const Program& p) { return !wrong(p).empty(); }).program;
+  std::string sentence = wrong(shortest);
+  RC_FAIL((sentence.empty() ? wrong(program) : sentence) + '\n' + to_text(shortest));
+}
+
+// --- what the kernel does is allowed
+
+void what_the_kernel_does_is_allowed(Kernel& kernel) {
+  auto fs = *rc::gen::inRange<std::size_t>(0, kernel.file_systems());
+  require_right(*programs(kernel.facts(fs)), [&](const Program& program) -> std::string {
+    Trace trace = kernel.run(fs, program);
+    model::TraceVerdict verdict = model::judge_trace(trace, model::Profile::exact);
+    const model::Finding* f = verdict.first();
+    if (!f) return verdict.unjudged_reason;
+    return std::string(to_string(kernel.facts(fs).fs)) + ", step " + std::to_string(f->step) + ", " +
+           std::string(clauses::info(f->clause).id) + ": allowed " + f->allowed + ", seen " + f->seen;
+  });
+}
+
+// --- a program shows the same when it is run again; needs no model
+
+// What does not depend on choices of the kernel, on time, or on other programs.
+Outcome without_choices(const Op& op, Outcome o) {
+  o.before = o.after = 0;
+  o.address = 0;
+  switch (spec(op.code).result) {
+    case ResultKind::address:
+    case ResultKind::id:
+    case ResultKind::pid:
+      o.value = 0;
+      break;
+    case ResultKind::shm:
+      for (std::size_t word : {7, 8, 9, 10, 11}) {  // times and pids
+        if (word < o.words.size()) o.words[word] = 0;
+      }
+      break;
+    case ResultKind::maps:
+      for (std::size_t at = 0; at + kMapRowWords <= o.words.size(); at += kMapRowWords) {
+        o.words[at + 1] -= o.words[at];  // the length stays
+        o.words[at] = 0;
+        o.words[at + 4] = 0;
+      }
+      break;
+    case ResultKind::end:
+      o.words.clear();  // what is in there was seen by others
+      break;
+    default:
+      break;
+  }
+  return o;
+}
+
+void a_program_shows_the_same_again(Kernel& kernel) {
+  // Only where nothing is written back behind the program's back.
+  RC_PRE(kernel.facts(0).fs == FileSystem::tmpfs);
+  require_right(*programs(kernel.facts(0)), [&](const Program& program) -> std::string {
+    Trace once = kernel.run(0, program), again = kernel.run(0, program);
+    for (std::size_t i = 0; i < once.steps.size() && i < again.steps.size(); ++i) {
+      const Op& op = once.steps[i].op;
+      Outcome a = without_choices(op, once.steps[i].outcome), b = without_choices(op, again.steps[i].outcome);
+      if (a == b) continue;
+      return "step " + std::to_string(i) + " shows " + to_text(a, op, kernel.facts(0)) + " and then " +
+             to_text(b, op, kernel.facts(0));
+    }
+    return once.steps.size() == again.steps.size() ? "" : "one of two runs is shorter";
+  });
+}
+
+}  // namespace
+
+int main() {
+  // Some thousand programs a second; what the caller asks for goes before it.
+  setenv("RC_PARAMS", "max_success=500", 0);
+  std::string error;
+  std::unique_ptr<harness::Session> session =
+      harness::Session::open({}, {}, Deadline::in(harness::hello_limit(harness::TargetKind::kernel)), error);
+  if (!session) {
+    std::fprintf(stderr, "%s\n", error.c_str());
+    return EXIT_FAILURE;
+  }
+  Kernel kernel(std::move(session));
+  bool good = true;
+  good &= rc::check("what the kernel does is allowed", [&] { what_the_kernel_does_is_allowed(kernel); });
+  good &= rc::check("a program shows the same when it is run again",
+                    [&] { a_program_shows_the_same_again(kernel); });
+  return good ? EXIT_SUCCESS : EXIT_FAILURE;
+}
