@@ -1,5 +1,8 @@
 #include "executor/channel.h"
 
+#include <asm/ioctls.h>
+#include <asm/termbits.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -27,6 +30,20 @@ bool write_all(int fd, std::span<const std::uint8_t> bytes) {
 
 }  // namespace
 
+Channel::Channel(int in, int out) : in_(in), out_(out) {
+  termios settings;
+  terminal_ = !failed(sys(SYS_ioctl, in, TCGETS, &settings));
+}
+
+// User-Mode Linux (6.1 at least) gives a serial line no interrupt any more once its buffer of 4 KiB was
+// nearly full: its line_throttle() deactivates the channel, and nothing activates it again.
+bool Channel::ask_for_more() {
+  if (!terminal_ || begin_ == end_) return true;
+  std::uint8_t taken[sizeof taken_];
+  program::put_little(taken, taken_);
+  return send(FrameType::more, 0, std::span<const std::uint8_t>(taken));
+}
+
 // Makes `needed` unread bytes contiguous. False if the stream ends before.
 bool Channel::fill(std::size_t needed) {
   std::span<std::uint8_t> area = input_area();
@@ -38,10 +55,12 @@ bool Channel::fill(std::size_t needed) {
   }
   while (end_ - begin_ < needed) {
     std::size_t room = std::min(area.size() - end_, std::max(kReadAtOnce, needed - (end_ - begin_)));
+    if (!ask_for_more()) return false;
     long n = sys(SYS_read, in_, area.data() + end_, room);
     if (n == -EINTR && load(control->stopping) == 0) continue;
     if (n <= 0) return false;
     end_ += static_cast<std::size_t>(n);
+    taken_ += static_cast<std::uint64_t>(n);
   }
   return true;
 }

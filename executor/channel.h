@@ -10,7 +10,7 @@ namespace shmcheck::executor {
 
 class Channel {
  public:
-  Channel(int in, int out) : in_(in), out_(out) {}
+  Channel(int in, int out);
 
   enum class Got { frame, closed, damaged };
   // Waits for the next frame. `payload` is valid until the next call; `fault` says how a frame was damaged.
@@ -27,8 +27,11 @@ class Channel {
 
  private:
   bool fill(std::size_t needed);
+  bool ask_for_more();
 
   int in_, out_;
+  bool terminal_;                    // the host may not send far ahead, see ask_for_more()
+  std::uint64_t taken_ = 0;          // bytes, since the beginning
   std::size_t begin_ = 0, end_ = 0;  // of what is unread in input_area()
 };
 

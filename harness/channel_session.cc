@@ -58,6 +58,7 @@ std::string ChannelSession::start(Deadline deadline) {
   console_ = {};
   unsent_.clear();
   sent_ = 0;
+  sent_total_ = taken_total_ = 0;
   lost_.clear();
   channel_closed_ = false;
   last_heard_ = Deadline::Clock::now();
@@ -119,18 +120,42 @@ void ChannelSession::take_absent(const std::vector<std::string>& lines) {
   }
 }
 
-void ChannelSession::send(const std::vector<std::uint8_t>& bytes) {
+std::uint64_t ChannelSession::send(const program::Frame& frame) {
+  const std::vector<std::uint8_t> bytes = program::encode_frame(frame);
   unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(sent_));
   sent_ = 0;
   unsent_.insert(unsent_.end(), bytes.begin(), bytes.end());
+  const std::uint64_t end = sent_total_ + unsent_.size();
+  write_channel();
+  return end;
+}
+
+// How much of what is unsent the target can take now.
+std::size_t ChannelSession::may_send() const {
+  const std::size_t left = unsent_.size() - sent_;
+  if (channel_closed_) return 0;
+  if (link_.ahead == 0) return left;
+  const std::uint64_t on_their_way = sent_total_ - taken_total_;
+  return on_their_way >= link_.ahead ? 0 : std::min<std::size_t>(left, link_.ahead - on_their_way);
+}
+
+void ChannelSession::taken(std::uint64_t total) {
+  taken_total_ = std::max(taken_total_, total);
   write_channel();
 }
 
+bool ChannelSession::take_more(const program::Frame& frame) {
+  if (frame.type != program::FrameType::more || frame.payload.size() != sizeof(std::uint64_t)) return false;
+  taken(program::get_little<std::uint64_t>(frame.payload.data()));
+  return true;
+}
+
 void ChannelSession::write_channel() {
-  while (sent_ < unsent_.size() && !channel_closed_) {
-    const ssize_t n = ::write(link_.to.get(), unsent_.data() + sent_, unsent_.size() - sent_);
+  while (may_send() > 0) {
+    const ssize_t n = ::write(link_.to.get(), unsent_.data() + sent_, may_send());
     if (n > 0) {
       sent_ += static_cast<std::size_t>(n);
+      sent_total_ += static_cast<std::uint64_t>(n);
     } else if (errno == EAGAIN) {
       return;
     } else if (errno != EINTR) {
@@ -171,7 +196,7 @@ void ChannelSession::read_console() {
 
 // Moves bytes until something has come or the deadline has passed; false if there is nothing more to come.
 bool ChannelSession::pump(Deadline deadline) {
-  const bool writing = sent_ < unsent_.size() && !channel_closed_;
+  const bool writing = may_send() > 0;
   pollfd waiting[4] = {{link_.from.get(), POLLIN, 0},
                        {link_.console ? link_.console.get() : -1, POLLIN, 0},
                        {link_.process.end_fd(), POLLIN, 0},
@@ -200,7 +225,9 @@ void ChannelSession::lose(std::string sentence) {
 ChannelSession::Wait ChannelSession::wait_frame(program::Frame& frame, Deadline deadline) {
   for (;;) {
     if (!lost_.empty()) return Wait::lost;
-    if (reader_.next(frame)) return Wait::frame;
+    while (reader_.next(frame)) {
+      if (!take_more(frame)) return Wait::frame;
+    }
     if (reader_.fault() != program::FrameFault::none) {
       lose(std::string(program::sentence(reader_.fault())));
       return Wait::lost;
@@ -215,7 +242,9 @@ ChannelSession::Wait ChannelSession::wait_frame(program::Frame& frame, Deadline 
     const bool more = pump(deadline);
     if (!more) {
       read_channel();
-      if (reader_.next(frame)) return Wait::frame;
+      while (reader_.next(frame)) {
+        if (!take_more(frame)) return Wait::frame;
+      }
       if (reader_.fault() == program::FrameFault::none) lose(how_it_ended());
     }
   }
@@ -223,9 +252,9 @@ ChannelSession::Wait ChannelSession::wait_frame(program::Frame& frame, Deadline 
 
 std::uint64_t ChannelSession::submit(std::uint8_t fs, const program::Program& program) {
   if (outstanding_.empty()) last_heard_ = Deadline::Clock::now();
-  outstanding_.push_back({next_ticket_, next_sequence_, fs, program});
+  outstanding_.push_back({next_ticket_, next_sequence_, fs, program, 0});
   const program::Frame frame = program::run_frame(next_sequence_++, fs, program);
-  if (lost_.empty()) send(program::encode_frame(frame));
+  if (lost_.empty()) outstanding_.back().end = send(frame);
   return next_ticket_++;
 }
 
@@ -248,7 +277,9 @@ Answer ChannelSession::make_answer(const program::Frame& frame) {
   answer.ticket = oldest.ticket;
   answer.fs = oldest.fs;
   answer.program = std::move(oldest.program);
+  const std::uint64_t end = oldest.end;
   outstanding_.pop_front();
+  taken(end);
   answer.trace.facts = facts_.at(answer.fs);
   if (frame.type == program::FrameType::error) {
     answer.end = Answer::End::refused;
@@ -311,7 +342,7 @@ Session::Executed ChannelSession::run_conformance(const std::vector<std::string>
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   const std::uint32_t sequence = next_sequence_++;
   const auto limit = static_cast<std::uint32_t>(std::max<milliseconds::rep>(1, deadline.left().count()));
-  send(program::encode_frame(program::exec_frame(sequence, limit, argv)));
+  const std::uint64_t end = send(program::exec_frame(sequence, limit, argv));
   // The executor ends it at its limit; a target that does not even do that hangs.
   const Deadline patience = Deadline::in(milliseconds(limit) + options_.silence);
   program::Frame frame;
@@ -328,6 +359,7 @@ Session::Executed ChannelSession::run_conformance(const std::vector<std::string>
           fmt::format("it answered request {} when request {} was to be answered", frame.sequence, sequence));
       continue;
     }
+    taken(end);
     const std::string text(frame.payload.begin(), frame.payload.end());
     if (frame.type == program::FrameType::output) {
       output(text);
@@ -352,7 +384,7 @@ std::string ChannelSession::restart(Deadline deadline) {
   if (!sentence.empty()) return sentence;
   for (Outstanding& one : outstanding_) {
     one.sequence = next_sequence_++;
-    send(program::encode_frame(program::run_frame(one.sequence, one.fs, one.program)));
+    one.end = send(program::run_frame(one.sequence, one.fs, one.program));
   }
   last_heard_ = Deadline::Clock::now();
   return {};

@@ -35,6 +35,7 @@ class ChannelSession : public Session {
     std::uint32_t sequence;
     std::uint8_t fs;
     program::Program program;
+    std::uint64_t end;  // of its frame, in bytes since the target was started
   };
   enum class Wait { frame, deadline, lost };
 
@@ -49,7 +50,11 @@ class ChannelSession : public Session {
   void take_absent(const std::vector<std::string>& lines);
   Answer answer_lost();
   Answer make_answer(const program::Frame& frame);
-  void send(const std::vector<std::uint8_t>& bytes);
+  // Gives the end of the frame, in bytes since the target was started.
+  std::uint64_t send(const program::Frame& frame);
+  void taken(std::uint64_t total);
+  bool take_more(const program::Frame& frame);
+  std::size_t may_send() const;
 
   TargetSpec spec_;
   SessionOptions options_;
@@ -57,7 +62,9 @@ class ChannelSession : public Session {
   Evidence console_;
   program::FrameReader reader_;
   std::vector<std::uint8_t> unsent_;
-  std::size_t sent_ = 0;
+  std::size_t sent_ = 0;           // of unsent_
+  std::uint64_t sent_total_ = 0;   // since the target was started
+  std::uint64_t taken_total_ = 0;  // as far as the target has told
   std::deque<Outstanding> outstanding_;
   std::uint64_t next_ticket_ = 0;
   std::uint32_t next_sequence_ = 1;

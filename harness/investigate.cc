@@ -80,7 +80,8 @@ std::optional<Finding> find_in(const Answer& answer, model::Profile profile, mod
 
 void investigate(Run& run, Finding& finding) {
   // A finding late in a run may still be confirmed; only shrinking gives way to the clock.
-  const Deadline limit = Deadline::in(std::max(run.deadline().left(), milliseconds(2000)));
+  const Deadline limit =
+      Deadline::in(std::max(run.deadline().left(), milliseconds(2000))).earlier(run.last_call());
   int again = 0, reruns = 0;
   for (; reruns < kReruns && (reruns == 0 || !limit.over()); ++reruns) {
     const std::optional<Finding> seen = rerun(run, finding.fs_index, finding.program, limit);

@@ -13,6 +13,7 @@ namespace shmcheck::harness {
 
 struct Link {
   Process process;
+  std::size_t ahead = 0;       // bytes that may be on their way to the target; 0: as many as the pipe takes
   Fd to, from;                 // the channel; both non-blocking
   Fd console;                  // standard error, or a guest's console; non-blocking
   std::string conformance;     // path of the conformance binary on the target; empty: not there

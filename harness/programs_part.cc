@@ -68,7 +68,7 @@ class ProgramRunner {
     if (!answer) {
       run_.session().abandon();
       submitted_.clear();
-      return run_.revive();
+      return !run_.over() && run_.revive();
     }
     const Subject subject{part_, submitted_.front().named->name, std::nullopt};
     submitted_.pop_front();

@@ -23,9 +23,7 @@ class SessionRunner final : public ProgramRunner {
 
   std::optional<ProgramRun> next() override {
     if (!run_.session().lost().empty() && !run_.revive()) return std::nullopt;
-    // What is under way at the end of the run is waited for as long as a hang takes to be noticed: it is a
-    // finding.
-    std::optional<Answer> answer = run_.session().next(Deadline::in(kPatience));
+    std::optional<Answer> answer = run_.session().next(run_.last_call());
     if (!answer) {
       run_.session().abandon();
       return std::nullopt;
@@ -45,7 +43,6 @@ class SessionRunner final : public ProgramRunner {
   const std::string& evidence() const { return evidence_; }
 
  private:
-  static constexpr milliseconds kPatience{15'000};
   static_assert(static_cast<int>(ProgramRun::End::refused) == static_cast<int>(Answer::End::refused));
   static_assert(static_cast<int>(ProgramRun::End::lost) == static_cast<int>(Answer::End::lost));
 

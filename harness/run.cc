@@ -30,7 +30,7 @@ bool Run::open(int worker) {
   start_watchdog(options_.time + milliseconds(45'000));
   SessionOptions session;
   session.worker = worker;
-  session.silence = std::min(milliseconds(10'000), options_.time / 4);
+  session.silence = silence();
   session.interrupted = interrupted;
   std::string sentence;
   session_ = Session::open(options_.target, session, deadline_, sentence);
@@ -123,7 +123,7 @@ void Run::report(Finding finding) {
 
 bool Run::revive() {
   // A crash late in a run is still to be looked into: a restart may take what is left, and a little more.
-  const Deadline limit = Deadline::in(std::max(deadline_.left(), milliseconds(3000)));
+  const Deadline limit = Deadline::in(std::max(deadline_.left(), milliseconds(3000))).earlier(last_call());
   const std::string sentence = session_->restart(limit);
   gone_ = !sentence.empty();
   if (gone_) result_.partial = fmt::format("the target could not be started again: {}", sentence);

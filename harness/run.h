@@ -2,6 +2,7 @@
 // answer.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,6 +35,11 @@ class Run {
   Session& session() { return *session_; }
   Result& result() { return result_; }
   Deadline deadline() const { return deadline_; }
+  // What is under way at the end is waited for as long as a hang takes to be noticed, for that is a finding.
+  // Nothing goes on after this.
+  Deadline last_call() const {
+    return Deadline::at(started_ + options_.time + silence() + milliseconds(2000));
+  }
   milliseconds elapsed() const;
   // Indices of the session's file systems that the user wants.
   const std::vector<std::uint8_t>& file_systems() const { return file_systems_; }
@@ -64,6 +70,7 @@ class Run {
  private:
   void print_target();
   bool choose_file_systems();
+  milliseconds silence() const { return std::min(milliseconds(10'000), options_.time / 5); }
   bool foreseen(Finding& finding) const;
   void add(Finding finding);
 

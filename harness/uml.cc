@@ -23,6 +23,8 @@ namespace {
 
 constexpr std::string_view kMemory = "256M";
 constexpr std::uint64_t kImageBytes = 64U << 20;
+// A serial line of User-Mode Linux gets no interrupts any more once its 4 KiB were nearly full.
+constexpr std::size_t kBytesAhead = 2048;
 constexpr int kChannelIn = 10, kChannelOut = 11, kInitramfs = 12, kDisk = 13;
 
 std::string look_up(const std::string& name) {
@@ -125,6 +127,7 @@ std::string start_uml(const TargetSpec& spec, int worker, Link& link) {
   sentence = link.process.start(launch);
   link.conformance = "/conformance";
   link.ext4_directory = "/tmpfs/ext4";
+  link.ahead = kBytesAhead;
   pipes.give_to(link);
   return sentence;
 }

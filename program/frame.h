@@ -26,6 +26,8 @@
 //   one
 //           of another protocol, it is the last frame: the channel cannot be trusted any more.
 //   quit    the executor ends, as it does when the channel closes
+//   more    executor to host, on a terminal only: u64 bytes taken from the channel so far; the frame that has
+//           begun needs more of them. A host that may not send more than a few bytes in advance waits for it.
 //
 // Requests may be pipelined. Answers come in order and carry the sequence number of their request.
 // The host's half (class FrameReader and below) allocates; what stands before it does not.
@@ -46,7 +48,7 @@ inline constexpr std::uint16_t kProtocol = 1;
 inline constexpr std::size_t kFrameHeaderBytes = 24;
 inline constexpr std::uint32_t kMaxPayload = 16U << 20;
 
-enum class FrameType : std::uint16_t { hello = 1, run, result, exec, output, exited, error, quit };
+enum class FrameType : std::uint16_t { hello = 1, run, result, exec, output, exited, error, quit, more };
 
 struct FrameHeader {
   std::uint32_t magic = kFrameMagic;
@@ -120,7 +122,7 @@ constexpr FrameFault decode_header(const std::uint8_t* in, FrameHeader& header) 
   header.checksum = get_little<std::uint64_t>(in + 16);
   if (header.magic != kFrameMagic) return FrameFault::magic;
   if (header.protocol != kProtocol) return FrameFault::protocol;
-  if (header.type < FrameType::hello || header.type > FrameType::quit) return FrameFault::type;
+  if (header.type < FrameType::hello || header.type > FrameType::more) return FrameFault::type;
   if (header.length > kMaxPayload) return FrameFault::length;
   return FrameFault::none;
 }
