@@ -115,22 +115,25 @@ void ObjectBytes::settle(std::uint64_t low, std::uint64_t high) {
   }
 }
 
-bool ObjectBytes::accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size, Freedom* used) {
-  bool as_is = at(offset, page_size) == seen;
-  bool stable = true, allowed = as_is, in_doubt = false;
+ObjectBytes::Acceptance ObjectBytes::accepts(std::uint64_t offset, std::uint8_t seen,
+                                             std::uint32_t page_size) {
+  std::uint8_t own = at(offset, page_size);
+  Acceptance a{own == seen, false, Freedom::count};
+  bool stable = true;
   for (const Doubt& d : doubts_) {
     if (offset < d.low || offset >= d.high) continue;
-    in_doubt = true;
+    std::uint8_t other = d.other.at(offset % page_size);
+    a.open |= d.any || other != own;
     if (d.may_change) stable = false;
-    if (!allowed && (d.any || d.other.at(offset % page_size) == seen)) {
-      allowed = true;
-      if (used) *used = d.freedom;
+    if (!a.allowed && (d.any || other == seen)) {
+      a.allowed = true;
+      a.needed = d.freedom;
     }
   }
-  if (!allowed || !in_doubt || !stable) return allowed;
+  if (!a.allowed || !a.open || !stable) return a;
   settle(offset, offset + 1);
-  if (!as_is) get(offset / page_size).writable(page_size)[offset % page_size] = seen;
-  return true;
+  if (own != seen) get(offset / page_size).writable(page_size)[offset % page_size] = seen;
+  return a;
 }
 
 }  // namespace shmcheck::model

@@ -44,9 +44,13 @@ class ObjectBytes {
   bool has_doubts() const { return !doubts_.empty(); }
   const std::vector<Doubt>& doubts() const { return doubts_; }
 
-  // Whether the byte at offset may read as `seen`; settles it where that is possible. `used` is told which
-  // freedom allowed a value other than the page's.
-  bool accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size, Freedom* used);
+  // Whether the byte at offset may read as `seen`; settles it where that is possible.
+  struct Acceptance {
+    bool allowed = false;
+    bool open = false;                // another value was allowed, too
+    Freedom needed = Freedom::count;  // what allowed a value other than the page's
+  };
+  Acceptance accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size);
 
  private:
   struct Entry {

@@ -124,10 +124,7 @@ void rule_pread(World& w, Process& p, Step& s) {
   for (std::uint64_t at = t.offset; at < t.offset + count;) {
     std::uint64_t part = std::min(t.offset + count - at, w.page() - at % w.page());
     auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {
-      Freedom used = Freedom::count;
-      bool ok = bytes.accepts(offset, seen, w.page(), &used);
-      if (used != Freedom::count) s.uses(used);
-      return ok;
+      return accepts_byte(s, bytes, offset, seen, w.page());
     };
     if (!match_bytes(s, in, bytes, at, part, w.page(), clause, at - t.offset, accepts)) return;
     at += part;

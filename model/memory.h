@@ -45,25 +45,31 @@ inline void store_piece(World& w, Step& s, Vma& vma, std::uint64_t offset, const
   note_slack_store(w, inode, offset, length);
 }
 
-// Whether a byte of a mapping may read as `seen`. Counts the freedom that was needed.
+// Whether a byte of an object may read as `seen`. Counts the freedom that was needed.
+inline bool accepts_byte(Step& s, ObjectBytes& bytes, std::uint64_t offset, std::uint8_t seen,
+                         std::uint32_t page_size) {
+  ObjectBytes::Acceptance a = bytes.accepts(offset, seen, page_size);
+  if (a.open) s.report().unique = false;
+  if (a.needed != Freedom::count) s.uses(a.needed);
+  return a.allowed;
+}
+
+// The same for a byte of a mapping.
 inline bool accepts_byte(World& w, Step& s, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   ObjectBytes& bytes = w.supply(vma, offset);
-  Freedom used = Freedom::count;
-  if (bytes.accepts(offset, seen, w.page(), &used)) {
-    if (used != Freedom::count)
-      s.uses(used);
-    else if (bytes.has_doubts() && bytes.doubted(offset, offset + 1))
-      s.report().unique = false;
-    return true;
-  }
-  if (&bytes == &vma.copies) return false;
+  bool allowed = accepts_byte(s, bytes, offset, seen, w.page());
+  if (&bytes == &vma.copies) return allowed;
   for (const Doubt& d : vma.older) {
-    if (offset >= d.low && offset < d.high && d.other.at(offset % w.page()) == seen) {
+    if (offset < d.low || offset >= d.high) continue;
+    std::uint8_t other = d.other.at(offset % w.page());
+    if (allowed) {
+      if (other != seen) s.report().unique = false;
+    } else if (other == seen) {
       s.uses(d.freedom);
       return true;
     }
   }
-  return false;
+  return allowed;
 }
 
 }  // namespace shmcheck::model
