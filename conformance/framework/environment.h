@@ -16,6 +16,8 @@ struct Options {
   int report_fd = -1;           // --report-fd=N
   long budget_ms = -1;          // --budget-ms=N
   bool list_clauses = false;    // --list-clauses
+  // --clauses=ID,…: run the tests that name one of these; empty: all tests
+  std::vector<clauses::Clause> clauses;
 };
 
 // A working directory of our own on one file system, or why there is none.

@@ -6,6 +6,7 @@
 
 #include <string_view>
 
+#include "clauses/clauses.h"
 #include "conformance/framework/environment.h"
 #include "conformance/framework/process.h"
 #include "conformance/framework/run.h"
@@ -24,6 +25,7 @@ constexpr char kUsage[] =
     "  --report-fd=N      write one line per test to descriptor N: TEST name PASS|FAIL|SKIP|NOTRUN ms "
     "clause,clause\n"
     "                     followed by the messages, as lines that begin with '| '\n"
+    "  --clauses=ID,…     only tests that name one of these clauses\n"
     "  --budget-ms=N      start no test after N milliseconds\n"
     "exit code: 0 all tests passed or were skipped, 1 a test failed, 2 usage, or no test selected\n";
 
@@ -40,6 +42,17 @@ bool ParseNumber(const char* text, long& number) {
   return *text != '\0' && *end == '\0' && number >= 0;
 }
 
+bool ParseClauses(std::string_view ids, std::vector<clauses::Clause>& list) {
+  while (true) {
+    const size_t comma = ids.find(',');
+    const auto clause = clauses::find(ids.substr(0, comma));
+    if (!clause) return false;
+    list.push_back(*clause);
+    if (comma == std::string_view::npos) return true;
+    ids.remove_prefix(comma + 1);
+  }
+}
+
 bool ParseOption(const char* argument, Options& options) {
   long number = 0;
   if (strcmp(argument, "--list-clauses") == 0) {
@@ -53,6 +66,8 @@ bool ParseOption(const char* argument, Options& options) {
     options.report_fd = static_cast<int>(number);
   } else if (const char* budget = ValueOf(argument, "--budget-ms")) {
     return ParseNumber(budget, options.budget_ms);
+  } else if (const char* ids = ValueOf(argument, "--clauses")) {
+    return ParseClauses(ids, options.clauses);
   } else {
     return false;
   }

@@ -4,7 +4,7 @@
 #include <concepts>
 #include <vector>
 
-#include "clauses/clauses.h"
+#include "clauses/generated.h"
 #include "conformance/framework/needs.h"
 
 namespace shmcheck::conformance {

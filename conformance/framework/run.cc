@@ -20,6 +20,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "clauses/clauses.h"
 #include "conformance/framework/memory.h"
 #include "conformance/framework/outcome.h"
 #include "conformance/framework/report.h"
@@ -321,6 +322,12 @@ class IsolatedTest : public testing::Test {
   TestCase test_;
 };
 
+bool Wanted(const TestSpec& spec, const std::vector<Clause>& clauses) {
+  return clauses.empty() || std::any_of(spec.clauses.begin(), spec.clauses.end(), [&clauses](Clause clause) {
+           return std::find(clauses.begin(), clauses.end(), clause) != clauses.end();
+         });
+}
+
 }  // namespace
 
 std::vector<TestCase> ExpandPlaces() {
@@ -350,6 +357,7 @@ void RegisterWithGtest(const Options& options) {
   run_options = options;
   run_start = Clock::now();
   for (const TestCase& test : ExpandPlaces()) {
+    if (!Wanted(*test.spec, options.clauses)) continue;
     testing::RegisterTest(test.spec->suite, test.name.c_str(), nullptr, nullptr, test.spec->file,
                           test.spec->line, [test]() -> IsolatedTest* { return new IsolatedTest(test); });
   }
