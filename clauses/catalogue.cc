@@ -26,19 +26,21 @@ constexpr string_view kChapterKeys[] = {"number", "title", "note", "clause"};
 struct NoteFile {
   string_view name, table;
   char letter;  // of the ids: D1, D2, …
-  std::vector<string_view> columns, keys;
+  std::vector<string_view> columns, lists, keys;
 };
 
 const NoteFile kRulings = {"rulings.toml",
                            "ruling",
                            'D',
                            {"document", "kernel", "ruling"},
+                           {"clauses"},
                            {"id", "document", "kernel", "ruling", "clauses"}};
 const NoteFile kClaims = {"claims.toml",
                           "claim",
                           'S',
                           {"claim", "verdict", "refined"},
-                          {"id", "claim", "verdict", "refined", "clauses", "chapters"}};
+                          {"needs", "refutes", "refines"},
+                          {"id", "claim", "verdict", "refined", "needs", "refutes", "refines"}};
 
 string between(char mark, string_view word) {
   return string(1, mark).append(word).append(1, mark);
@@ -74,7 +76,7 @@ class Reader {
     string path;
     toml::source_region where;
     std::vector<NoteEntry>* notes;
-    std::size_t index;
+    std::size_t index, list;
     std::vector<std::pair<string, toml::source_region>> ids;
   };
   struct ClauseNotes {
@@ -269,17 +271,32 @@ class Reader {
         error(row.source(), quoted(expected) + " is expected here, not " + quoted(entry.id));
       for (const string_view column : file.columns)
         entry.columns.push_back(text(row, column, column != "refined"));
-      for (const auto& [number, where] : list<std::int64_t>(row, "chapters")) {
-        if (number < 1 || number > static_cast<std::int64_t>(reading_.catalogue.chapters.size())) {
-          error(where, "no chapter " + std::to_string(number));
-        }
-        entry.chapters.push_back(static_cast<std::uint8_t>(number));
+      bool names = false;
+      for (std::size_t n = 0; n < file.lists.size(); ++n) {
+        auto ids = list<string>(row, file.lists[n]);
+        names = names || !ids.empty();
+        references_.push_back({path_, row.source(), &notes, notes.size(), n, std::move(ids)});
       }
-      auto ids = list<string>(row, "clauses");
-      if (ids.empty() && entry.chapters.empty()) error(row.source(), quoted(entry.id) + " names no clause");
-      references_.push_back({path_, row.source(), &notes, notes.size(), std::move(ids)});
+      if (!names) error(row.source(), quoted(entry.id) + " names no clause");
+      if (&file == &kClaims) check_verdict(row, entry.id);
+      entry.clauses.resize(file.lists.size());
       notes.push_back(std::move(entry));
     });
+  }
+
+  // The word of the verdict has to agree with the lists of clauses, of which it follows.
+  void check_verdict(const toml::table& row, const string& id) {
+    const string word = row["verdict"].value_or("");
+    if (std::find(std::begin(kVerdictNames), std::end(kVerdictNames), word) == std::end(kVerdictNames)) {
+      error(row.source(), "unknown verdict " + quoted(word));
+    }
+    const auto has = [&row](string_view key) { return row[key].is_array(); };
+    if (has("refutes") != (word == name(Truth::no))) {
+      error(row.source(), quoted(id) + " must be false if a clause refutes it, and only then");
+    }
+    if (has("refines") && word == name(Truth::yes)) {
+      error(row.source(), quoted(id) + " must be refined if a clause refines it");
+    }
   }
 
   void resolve() {
@@ -291,7 +308,7 @@ class Reader {
         if (at == indices_.end()) {
           error(where, quoted(note.id) + " names the clause " + quoted(id) + ", which does not exist");
         } else {
-          note.clauses.push_back(at->second);
+          note.clauses[reference.list].push_back(at->second);
         }
       }
     }
@@ -313,7 +330,8 @@ class Reader {
         continue;
       }
       const NoteEntry& ruling = catalogue.rulings[number - 1];
-      if (std::count(ruling.clauses.begin(), ruling.clauses.end(), at.clause) == 0) {
+      const std::vector<std::size_t>& listed = ruling.clauses.front();
+      if (std::count(listed.begin(), listed.end(), at.clause) == 0) {
         error(at.where, quoted(ruling.id) + " does not list " + quoted(clause.id) + ", which cites it");
       }
     }
@@ -324,7 +342,7 @@ class Reader {
       if (reference.notes != &reading_.catalogue.rulings) continue;
       path_ = reference.path;
       const NoteEntry& ruling = reading_.catalogue.rulings[reference.index];
-      for (const std::size_t index : ruling.clauses) {
+      for (const std::size_t index : ruling.clauses.front()) {
         const ClauseEntry& clause = reading_.catalogue.clauses[index];
         if (std::count(clause.rulings.begin(), clause.rulings.end(), reference.index + 1) == 0) {
           error(reference.where,

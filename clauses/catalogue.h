@@ -29,12 +29,11 @@ struct ChapterEntry {
   std::string title, note;
 };
 
-// A numbered row of rulings.toml or claims.toml: `columns` in the order of the file's keys.
+// A numbered row of rulings.toml or claims.toml: `columns` and `clauses` in the order of the file's keys.
 struct NoteEntry {
   std::string id;
   std::vector<std::string> columns;
-  std::vector<std::size_t> clauses;  // indices into Catalogue::clauses
-  std::vector<std::uint8_t> chapters;
+  std::vector<std::vector<std::size_t>> clauses;  // per list, indices into Catalogue::clauses
 };
 
 struct Catalogue {

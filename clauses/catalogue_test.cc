@@ -38,7 +38,7 @@ const std::string kClaims = R"([[claim]]
 id = "S1"
 claim = "One."
 verdict = "true"
-clauses = ["mmap.one"]
+needs = ["mmap.one"]
 )";
 
 std::string replaced(std::string text, const std::string& old_part, const std::string& new_part) {
@@ -112,7 +112,7 @@ TEST(Catalogue, AGoodOneIsReadWhole) {
   ASSERT_EQ(reading.catalogue.clauses.size(), 1U);
   EXPECT_EQ(reading.catalogue.clauses[0].marks, kRoot);
   EXPECT_EQ(reading.catalogue.chapters[0].title, "Files");
-  EXPECT_THAT(reading.catalogue.rulings[0].clauses, ElementsAre(0U));
+  EXPECT_THAT(reading.catalogue.rulings[0].clauses, ElementsAre(ElementsAre(0U)));
 }
 
 TEST(Catalogue, TwoClausesCannotShareAnId) {
@@ -156,11 +156,23 @@ TEST(Catalogue, RulingsAreNumberedWithoutGaps) {
               ::testing::Contains("d/rulings.toml:1: 'D1' is expected here, not 'D2'"));
 }
 
-TEST(Catalogue, ClaimsNameExistingChaptersOrClauses) {
-  const std::string none = replaced(kClaims, "clauses = [\"mmap.one\"]", "");
+TEST(Catalogue, ClaimsNameClauses) {
+  const std::string none = replaced(kClaims, "needs = [\"mmap.one\"]", "");
   EXPECT_THAT(errors(kChapter, kRulings, none), ElementsAre("d/claims.toml:1: 'S1' names no clause"));
-  EXPECT_THAT(errors(kChapter, kRulings, kClaims + "chapters = [2]\n"),
-              ElementsAre("d/claims.toml:6: no chapter 2"));
+}
+
+TEST(Catalogue, TheVerdictOfAClaimFollowsFromItsClauses) {
+  const auto claims = [](const std::string& verdict, const std::string& key) {
+    return errors(kChapter, kRulings, replaced(replaced(kClaims, "needs", key), "\"true\"", verdict));
+  };
+  EXPECT_THAT(claims("\"maybe\"", "needs"), ElementsAre("d/claims.toml:1: unknown verdict 'maybe'"));
+  for (const auto& [verdict, key] : {std::pair{"\"true\"", "refutes"}, {"\"false\"", "needs"}}) {
+    EXPECT_THAT(claims(verdict, key),
+                ElementsAre("d/claims.toml:1: 'S1' must be false if a clause refutes it, and only then"));
+  }
+  EXPECT_THAT(claims("\"true\"", "refines"),
+              ElementsAre("d/claims.toml:1: 'S1' must be refined if a clause refines it"));
+  EXPECT_THAT(claims("\"false\"", "refutes"), IsEmpty());
 }
 
 TEST(Catalogue, BrokenTomlIsNamedWithFileAndLine) {

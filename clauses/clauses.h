@@ -44,14 +44,15 @@ struct Ruling {
   std::span<const Clause> clauses;
 };
 
-// A claim of the introductory text and what is true of it.
+// A claim of the introductory text, what is true of it, and the clauses which decide it.
 struct Claim {
   std::string_view id;  // "S21"
   std::string_view claim;
-  std::string_view verdict;
-  std::string_view refined;                // empty: nothing to add
-  std::span<const Clause> clauses;         // those which decide it
-  std::span<const std::uint8_t> chapters;  // whole chapters which decide it
+  std::string_view refined;         // what is true; empty: nothing to add
+  Truth truth;                      // when all its clauses hold
+  std::span<const Clause> needs;    // one broken: the claim is false
+  std::span<const Clause> refutes;  // one holds: the claim is false
+  std::span<const Clause> refines;  // one broken: what is said to be true instead is false
 };
 
 std::span<const Info> all();  // in catalogue order: all()[n] describes Clause{n}

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <string>
+#include <vector>
 
 namespace shmcheck::clauses {
 namespace {
@@ -127,15 +128,26 @@ TEST(Rulings, ARulingNamesExactlyTheClausesWhichCiteIt) {
               ElementsAre(Clause::mlock_failure_no_change, Clause::mlock_inaccessible));
 }
 
-TEST(Claims, NameClausesOrWholeChapters) {
+TEST(Claims, SayWhatEachOfTheirClausesMeans) {
   const Claim& one_page = claims()[20];
   EXPECT_EQ(one_page.id, "S21");
-  EXPECT_EQ(one_page.verdict, "true, refined");
-  EXPECT_THAT(one_page.clauses,
-              ElementsAre(Clause::eof_one_byte_file, Clause::slack_zero_filled, Clause::slack_never_stored));
-  EXPECT_THAT(one_page.chapters, IsEmpty());
-  EXPECT_THAT(claims()[2].chapters, ElementsAre(10, 11, 12, 13, 14));
-  EXPECT_THAT(claims()[41].chapters, ElementsAre(14));
+  EXPECT_EQ(one_page.truth, Truth::refined);
+  EXPECT_THAT(one_page.needs, ElementsAre(Clause::eof_one_byte_file));
+  EXPECT_THAT(one_page.refines, ElementsAre(Clause::slack_zero_filled, Clause::slack_never_stored));
+  EXPECT_THAT(one_page.refutes, IsEmpty());
+  EXPECT_EQ(claims()[2].truth, Truth::no);
+  EXPECT_THAT(claims()[2].refutes, ElementsAre(Clause::pshm_open_same_name, Clause::memfd_create));
+}
+
+// A clause that has two meanings for one claim would decide nothing.
+TEST(Claims, NameAClauseOnce) {
+  for (const Claim& claim : claims()) {
+    std::vector<Clause> all(claim.needs.begin(), claim.needs.end());
+    all.insert(all.end(), claim.refutes.begin(), claim.refutes.end());
+    all.insert(all.end(), claim.refines.begin(), claim.refines.end());
+    std::sort(all.begin(), all.end());
+    EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end()) << claim.id;
+  }
 }
 
 TEST(Nearest, OffersTheIdThatWasMeantFirst) {

@@ -2,6 +2,7 @@
 // OUT_DIR/generated.{h,cc}. Exits 1 with one line for each error. Leaves an output alone which would not
 // change, so that a correction of a text does not rebuild everything that names a clause.
 
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -103,13 +104,24 @@ string clause_row(const ClauseEntry& clause, Arrays& arrays) {
   return out + arrays.add("std::uint8_t", clause.claims, number) + "},\n";
 }
 
-string note_row(const NoteEntry& note, const Catalogue& catalogue, bool with_chapters, Arrays& arrays) {
-  string out = "    {" + literal(note.id) + ", ";
-  for (const string& column : note.columns) out += literal(column) + ", ";
-  out += arrays.add("Clause", note.clauses,
-                    [&](std::size_t index) { return "Clause::" + enumerator(catalogue.clauses[index].id); });
-  if (with_chapters) out += ", " + arrays.add("std::uint8_t", note.chapters, number);
-  return out + "},\n";
+string clause_lists(const NoteEntry& note, const Catalogue& catalogue, Arrays& arrays) {
+  return joined(note.clauses, [&](const std::vector<std::size_t>& list) {
+    return arrays.add("Clause", list, [&](std::size_t index) {
+      return "Clause::" + enumerator(catalogue.clauses[index].id);
+    });
+  });
+}
+
+string ruling_row(const NoteEntry& ruling, const Catalogue& catalogue, Arrays& arrays) {
+  return "    {" + literal(ruling.id) + ", " + joined(ruling.columns, literal) + ", " +
+         clause_lists(ruling, catalogue, arrays) + "},\n";
+}
+
+string claim_row(const NoteEntry& claim, const Catalogue& catalogue, Arrays& arrays) {
+  const auto* truth = std::find(std::begin(kVerdictNames), std::end(kVerdictNames), claim.columns[1]);
+  return "    {" + literal(claim.id) + ", " + literal(claim.columns[0]) + ", " + literal(claim.columns[2]) +
+         ", static_cast<Truth>(" + std::to_string(truth - std::begin(kVerdictNames)) + "), " +
+         clause_lists(claim, catalogue, arrays) + "},\n";
 }
 
 string table(const string& type, const string& name, const string& rows, const string& function) {
@@ -125,8 +137,8 @@ string source(const Catalogue& catalogue) {
     chapters += "    {" + number(chapter.number) + ", " + literal(chapter.title) + ", " +
                 literal(chapter.note) + "},\n";
   }
-  for (const NoteEntry& note : catalogue.rulings) rulings += note_row(note, catalogue, false, arrays);
-  for (const NoteEntry& note : catalogue.claims) claims += note_row(note, catalogue, true, arrays);
+  for (const NoteEntry& ruling : catalogue.rulings) rulings += ruling_row(ruling, catalogue, arrays);
+  for (const NoteEntry& claim : catalogue.claims) claims += claim_row(claim, catalogue, arrays);
   return "// Generated from clauses/*.toml.\n#include \"clauses/clauses.h\"\n\n"
          "namespace shmcheck::clauses {\nnamespace {\n" +
          arrays.text() + table("Info", "kClauses", clauses, "all") +

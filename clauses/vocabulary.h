@@ -19,6 +19,21 @@ enum class Strength : std::uint8_t {
 
 inline constexpr std::string_view kStrengthNames[] = {"posix", "linux", "defacto", "seed"};
 
+// What is true of a claim of the introductory text, when every clause that decides it holds.
+enum class Truth : std::uint8_t {
+  yes,
+  refined,   // true with the precision that its `refined` text adds
+  no,        //
+  internal,  // of data within the kernel: decided by what follows from it
+  outdated,  // of data within a kernel of long ago, likewise
+  advice,    // no statement of fact: decided is what the advice rests on
+};
+inline constexpr std::string_view kVerdictNames[] = {"true",     "true, refined", "false",
+                                                     "internal", "outdated",      "advice"};
+constexpr std::string_view name(Truth truth) {
+  return kVerdictNames[static_cast<std::size_t>(truth)];
+}
+
 // What a check of a clause needs; Info::marks is a set of these.
 enum Mark : std::uint32_t {
   kRoot = 1U << 0,      // uid 0 or a named capability
