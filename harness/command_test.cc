@@ -101,6 +101,7 @@ TEST_F(Command, UsageErrorsExitWith2) {
       {{}, "A subcommand is required"},
       {{"chekc"}, "there is no 'chekc', did you mean 'check'?"},
       {{"check", "--tiem", "3s"}, "--tiem"},
+      {{"claims", "--part", "corpus"}, "--part"},
       {{"check", "--time", "soon"}, "'soon' is no length of time"},
       {{"check", "--target", "kernal"}, "did you mean 'kernel'?"},
       {{"check", "--fs", "ext3"}, "did you mean 'ext4'?"},
@@ -143,6 +144,50 @@ TEST_F(Command, UnusableDirectoryIsFoundOutBeforeTheRun) {
   EXPECT_EQ(said.code, 2);
   EXPECT_THAT(said.text, HasSubstr("cannot make the directory"));
   EXPECT_EQ(shmcheck({"check", "--target", "model", "--json", room_ + "/no/such/r.json"}).code, 2);
+}
+
+// --- the claims of the introductory text
+// --------------------------------------------------------------------
+
+TEST_F(Command, ClaimsThatAgreeWithTheCatalogueExitWith0) {
+  const Said said = shmcheck({"claims", "--target", "model", "--json", room_ + "/c.json"});
+  EXPECT_EQ(said.code, 0) << said.text;
+  EXPECT_THAT(said.text, HasSubstr("S20  true, refined   The usable space"));
+  EXPECT_THAT(said.text, HasSubstr("S39  undecided"));
+  EXPECT_THAT(said.text, HasSubstr("unseen: no conformance tests: "));
+  EXPECT_EQ(said.last_line, "VERDICT pass");
+  std::ifstream in(room_ + "/c.json");
+  const auto claims = nlohmann::json::parse(in).at("claims");
+  ASSERT_EQ(claims.size(), 50U);
+  EXPECT_EQ(claims[19].at("verdict"), "true, refined");
+  EXPECT_EQ(claims[19].at("clauses")[0].at("state"), "held");
+  EXPECT_FALSE(claims[19].at("clauses")[0].at("programs").empty());
+}
+
+TEST_F(Command, AClaimThatDiffersExitsWith1UnlessThatIsExpected) {
+  const std::vector<std::string> words = {"claims", "--target", "model+mmap-noreplace-ignored", "--expect"};
+  const auto with = [&words](const std::string& expect) {
+    std::vector<std::string> all = words;
+    all.push_back(expect);
+    return all;
+  };
+  const Said said = shmcheck(with("none"));
+  EXPECT_EQ(said.code, 1);
+  EXPECT_THAT(said.text, HasSubstr("S14  advice, not as refined here: mmap.fixed.noreplace"));
+  EXPECT_THAT(said.text, HasSubstr("BROKEN: corpus claims/s14-"));
+  EXPECT_THAT(said.text, HasSubstr(", 1 otherwise"));
+  const Said expected = shmcheck(with(file(
+      "e.toml",
+      "[[expect]]\nclause = \"mmap.fixed.noreplace\"\nstatus = \"fail\"\nreason = \"r\"\nbug = \"b\"\n")));
+  EXPECT_EQ(expected.code, 0) << expected.text;
+  EXPECT_THAT(expected.text, HasSubstr("1 otherwise, as expected"));
+}
+
+TEST_F(Command, NoClaimDecidedExitsWith125) {
+  EXPECT_EQ(shmcheck({"claims", "--target", fake("refuses"), "--time", "2s"}).code, 125);
+  const Said said = shmcheck({"claims", "--target", "model", "--fs", "ext4"});
+  EXPECT_EQ(said.code, 125);
+  EXPECT_EQ(said.last_line, "VERDICT unjudged");
 }
 
 // --- 125: nothing was judged

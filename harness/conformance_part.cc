@@ -30,7 +30,7 @@ class Reporter {
         ++count.run;
         ++count.pass;
         passed.push_back(test.name);
-        for (const clauses::Clause clause : test.clauses) ++tally(clause).pass;
+        held(test);
         break;
       case ConformanceTest::Status::fail:
         ++count.run;
@@ -46,6 +46,13 @@ class Reporter {
  private:
   ClauseTally& tally(clauses::Clause clause) {
     return run_.result().tallies[static_cast<std::size_t>(clause)];
+  }
+
+  void held(const ConformanceTest& test) {
+    for (const clauses::Clause clause : test.clauses) {
+      ++tally(clause).pass;
+      tally(clause).tests.push_back(test.name);
+    }
   }
 
   void skipped(const ConformanceTest& test) {
@@ -99,9 +106,21 @@ std::string test_filter(const Run& run) {
   return (run.options().tests.empty() ? "*" : run.options().tests) + without;
 }
 
+std::string clauses_argument(std::span<const clauses::Clause> list) {
+  std::string argument = "--clauses=";
+  for (const clauses::Clause clause : list)
+    argument += fmt::format("{}{}", argument.ends_with('=') ? "" : ",", clauses::info(clause).id);
+  return argument;
+}
+
 }  // namespace
 
-std::vector<std::string> run_conformance(Run& run, Deadline deadline) {
+void count_test(Run& run, const ConformanceTest& test) {
+  Reporter(run).test(test);
+}
+
+std::vector<std::string> run_conformance(Run& run, Deadline deadline,
+                                         std::span<const clauses::Clause> clauses) {
   using End = Session::Executed::End;
   const milliseconds before = run.elapsed();
   Reporter reporter(run);
@@ -110,6 +129,7 @@ std::vector<std::string> run_conformance(Run& run, Deadline deadline) {
   std::vector<std::string> arguments = {"--report-fd=1", fmt::format("--budget-ms={}", budget.count())};
   const std::string filter = test_filter(run);
   if (!filter.empty()) arguments.push_back("--gtest_filter=" + filter);
+  if (!clauses.empty()) arguments.push_back(clauses_argument(clauses));
   // The binary starts no test after its budget; the last one may take a little longer.
   const Deadline limit = Deadline::in(budget + milliseconds(5000));
   const Session::Executed executed = run.session().run_conformance(
@@ -119,8 +139,8 @@ std::vector<std::string> run_conformance(Run& run, Deadline deadline) {
       std::chrono::duration<double>(run.elapsed() - before).count();
   const bool by_us = run.over() && executed.end == End::time_limit;
   if (executed.end == End::unavailable) {
-    run.result().absent.push_back({"conformance tests", executed.sentence});
-    run.output().line(fmt::format("absent   conformance tests: {}", executed.sentence));
+    run.result().absent.push_back({std::string(kConformanceTests), executed.sentence});
+    run.output().line(fmt::format("absent   {}: {}", kConformanceTests, executed.sentence));
   } else if (executed.end == End::exited && executed.number > 1) {
     lost(run,
          {End::exited, executed.number,

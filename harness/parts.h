@@ -1,9 +1,12 @@
 // The parts of a run. Each stops when the run is over, or at its own deadline.
 #pragma once
 
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "harness/conformance_report.h"
 #include "harness/run.h"
 
 namespace shmcheck::harness {
@@ -11,6 +14,7 @@ namespace shmcheck::harness {
 struct NamedProgram {
   std::string name;
   program::Program program;
+  std::vector<clauses::Clause> shows = {};  // clauses that its comment names
 };
 
 struct ProgramRuns {
@@ -20,11 +24,17 @@ struct ProgramRuns {
 ProgramRuns run_programs(Run& run, Part part, const std::vector<NamedProgram>& programs, Deadline deadline,
                          const std::function<void(const Answer&)>& seen = {});
 
-// The programs of the corpus that the command carries; what does not parse becomes an ERROR.
-std::vector<NamedProgram> corpus_programs(Run& run);
+// The programs of the corpus that the command carries: all, or those that name one of `clauses`. What does
+// not parse becomes an ERROR.
+std::vector<NamedProgram> corpus_programs(Run& run, std::span<const clauses::Clause> clauses = {});
 
-// The conformance binary, in the target. Gives the names of the tests that passed.
-std::vector<std::string> run_conformance(Run& run, Deadline deadline);
+// The conformance binary, in the target: all tests, or those that name one of `clauses`. Gives the names of
+// the tests that passed.
+std::vector<std::string> run_conformance(Run& run, Deadline deadline,
+                                         std::span<const clauses::Clause> clauses = {});
+
+// Counts what a conformance test came to, and files it if it failed.
+void count_test(Run& run, const ConformanceTest& test);
 
 struct RandomOptions {
   int worker = 0, workers = 1;          // this process's share of the seed's programs

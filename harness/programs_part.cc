@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
 #include <set>
 
@@ -70,7 +71,8 @@ class ProgramRunner {
       submitted_.clear();
       return !run_.over() && run_.revive();
     }
-    const Subject subject{part_, submitted_.front().named->name, std::nullopt};
+    const NamedProgram& named = *submitted_.front().named;
+    const Subject subject{part_, named.name, std::nullopt};
     submitted_.pop_front();
     ++done_;
     if (seen_) seen_(*answer);
@@ -78,6 +80,9 @@ class ProgramRunner {
     if (auto finding = run_.judge(subject, *answer)) {
       failed_.insert(subject.name);
       seen_findings_.push_back(std::move(*finding));
+    } else {
+      for (const clauses::Clause clause : named.shows)
+        run_.result().tallies[static_cast<std::size_t>(clause)].add_program(named.name);
     }
     run_.output().progress(
         fmt::format("{}: {} of {}, {} s", to_string(part_), done_, planned_, run_.elapsed().count() / 1000));
@@ -105,6 +110,15 @@ class ProgramRunner {
   std::size_t planned_ = 0, done_ = 0;
 };
 
+// What the comment of a program of the corpus names; corpus_test sees to it that there is such a clause.
+std::vector<clauses::Clause> named_clauses(std::string_view text) {
+  std::vector<clauses::Clause> named;
+  for (const std::string& id : program::clause_ids(program::leading_comment(text))) {
+    if (const auto clause = clauses::find(id)) named.push_back(*clause);
+  }
+  return named;
+}
+
 }  // namespace
 
 ProgramRuns run_programs(Run& run, Part part, const std::vector<NamedProgram>& programs, Deadline deadline,
@@ -123,9 +137,13 @@ ProgramRuns run_programs(Run& run, Part part, const std::vector<NamedProgram>& p
   return runs;
 }
 
-std::vector<NamedProgram> corpus_programs(Run& run) {
+std::vector<NamedProgram> corpus_programs(Run& run, std::span<const clauses::Clause> clauses) {
   std::vector<NamedProgram> programs;
   for (const CorpusFile& file : embedded_corpus()) {
+    const std::vector<clauses::Clause> shows = named_clauses(file.text);
+    const bool wanted =
+        std::find_first_of(shows.begin(), shows.end(), clauses.begin(), clauses.end()) != shows.end();
+    if (!clauses.empty() && !wanted) continue;
     auto parsed = program::parse_program(file.text, fmt::format("corpus/{}.prog", file.name));
     if (const auto* error = std::get_if<program::ParseError>(&parsed)) {
       Finding finding;
@@ -135,7 +153,7 @@ std::vector<NamedProgram> corpus_programs(Run& run) {
       finding.sentence = error->to_string();
       run.report(std::move(finding));
     } else {
-      programs.push_back({std::string(file.name), std::get<program::Program>(std::move(parsed))});
+      programs.push_back({std::string(file.name), std::get<program::Program>(std::move(parsed)), shows});
     }
   }
   return programs;

@@ -11,6 +11,11 @@ std::string_view to_string(Verdict verdict) {
   return kNames[static_cast<std::size_t>(verdict)];
 }
 
+// A program runs on one file system after the other, and decides what it names as well.
+void ClauseTally::add_program(const std::string& name) {
+  if (std::find(programs.begin(), programs.end(), name) == programs.end()) programs.push_back(name);
+}
+
 std::string Finding::identity() const {
   const std::string_view id = clauses::info(clause).id;
   if (part == Part::conformance) return fmt::format("test {}", subject);
@@ -31,9 +36,11 @@ int Result::exit_code() const {
   return kCodes[static_cast<std::size_t>(verdict())];
 }
 
-void add_decided(Result& result, const model::JudgeStats& stats) {
+void add_decided(Result& result, const model::JudgeStats& stats, const std::string& program) {
   for (std::size_t i = 0; i < clauses::kCount; ++i) {
-    if (stats.decisive.test(i)) ++result.tallies[i].pass;
+    if (!stats.decisive.test(i)) continue;
+    ++result.tallies[i].pass;
+    if (!program.empty()) result.tallies[i].add_program(program);
   }
 }
 

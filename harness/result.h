@@ -61,7 +61,14 @@ struct Finding {
 struct ClauseTally {
   std::uint64_t pass = 0, fail = 0, expected = 0, skip = 0;
   std::string skip_evidence;
+  // That held it: programs that decided it or passed and name it. Random ones are counted only.
+  std::vector<std::string> programs, tests;
+
+  void add_program(const std::string& name);
 };
+
+// The word for what is absent when the conformance binary could not be run.
+inline constexpr std::string_view kConformanceTests = "conformance tests";
 
 struct Absent {
   std::string what;      // ext4, second uid, private IPC namespace
@@ -103,13 +110,15 @@ struct Result {
   std::uint64_t judged_steps = 0;  // of traces; 0 and no conformance test: nothing was judged
   std::uint64_t unjudged_traces = 0;
 
+  // The claims of the introductory text are part of what this command shows.
+  bool shows_claims() const { return heard && (command == "check" || command == "claims"); }
   Verdict verdict() const;
   // 0 as expected, 1 a divergence, 125 nothing was judged.
   int exit_code() const;
 };
 
-// Adds a judged trace's statistics: to the random totals, or only to the clauses it decided.
-void add_decided(Result& result, const model::JudgeStats& stats);
+// Adds the clauses that a judged trace decided. `program`: its name; empty for one of the many random ones.
+void add_decided(Result& result, const model::JudgeStats& stats, const std::string& program = {});
 // Adds a finding and the failure of its clauses.
 void add_finding(Result& result, Finding finding);
 

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "harness/claims.h"
+#include "harness/report.h"
 #include "program/text.h"
 
 namespace shmcheck::harness {
@@ -104,6 +106,34 @@ json parts_json(const Result& result) {
 json findings_json(const Result& result) {
   json out = json::array();
   for (const Finding& finding : result.findings) out.push_back(finding_json(finding));
+  return out;
+}
+
+json clause_json(const ClaimClause& clause) {
+  json broken_by = json::array();
+  for (const Finding* finding : clause.broken_by) broken_by.push_back(brief(*finding));
+  return {{"clause", clauses::info(clause.clause).id},
+          {"role", to_string(clause.role)},
+          {"state", to_string(clause.state)},
+          {"programs", clause.tally->programs},
+          {"tests", clause.tally->tests},
+          {"broken_by", broken_by},
+          {"evidence", clause.evidence}};
+}
+
+json claims_json(const Result& result) {
+  json out = json::array();
+  for (const ClaimVerdict& verdict : decide_claims(result)) {
+    json decided_by = json::array();
+    for (const ClaimClause& clause : verdict.clauses) decided_by.push_back(clause_json(clause));
+    out.push_back({{"id", verdict.claim->id},
+                   {"claim", verdict.claim->claim},
+                   {"verdict", verdict.verdict},
+                   {"catalogue", name(verdict.claim->truth)},
+                   {"refined", verdict.claim->refined},
+                   {"standing", to_string(verdict.standing)},
+                   {"clauses", decided_by}});
+  }
   return out;
 }
 
@@ -254,6 +284,7 @@ std::string to_json(const Result& result) {
   out["unexpected_passes"] = result.failed_reasons;
   out["facts"] = json::array();
   for (const program::Facts& facts : result.facts) out["facts"].push_back(program::to_text(facts));
+  if (result.shows_claims()) out["claims"] = claims_json(result);
   out["absent"] = json::array();
   for (const Absent& absent : result.absent)
     out["absent"].push_back({{"what", absent.what}, {"evidence", absent.evidence}});

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "harness/claims.h"
 #include "harness/report.h"
 
 namespace shmcheck::harness {
@@ -129,6 +130,10 @@ std::string random_statistics(const Result& result) {
 std::string summary(const Result& result) {
   std::string text;
   if (result.heard && result.command == "check") text += "\n" + chapter_table(result);
+  if (result.shows_claims()) {
+    const std::vector<ClaimVerdict> verdicts = decide_claims(result);
+    text += "\n" + (result.command == "claims" ? claims_in_full(verdicts) : claims_table(verdicts));
+  }
   if (result.heard) text += "\n" + parts_text(result);
   text += random_statistics(result);
   for (const bool counting : {false, true}) {

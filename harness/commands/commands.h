@@ -9,6 +9,7 @@ namespace shmcheck::harness {
 using Action = std::function<int()>;
 
 // Each sets `chosen` when the user names its command.
+void add_claims(CLI::App& app, Action& chosen);
 void add_check(CLI::App& app, Action& chosen);
 void add_run(CLI::App& app, Action& chosen);
 void add_judge(CLI::App& app, Action& chosen);

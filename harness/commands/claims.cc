@@ -1,0 +1,60 @@
+// `shmcheck claims`: the introductory text, decided by running.
+
+#include "harness/claims.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "harness/commands/commands.h"
+#include "harness/commands/common.h"
+#include "harness/interrupt.h"
+
+namespace shmcheck::harness {
+namespace {
+
+// Of the time that is left; the tests take what the programs do not need.
+constexpr double kCorpusShare = 0.5, kConformanceShare = 0.95;
+
+Deadline share(Run& run, double part) {
+  return Deadline::in(std::chrono::duration_cast<milliseconds>(run.deadline().left() * part));
+}
+
+int claims(const CommonWords& words) {
+  Options options;
+  const std::string sentence = make_options(words, options);
+  if (!sentence.empty()) return usage_error(sentence);
+  catch_interrupts();
+  Output output;
+  Run run("claims", options, output);
+  if (!run.open()) return conclude(run);
+  const std::vector<clauses::Clause> deciding = deciding_clauses();
+  run_programs(run, Part::corpus, corpus_programs(run, deciding), share(run, kCorpusShare));
+  if (!run.over()) run_conformance(run, share(run, kConformanceShare), deciding);
+  run.finish();
+  const std::vector<ClaimVerdict> verdicts = decide_claims(run.result());
+  const bool decided = std::any_of(verdicts.begin(), verdicts.end(), [](const ClaimVerdict& verdict) {
+    return verdict.standing != ClaimVerdict::Standing::undecided;
+  });
+  if (!decided && run.result().unjudged.empty()) run.result().unjudged = "no claim could be decided";
+  return conclude(run);
+}
+
+}  // namespace
+
+void add_claims(CLI::App& app, Action& chosen) {
+  CLI::App* command = app.add_subcommand(
+      "claims", "Decide the claims of the introductory text by the programs and tests that can");
+  auto words = std::make_shared<CommonWords>();
+  add_target_options(*command, *words);
+  add_run_options(*command, *words, "45s");
+  command->footer(
+      "Examples:\n"
+      "  shmcheck claims\n"
+      "  shmcheck claims --target uml --json claims.json\n"
+      "  shmcheck claims --target model+fork-forgets-nattch --expect none\n"
+      "The exit code is 1 when a verdict is not the catalogue's, and 125 when no claim was decided.");
+  command->callback([&chosen, words] { chosen = [words] { return claims(*words); }; });
+}
+
+}  // namespace shmcheck::harness
