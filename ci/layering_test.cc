@@ -28,6 +28,7 @@ const std::map<string, std::vector<string>> kMayInclude = {
     {"model", {"clauses", "program"}},
     {"executor", {"program"}},
     {"conformance", {"clauses"}},
+    {"liar", {}},
     {"harness", {"clauses", "program", "model", "executor"}},
     {"props", {"harness", "clauses", "program", "model", "executor"}},
     {"fuzz", {"harness", "clauses", "program", "model", "executor"}},
