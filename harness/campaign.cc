@@ -31,10 +31,11 @@ class Campaign {
   Campaign(const CampaignOptions& options, ProgramRunner& runner) : options_(options), runner_(runner) {}
 
   CampaignResult run() {
-    std::uint64_t index = options_.first_index;
+    std::uint64_t& index = result_.next_index;
+    index = options_.first_index;
     while (!over() || !flying_.empty()) {
       while (!over() && flying_.size() < std::max<std::size_t>(runner_.window(), 1)) {
-        submit(index++);
+        submit(index);
       }
       if (flying_.empty() || !receive()) break;
       // The last answers of a run are looked into as well, after its end.
@@ -62,14 +63,21 @@ class Campaign {
   };
 
   bool over() const {
-    return stop_ || submitted_ >= options_.programs || result_.stats.steps >= options_.steps ||
-           options_.interrupted() || Clock::now() >= options_.end;
+    return stop_ || result_.exhausted || submitted_ >= options_.programs ||
+           result_.stats.steps >= options_.steps || options_.interrupted() || Clock::now() >= options_.end;
   }
 
-  void submit(std::uint64_t index) {
-    Flight flight{index, make_program(options_.seed, index, options_.generator, runner_.facts())};
-    runner_.submit(flight.program);
-    flying_.push_back(std::move(flight));
+  // The program with this index, or the next one; the index is then that of the one behind it.
+  void submit(std::uint64_t& index) {
+    std::optional<Program> program =
+        options_.source ? options_.source(index)
+                        : make_program(options_.seed, index, options_.generator, runner_.facts());
+    if (!program) {
+      result_.exhausted = true;
+      return;
+    }
+    runner_.submit(*program);
+    flying_.push_back({index++, std::move(*program)});
     ++submitted_;
   }
 

@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ struct CampaignOptions {
   std::uint64_t seed = 1;
   std::uint64_t first_index = 0;
   GeneratorOptions generator;
+  // Instead of the generator: the program with this index, or the next one that there is, with its index;
+  // nothing behind the last.
+  std::function<std::optional<program::Program>(std::uint64_t& index)> source;
   model::Profile profile = model::Profile::exact;
   std::chrono::steady_clock::time_point end = std::chrono::steady_clock::time_point::max();
   std::uint64_t programs = UINT64_MAX;  // at most
@@ -61,6 +65,8 @@ struct CampaignResult {
   std::uint64_t expected = 0;             // programs whose divergence was expected
   std::uint64_t unjudged = 0;             // traces that could not be judged to their end
   std::string unjudged_reason;            // of the first of them
+  std::uint64_t next_index = 0;           // of the first program that was not run
+  bool exhausted = false;                 // the source has no more
   std::string stopped;                    // why it ended before its budget; empty: it did not
 };
 

@@ -69,18 +69,30 @@ std::vector<ArchiveFile> embedded_expectations() {
   return read_cpio({shmcheck_embedded_expectations, shmcheck_embedded_expectations_end});
 }
 
-std::vector<CorpusFile> embedded_corpus() {
-  constexpr std::string_view kRoom = "corpus/", kEnding = ".prog";
+namespace {
+
+// Files of the corpus below a folder, named without it and their ending.
+std::vector<CorpusFile> files_of(std::string_view folder, std::string_view ending) {
   std::vector<CorpusFile> corpus;
   for (const ArchiveFile& file : read_cpio({shmcheck_embedded_corpus, shmcheck_embedded_corpus_end})) {
     std::string_view name = file.name;
-    if (!name.starts_with(kRoom) || !name.ends_with(kEnding)) continue;
-    name.remove_prefix(kRoom.size());
-    name.remove_suffix(kEnding.size());
+    if (!name.starts_with(folder) || !name.ends_with(ending)) continue;
+    name.remove_prefix(folder.size());
+    name.remove_suffix(ending.size());
     corpus.push_back({name, as_text(file.content)});
   }
   std::sort(corpus.begin(), corpus.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return corpus;
+}
+
+}  // namespace
+
+std::vector<CorpusFile> embedded_corpus() {
+  return files_of("corpus/", ".prog");
+}
+
+std::vector<CorpusFile> embedded_alphabets() {
+  return files_of("corpus/enumerate/", ".alphabet");
 }
 
 }  // namespace shmcheck::harness

@@ -19,6 +19,8 @@ struct CorpusFile {
 };
 // In the order of their names.
 std::vector<CorpusFile> embedded_corpus();
+// The alphabets of corpus/enumerate, "segments".
+std::vector<CorpusFile> embedded_alphabets();
 
 struct ArchiveFile {
   std::string_view name;

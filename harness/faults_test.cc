@@ -39,6 +39,7 @@ CampaignResult hunt(const model::Fault* fault, std::uint64_t seed) {
   options.seed = seed;
   options.steps = kSteps;
   options.first = fault != nullptr;
+  options.shrink.time = std::chrono::hours(1);  // its runs are the limit, here too
   ModelRunner runner(fault);
   return run_campaign(options, runner);
 }

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "harness/conformance_report.h"
+#include "harness/enumeration.h"
 #include "harness/run.h"
 
 namespace shmcheck::harness {
@@ -40,6 +42,8 @@ struct RandomOptions {
   int worker = 0, workers = 1;          // this process's share of the seed's programs
   std::uint64_t first = 0;              // index of the first program
   std::uint64_t programs = UINT64_MAX;  // most to run
+  // Instead of random programs. Indices are then those of the enumeration, and what is left undone is told.
+  std::shared_ptr<const Enumeration> enumeration;
 };
 void run_random(Run& run, const RandomOptions& options, Deadline deadline);
 

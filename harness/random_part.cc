@@ -1,4 +1,4 @@
-// Random programs, in this process: a campaign on each file system in turn.
+// Random or enumerated programs, in this process: a campaign on each file system in turn.
 
 #include <fmt/format.h>
 
@@ -11,6 +11,22 @@ namespace {
 
 // How far the indices of the file systems and of the processes of a run lie apart.
 constexpr std::uint64_t kIndicesPerShare = std::uint64_t{1} << 40;
+// Processes take turns with so many indices of an enumeration.
+constexpr std::uint64_t kIndicesPerTurn = 256;
+
+// The programs of an enumeration that are this process's.
+std::function<std::optional<program::Program>(std::uint64_t&)> share_of(const RandomOptions& options) {
+  return [&options](std::uint64_t& index) -> std::optional<program::Program> {
+    const auto workers = static_cast<std::uint64_t>(options.workers),
+               own = static_cast<std::uint64_t>(options.worker);
+    for (;;) {
+      std::optional<program::Program> program = options.enumeration->from(index);
+      const std::uint64_t turn = index / kIndicesPerTurn % workers;
+      if (!program || turn == own) return program;
+      index = (index / kIndicesPerTurn + (own + workers - turn) % workers) * kIndicesPerTurn;
+    }
+  };
+}
 
 // A session as a campaign wants it: one file system, and a lost target comes back by itself.
 class SessionRunner final : public ProgramRunner {
@@ -69,15 +85,17 @@ Outcome outcome_of(CampaignFinding::Kind kind) {
 
 class Campaigner {
  public:
-  Campaigner(Run& run, std::uint8_t fs) : run_(run), fs_(fs), runner_(run, fs) {}
+  Campaigner(Run& run, std::uint8_t fs, const RandomOptions& random)
+      : run_(run), fs_(fs), random_(random), runner_(run, fs) {}
 
-  void go(const RandomOptions& random, std::uint64_t first, Deadline deadline) {
+  void go(std::uint64_t first, Deadline deadline) {
     CampaignOptions options;
     options.seed = run_.options().seed;
     options.first_index = first;
     options.profile = run_.result().profile;
     options.end = Deadline::Clock::now() + deadline.left();
-    options.programs = random.programs;
+    options.programs = random_.programs;
+    if (random_.enumeration) options.source = share_of(random_);
     options.first = run_.options().first;
     options.interrupted = interrupted;
     options.generator.never = [this](const program::Op& op) { return forbidden(op); };
@@ -88,7 +106,9 @@ class Campaigner {
     options.progress = [this](std::uint64_t programs, const model::JudgeStats& stats) {
       progress(programs, stats);
     };
-    add(run_campaign(options, runner_));
+    const CampaignResult campaign = run_campaign(options, runner_);
+    add(campaign);
+    if (random_.enumeration && !campaign.exhausted) tell_rest(campaign);
   }
 
  private:
@@ -104,11 +124,20 @@ class Campaigner {
     });
   }
 
+  Part part() const { return random_.enumeration ? Part::enumerated : Part::random; }
+
+  void tell_rest(const CampaignResult& campaign) {
+    run_.result().warnings.push_back(
+        fmt::format("on {} the enumeration stopped at index {} of {}; it goes on with: --fs {} --from {}",
+                    program::to_string(run_.facts(fs_).fs), campaign.next_index, random_.enumeration->end(),
+                    program::to_string(run_.facts(fs_).fs), campaign.next_index));
+  }
+
   Finding blank(clauses::Clause clause) const {
     Finding finding;
-    finding.part = Part::random;
+    finding.part = part();
     finding.clause = clause;
-    finding.seed = run_.options().seed;
+    if (!random_.enumeration) finding.seed = run_.options().seed;
     finding.fs_index = fs_;
     finding.fs = program::to_string(run_.facts(fs_).fs);
     return finding;
@@ -122,7 +151,7 @@ class Campaigner {
     if (run_.options().expectations.find(finding, run_.facts(fs_)) == nullptr) return false;
     const auto known = std::find_if(
         run_.result().findings.begin(), run_.result().findings.end(),
-        [&](const Finding& f) { return f.part == Part::random && f.clause == clause && f.fs_index == fs_; });
+        [&](const Finding& f) { return f.part == part() && f.clause == clause && f.fs_index == fs_; });
     if (known == run_.result().findings.end()) {
       run_.report(std::move(finding));
     } else {
@@ -139,7 +168,7 @@ class Campaigner {
     finding.trace = found.trace;
     finding.sentence = found.sentence;
     finding.step = found.trace.steps.size();
-    if (found.clause != clauses::Clause::none) {
+    if (!found.finding.allowed.empty()) {
       finding.step = found.finding.step;
       finding.allowed = found.finding.allowed;
       finding.seen = found.finding.seen;
@@ -151,14 +180,15 @@ class Campaigner {
   }
 
   void progress(std::uint64_t programs, const model::JudgeStats& stats) {
-    run_.output().progress(fmt::format("random on {}: {} programs, {} ops judged, {} findings, {} s",
-                                       program::to_string(run_.facts(fs_).fs), programs, stats.steps,
-                                       run_.result().findings.size(), run_.elapsed().count() / 1000));
+    run_.output().progress(fmt::format("{} on {}: {} programs, {} ops judged, {} findings, {} s",
+                                       to_string(part()), program::to_string(run_.facts(fs_).fs), programs,
+                                       stats.steps, run_.result().findings.size(),
+                                       run_.elapsed().count() / 1000));
   }
 
   void add(const CampaignResult& campaign) {
     Result& result = run_.result();
-    PartCount& count = result.parts[static_cast<std::size_t>(Part::random)];
+    PartCount& count = result.parts[static_cast<std::size_t>(part())];
     std::uint64_t failed = campaign.expected;
     for (const CampaignFinding& found : campaign.findings) failed += 1 + found.repeats;
     count.run += campaign.programs;
@@ -182,7 +212,7 @@ class Campaigner {
   void add_repeats(const CampaignResult& campaign) {
     for (const CampaignFinding& found : campaign.findings) {
       for (Finding& finding : run_.result().findings) {
-        const bool same = finding.part == Part::random && finding.fs_index == fs_ &&
+        const bool same = finding.part == part() && finding.fs_index == fs_ &&
                           finding.subject == fmt::format("program {}", found.index);
         if (same) finding.times += found.repeats;
       }
@@ -191,6 +221,7 @@ class Campaigner {
 
   Run& run_;
   std::uint8_t fs_;
+  const RandomOptions& random_;
   SessionRunner runner_;
 };
 
@@ -202,13 +233,15 @@ void run_random(Run& run, const RandomOptions& options, Deadline deadline) {
   for (std::size_t i = 0; i < count && !run.over() && !deadline.over(); ++i) {
     // The processes of a run begin on different file systems.
     const std::size_t which = (i + static_cast<std::size_t>(options.worker)) % count;
-    const std::uint64_t share = static_cast<std::uint64_t>(options.worker) * count + which;
+    const std::uint64_t share =
+        options.enumeration ? 0 : static_cast<std::uint64_t>(options.worker) * count + which;
     const Deadline end = Deadline::in(deadline.left() / static_cast<int>(count - i));
-    Campaigner(run, run.file_systems()[which]).go(options, options.first + share * kIndicesPerShare, end);
+    Campaigner(run, run.file_systems()[which], options).go(options.first + share * kIndicesPerShare, end);
   }
+  const Part part = options.enumeration ? Part::enumerated : Part::random;
   const double seconds = std::chrono::duration<double>(run.elapsed() - before).count();
   run.result().random.seconds += seconds;
-  run.result().parts[static_cast<std::size_t>(Part::random)].seconds += seconds;
+  run.result().parts[static_cast<std::size_t>(part)].seconds += seconds;
 }
 
 }  // namespace shmcheck::harness

@@ -95,6 +95,7 @@ std::string brief(const Finding& finding) {
   const std::string what = finding.clause != clauses::Clause::none
                                ? std::string(clauses::info(finding.clause).id)
                            : !finding.more_clauses.empty() ? ids(finding.more_clauses)
+                           : !finding.allowed.empty()      ? "no clause"
                                                            : finding.sentence;
   const std::string known = finding.in_baseline ? " (in the baseline)" : "";
   const std::string on = finding.fs.empty() ? "" : " on " + finding.fs;
@@ -121,6 +122,8 @@ std::string marked_program(const Finding& finding) {
 std::string describe(const Finding& finding) {
   std::string text = brief(finding) + "\n";
   if (finding.clause != clauses::Clause::none) text += clause_lines(finding.clause);
+  if (finding.clause == clauses::Clause::none && !finding.allowed.empty())
+    text += "  clause   none: the catalogue takes for granted what this call does here\n";
   for (const clauses::Clause clause : finding.more_clauses) {
     if (clause != finding.clause) text += clause_lines(clause);
   }

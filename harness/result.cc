@@ -19,9 +19,10 @@ void ClauseTally::add_program(const std::string& name) {
 std::string Finding::identity() const {
   const std::string_view id = clauses::info(clause).id;
   if (part == Part::conformance) return fmt::format("test {}", subject);
-  if (part != Part::random) return fmt::format("{} {} {}", to_string(part), subject, id);
+  if (part != Part::random && part != Part::enumerated)
+    return fmt::format("{} {} {}", to_string(part), subject, id);
   const std::string_view op = step < trace.steps.size() ? program::spec(trace.steps[step].op.code).name : "";
-  return fmt::format("random {} {}", id, op);
+  return fmt::format("{} {} {}", to_string(part), id, op);
 }
 
 Verdict Result::verdict() const {

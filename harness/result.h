@@ -22,8 +22,9 @@ constexpr std::string_view to_string(Outcome outcome) {
   return kOutcomeNames[static_cast<std::size_t>(outcome)];
 }
 
-enum class Part : std::uint8_t { program, corpus, conformance, random };
-inline constexpr std::array<std::string_view, 4> kPartNames = {"program", "corpus", "conformance", "random"};
+enum class Part : std::uint8_t { program, corpus, conformance, random, enumerated };
+inline constexpr std::array<std::string_view, 5> kPartNames = {"program", "corpus", "conformance", "random",
+                                                               "enumerated"};
 constexpr std::string_view to_string(Part part) {
   return kPartNames[static_cast<std::size_t>(part)];
 }
@@ -98,7 +99,7 @@ struct Result {
   std::vector<program::Facts> facts;  // one per file system
   std::vector<Absent> absent;
   std::array<ClauseTally, clauses::kCount> tallies{};
-  std::array<PartCount, 4> parts{};
+  std::array<PartCount, kPartNames.size()> parts{};
   RandomTotals random;
   std::vector<Finding> findings;
   std::vector<std::string> warnings;        // unexpected passes, programs left out, …

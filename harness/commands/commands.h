@@ -14,6 +14,7 @@ void add_check(CLI::App& app, Action& chosen);
 void add_run(CLI::App& app, Action& chosen);
 void add_judge(CLI::App& app, Action& chosen);
 void add_random(CLI::App& app, Action& chosen);
+void add_enumerate(CLI::App& app, Action& chosen);
 void add_shrink(CLI::App& app, Action& chosen);
 void add_list(CLI::App& app, Action& chosen);
 
