@@ -129,7 +129,7 @@ void Process::kill() {
 }
 
 Ran run_helper(const Launch& launch, Deadline deadline) {
-  constexpr std::size_t kMost = 64 * 1024;
+  constexpr std::size_t kMost = 1024 * 1024;
   Ran ran;
   int out[2];
   if (::pipe2(out, O_CLOEXEC) != 0) {

@@ -1,0 +1,141 @@
+#include "harness/coverage.h"
+
+#include <fmt/format.h>
+
+#include <sstream>
+
+#include "harness/embedded.h"
+#include "harness/generator.h"
+#include "harness/memory_file.h"
+#include "harness/process.h"
+#include "model/faults.h"
+#include "model/judge.h"
+#include "model/machine.h"
+#include "program/text.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using Decisive = std::bitset<clauses::kCount>;
+
+constexpr milliseconds kListingLimit{20'000};
+constexpr std::uint64_t kSeed = 1;
+
+// On tmpfs and on ext4: some clauses decide on one of them only.
+std::array<program::Facts, 2> places() {
+  std::array<program::Facts, 2> places{model::model_facts(), model::model_facts()};
+  places[1].fs = program::FileSystem::ext4;
+  return places;
+}
+
+void add_decisive(const program::Program& program, Decisive& decisive) {
+  for (const program::Facts& facts : places())
+    decisive |= model::judge_trace(model::run_program(program, facts), model::Profile::exact).stats.decisive;
+}
+
+std::string add_corpus(Coverage& coverage) {
+  for (const CorpusFile& file : embedded_corpus()) {
+    auto parsed = program::parse_program(file.text, file.name);
+    if (const auto* error = std::get_if<program::ParseError>(&parsed)) return error->to_string();
+    Decisive decisive;
+    add_decisive(std::get<program::Program>(parsed), decisive);
+    for (std::size_t i = 0; i < clauses::kCount; ++i) {
+      if (decisive.test(i)) coverage[i].programs.emplace_back(file.name);
+    }
+  }
+  return {};
+}
+
+void add_random(Coverage& coverage) {
+  for (std::uint64_t index = 0; index < kRandomPrograms; ++index) {
+    Decisive decisive;
+    add_decisive(make_program(kSeed, index, {}, model::model_facts()), decisive);
+    for (std::size_t i = 0; i < clauses::kCount; ++i) coverage[i].random += decisive.test(i) ? 1U : 0U;
+  }
+}
+
+std::string list_tests(std::string& listing) {
+  Fd binary;
+  const std::string sentence = make_memory_file("conformance", embedded_conformance(), true, binary);
+  if (!sentence.empty()) return sentence;
+  Launch launch;
+  launch.argv = {"conformance", "--list-clauses"};
+  launch.image = binary.get();
+  const Ran ran = run_helper(launch, Deadline::in(kListingLimit));
+  if (ran.status != 0) return fmt::format("the conformance binary does not list its tests: {}", ran.output);
+  listing = ran.output;
+  return {};
+}
+
+std::string row(std::string_view name, std::string_view strength, std::size_t tests, std::size_t programs,
+                std::uint64_t random, std::size_t faults) {
+  return fmt::format("{:<46} {:<8}{:>6}{:>9}{:>8}{:>7}\n", name, strength, tests, programs, random, faults);
+}
+
+}  // namespace
+
+std::string add_tests(std::string_view listing, Coverage& coverage) {
+  std::istringstream lines{std::string(listing)};
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    std::string test, ids;
+    if (!std::getline(fields, test, '\t') || !std::getline(fields, ids, '\t'))
+      return fmt::format("the conformance binary lists '{}', which is no test with its clauses", line);
+    std::istringstream each(ids);
+    for (std::string id; std::getline(each, id, ',');) {
+      const auto clause = clauses::find(id);
+      if (!clause) return fmt::format("the conformance test {} names an unknown clause {}", test, id);
+      coverage[static_cast<std::size_t>(*clause)].tests.push_back(test);
+    }
+  }
+  return {};
+}
+
+std::string measure_coverage(Coverage& coverage) {
+  std::string listing, sentence = list_tests(listing);
+  if (sentence.empty()) sentence = add_tests(listing, coverage);
+  if (sentence.empty()) sentence = add_corpus(coverage);
+  if (!sentence.empty()) return sentence;
+  add_random(coverage);
+  for (const model::Fault& fault : model::faults()) {
+    for (const clauses::Clause clause : fault.clauses) {
+      if (clause != clauses::Clause::none)
+        coverage[static_cast<std::size_t>(clause)].faults.push_back(fault.name);
+    }
+  }
+  return {};
+}
+
+std::string coverage_table(const Coverage& coverage) {
+  std::string text = fmt::format("{:<46} {:<8}{:>6}{:>9}{:>8}{:>7}\n", "clause", "strength", "tests",
+                                 "programs", "random", "faults");
+  std::string chapters;
+  std::size_t all_tested = 0, all_ruled = 0;
+  for (const clauses::Chapter& chapter : clauses::chapters()) {
+    std::size_t total = 0, tested = 0, ruled = 0;
+    for (std::size_t i = 0; i < clauses::kCount; ++i) {
+      const clauses::Info& info = clauses::all()[i];
+      if (info.chapter != chapter.number) continue;
+      const ClauseCoverage& c = coverage[i];
+      text += row(info.id, clauses::name(info.strength), c.tests.size(), c.programs.size(), c.random,
+                  c.faults.size());
+      ++total;
+      tested += c.tests.empty() ? 0 : 1;
+      ruled += c.rule() ? 1 : 0;
+    }
+    chapters +=
+        fmt::format("{:>2} {:<43}{:>8}{:>8}{:>8}\n", chapter.number, chapter.title, total, tested, ruled);
+    all_tested += tested;
+    all_ruled += ruled;
+  }
+  text += fmt::format("\n{:<46}{:>8}{:>8}{:>8}\n{}{:<46}{:>8}{:>8}{:>8}\n", "chapter", "clauses", "tested",
+                      "ruled", chapters, "   all", clauses::kCount, all_tested, all_ruled);
+  return text +
+         fmt::format(
+             "\ntests: conformance tests that name the clause. programs: programs of the corpus in which "
+             "it decided a step\non the model. random: of {} random programs, those in which it did. "
+             "faults: planted bugs it is to be blamed\nfor. ruled: it decided some step.\n",
+             kRandomPrograms);
+}
+
+}  // namespace shmcheck::harness
