@@ -1,6 +1,7 @@
 // Loads and stores: which object supplies a byte, or which fault is taken.
 #include <fmt/format.h>
 
+#include "model/blame.h"
 #include "model/memory.h"
 
 namespace shmcheck::model {
@@ -14,19 +15,16 @@ struct FaultSignal {
   C clause;
 };
 
-FaultSignal signal_of(const Access& a, bool write) {
+FaultSignal signal_of(const World& w, std::uint8_t who, const Access& a, std::uint64_t address, bool write) {
+  C clause = clause_of_refusal(w, who, a, address, write);
   switch (a.kind) {
     case Access::Kind::no_mapping:
-      return {kSIGSEGV, kMapErr, C::access_unmapped};
+      return {kSIGSEGV, kMapErr, clause};
     case Access::Kind::beyond_object:
-      return {kSIGBUS, kAdrErr, C::access_beyond_object};
+      return {kSIGBUS, kAdrErr, clause};
     default:
-      break;
+      return {kSIGSEGV, kAccErr, clause};
   }
-  return {kSIGSEGV, kAccErr,
-          a.vma->prot == 0 ? C::access_none
-          : write          ? C::access_write_protected
-                           : C::access_none};
 }
 
 // Without PROT_READ an architecture may or may not let a page be read: access.write-implies-read,
@@ -50,14 +48,6 @@ void takes_signal(World& w, Process& p, Step& s, const FaultSignal& f, std::uint
              [&] { return "death by " + signal_name(f.signal, 0); });
   }
   w.end_process(index_of(w, p), s.when);
-}
-
-// Adopts a death that should not have been.
-bool died_instead(World& w, Process& p, Step& s, C clause) {
-  if (s.running() || s.seen().kind != OutcomeKind::died) return false;
-  s.diverge(clause, "no death");
-  w.end_process(index_of(w, p), s.when);
-  return true;
 }
 
 struct Reach {
@@ -93,12 +83,12 @@ void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t ad
   bool report_second = !first_bad;
   if (first_bad && second_bad && !s.running()) {
     s.uses(Freedom::straddling_address);
-    FaultSignal second = signal_of(r.second, write);
+    FaultSignal second = signal_of(w, s.op.proc, r.second, r.edge, write);
     report_second = s.seen().signal == second.signal && s.seen().address == r.edge;
   }
   const Access& bad = report_second ? r.second : r.first;
   std::uint64_t where = report_second ? r.edge : address;
-  FaultSignal f = signal_of(bad, write);
+  FaultSignal f = signal_of(w, s.op.proc, bad, where, write);
   if (r.edge != 0) s.applies(C::eof_straddling_access);
   if (!s.running() && non_canonical(w, address + size - 1) && s.seen().kind == OutcomeKind::signal &&
       s.seen().signal == kSIGSEGV) {
@@ -108,10 +98,20 @@ void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t ad
   takes_signal(w, p, s, f, where);
 }
 
-C clause_of_load(const Vma& vma) {
-  if (vma.segment >= 0) return C::shmat_shared;
-  if (!vma.shared) return C::private_isolated;
-  return C::access_read;
+// The access must complete: the signal that was seen instead has a clause of its own. True if it completed.
+bool completed(World& w, Process& p, Step& s, const Reach& r, const char* allowed) {
+  if (s.running() || s.seen().kind == OutcomeKind::ok) return true;
+  bool second = r.edge != 0 && s.seen().kind == OutcomeKind::signal && s.seen().address >= r.edge;
+  const Access& at = second ? r.second : r.first;
+  bool bus = s.seen().signal == kSIGBUS;
+  C clause = blame_of_fault(w, *at.vma, at.offset, bus);
+  if (s.seen().kind == OutcomeKind::died) {
+    s.diverge(clause, "no death");
+    w.end_process(index_of(w, p), s.when);
+  } else {
+    s.diverge(clause, allowed);
+  }
+  return false;
 }
 
 // Returns true if the op is over.
@@ -132,11 +132,8 @@ void rule_load(World& w, Process& p, Step& s) {
     takes_fault(w, p, s, r, address, size, false);
     return;
   }
-  C clause = clause_of_load(*r.first.vma);
-  if (died_instead(w, p, s, clause)) return;
-  if (!s.expect(s.running() || s.seen().kind == OutcomeKind::ok, clause,
-                [] { return std::string("a value"); }))
-    return;
+  if (!completed(w, p, s, r, "a value")) return;
+  C wrong = C::none;
   std::uint64_t value = 0;
   std::uint64_t at = 0;
   for_pieces(w, p, address, size, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
@@ -145,7 +142,11 @@ void rule_load(World& w, Process& p, Step& s) {
       if (!s.running()) {
         auto seen = static_cast<std::uint8_t>(s.seen().value >> (8 * at));
         bool ask = seen != byte || w.supply(*a.vma, a.offset).has_doubts();
+        // Asked before: what is accepted settles doubts.
+        C clause = i == 0 || ask ? clause_of_load(w, s.op.proc, *a.vma, a.offset + i) : C::none;
+        if (i == 0) s.applies(clause);
         if (ask && accepts_byte(w, s, *a.vma, a.offset + i, seen)) byte = seen;
+        if (byte != seen && wrong == C::none) wrong = blame_of_load(w, s.op.proc, *a.vma, a.offset + i, seen);
       }
       value |= std::uint64_t{byte} << (8 * at);
     }
@@ -154,7 +155,7 @@ void rule_load(World& w, Process& p, Step& s) {
   if (s.running()) {
     s.made().value = value;
   } else if (value != s.seen().value) {
-    s.diverge(clause, fmt::format("the value {:#x} (bytes in memory order from the lowest)", value),
+    s.diverge(wrong, fmt::format("the value {:#x} (bytes in memory order from the lowest)", value),
               fmt::format("{:#x}", s.seen().value));
   }
 }
@@ -190,11 +191,8 @@ void rule_store(World& w, Process& p, Step& s) {
     takes_fault(w, p, s, r, address, size, true);
     return;
   }
-  C clause = C::access_write;
-  if (died_instead(w, p, s, clause)) return;
-  if (!s.expect(s.running() || s.seen().kind == OutcomeKind::ok, clause,
-                [] { return std::string("success"); }))
-    return;
+  s.applies(C::access_write);
+  if (!completed(w, p, s, r, "success")) return;
   // Pages are copied when they fault, before any byte of the store is written.
   for_pieces(w, p, address, size, true, [&](std::uint64_t, std::uint64_t, const Access& a) {
     if (!a.vma->shared) w.copy_on_write(*a.vma, a.offset);

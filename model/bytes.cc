@@ -14,11 +14,47 @@ const PageRef* ObjectBytes::find(std::uint64_t index) const {
   return it != pages_.end() && it->index == index ? &it->page : nullptr;
 }
 
-PageRef& ObjectBytes::get(std::uint64_t index) {
+ObjectBytes::Entry& ObjectBytes::entry(std::uint64_t index) {
   auto it = lower(index);
   auto at = pages_.begin() + (it - pages_.begin());
-  if (at == pages_.end() || at->index != index) at = pages_.insert(at, Entry{index, PageRef()});
-  return at->page;
+  if (at == pages_.end() || at->index != index) at = pages_.insert(at, Entry{index, {}, {}, {}});
+  return *at;
+}
+
+void ObjectBytes::Entry::note(Origin origin, std::uint64_t from, std::uint64_t to) {
+  if (origin == last && high > low && from <= high && low <= to) {
+    low = std::min(low, static_cast<std::uint32_t>(from));
+    high = std::max(high, static_cast<std::uint32_t>(to));
+    return;
+  }
+  bool covered = from <= low && high <= to;
+  if (!covered) before = last;
+  last = origin;
+  low = static_cast<std::uint32_t>(from);
+  high = static_cast<std::uint32_t>(to);
+}
+
+void ObjectBytes::put(std::uint64_t index, PageRef page, Origin origin) {
+  Entry& e = entry(index);
+  e.page = std::move(page);
+  e.last = {};
+  e.before = origin;
+  e.low = e.high = 0;
+}
+
+Origin ObjectBytes::origin(std::uint64_t offset, std::uint32_t page_size) const {
+  auto it = lower(offset / page_size);
+  if (it == pages_.end() || it->index != offset / page_size) return {};
+  std::uint64_t in_page = offset % page_size;
+  return in_page >= it->low && in_page < it->high ? it->last : it->before;
+}
+
+std::uint64_t ObjectBytes::origin_end(std::uint64_t offset, std::uint32_t page_size) const {
+  std::uint64_t start = offset / page_size * page_size, in_page = offset % page_size;
+  auto it = lower(offset / page_size);
+  if (it == pages_.end() || it->index != offset / page_size) return start + page_size;
+  if (in_page < it->low) return start + it->low;
+  return in_page < it->high ? start + it->high : start + page_size;
 }
 
 void ObjectBytes::drop(std::uint64_t first, std::uint64_t last) {
@@ -53,27 +89,33 @@ void ObjectBytes::append(ObjectBytes tail) {
 }
 
 void ObjectBytes::write(std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
-                        std::uint32_t page_size) {
+                        std::uint32_t page_size, Origin origin) {
   if (!doubts_.empty()) settle(offset, offset + length);
   while (length > 0) {
     std::uint64_t in_page = offset % page_size;
     std::uint64_t part = std::min<std::uint64_t>(length, page_size - in_page);
-    std::memcpy(get(offset / page_size).writable(page_size) + in_page, bytes, part);
+    Entry& e = entry(offset / page_size);
+    std::memcpy(e.page.writable(page_size) + in_page, bytes, part);
+    e.note(origin, in_page, in_page + part);
     offset += part;
     bytes += part;
     length -= part;
   }
 }
 
-void ObjectBytes::fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t length,
-                       std::uint32_t page_size) {
+void ObjectBytes::fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t length, std::uint32_t page_size,
+                       Origin origin) {
   if (!doubts_.empty()) settle(offset, offset + length);
   while (length > 0) {
     std::uint64_t in_page = offset % page_size;
     std::uint64_t part = std::min<std::uint64_t>(length, page_size - in_page);
     const PageRef* page = find(offset / page_size);
     bool zeros_already = byte == 0 && (page == nullptr || page->bytes() == nullptr);
-    if (!zeros_already) std::memset(get(offset / page_size).writable(page_size) + in_page, byte, part);
+    if (!zeros_already || page != nullptr) {
+      Entry& e = entry(offset / page_size);
+      if (!zeros_already) std::memset(e.page.writable(page_size) + in_page, byte, part);
+      e.note(origin, in_page, in_page + part);
+    }
     offset += part;
     length -= part;
   }

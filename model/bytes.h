@@ -9,6 +9,23 @@
 
 namespace shmcheck::model {
 
+// How bytes came to be what they are: the clause that a wrong one breaks follows from it (blame.h).
+enum class OriginKind : std::uint8_t {
+  nothing,       // never written
+  store,         // by a processor or by a system call, through a mapping
+  write,         // by write(2)
+  cut,           // zeroed when the object was cut within the page
+  extended,      // slack that was zeroed when the object grew
+  written_back,  // slack that was zeroed by a write-back
+  private_copy,  // of the object's page, when a private mapping stored elsewhere in it
+};
+struct Origin {
+  OriginKind kind = OriginKind::nothing;
+  std::uint8_t process = 0;   // index
+  std::uint32_t mapping = 0;  // Vma::id, of a store
+  bool operator==(const Origin&) const = default;
+};
+
 // Bytes [low, high) of an object may have another value than the page says.
 struct Doubt {
   std::uint64_t low = 0, high = 0;
@@ -23,8 +40,8 @@ class ObjectBytes {
  public:
   // The page with this index (offset / page size); null if it was never written.
   const PageRef* find(std::uint64_t index) const;
-  PageRef& get(std::uint64_t index);
-  void put(std::uint64_t index, PageRef page) { get(index) = std::move(page); }
+  PageRef& get(std::uint64_t index) { return entry(index).page; }
+  void put(std::uint64_t index, PageRef page, Origin origin = {});
   void drop_from(std::uint64_t index);                 // forgets pages with this index or a higher one
   void drop(std::uint64_t first, std::uint64_t last);  // forgets pages first … last-1
   // Splits off the pages from this index on.
@@ -33,8 +50,14 @@ class ObjectBytes {
   void append(ObjectBytes tail);
   bool empty() const { return pages_.empty(); }
 
-  void write(std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length, std::uint32_t page_size);
-  void fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t length, std::uint32_t page_size);
+  void write(std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length, std::uint32_t page_size,
+             Origin origin = {});
+  void fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t length, std::uint32_t page_size,
+            Origin origin = {});
+  // Where the byte came from. Of each page the last origin is known, and one for all that it does not cover.
+  Origin origin(std::uint64_t offset, std::uint32_t page_size) const;
+  // The first byte of the page from this offset on that has another origin, or the page's end.
+  std::uint64_t origin_end(std::uint64_t offset, std::uint32_t page_size) const;
   std::uint8_t at(std::uint64_t offset, std::uint32_t page_size) const;
 
   // Doubts. A write settles what it covers.
@@ -56,7 +79,11 @@ class ObjectBytes {
   struct Entry {
     std::uint64_t index;
     PageRef page;
+    Origin last, before;  // of [low, high) in the page, and of the rest
+    std::uint32_t low = 0, high = 0;
+    void note(Origin origin, std::uint64_t from, std::uint64_t to);
   };
+  Entry& entry(std::uint64_t index);
   std::vector<Entry>::const_iterator lower(std::uint64_t index) const;
   std::vector<Entry> pages_;  // ascending
   std::vector<Doubt> doubts_;

@@ -83,6 +83,7 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   Inode& inode = w.inodes[index];
   std::uint64_t before = inode.size;
   inode.size = size;
+  inode.grown_from = std::min(inode.grown_from, before);
   std::uint64_t edge = w.up(before);
   if (before == edge || inode.kind != InodeKind::file) return;
   bool exact_zero = zeroes_slack_on_extension(w.facts());
@@ -90,7 +91,7 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   std::uint64_t high = std::min(edge, size);
   if (exact_zero) {
     // What lies behind the new end is slack as before.
-    inode.bytes.fill(before, 0, high - before, w.page());
+    inode.bytes.fill(before, 0, high - before, w.page(), {OriginKind::extended});
     return;
   }
   inode.bytes.settle(before, edge);

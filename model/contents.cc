@@ -1,4 +1,5 @@
 // Every byte of a range, by loads or by a system call: what each page shows or which fault it takes.
+#include "model/blame.h"
 #include "model/memory.h"
 #include "model/runs.h"
 
@@ -27,22 +28,8 @@ program::Run fault_run(const Access& a, bool by_kernel, std::uint64_t length) {
           static_cast<std::uint8_t>(a.kind == Access::Kind::no_mapping ? 1 : 2), length};
 }
 
-C clause_of_fault(const Access& a, bool by_kernel) {
-  if (by_kernel) return C::access_syscall_efault;
-  switch (a.kind) {
-    case Access::Kind::no_mapping:
-      return C::access_unmapped;
-    case Access::Kind::beyond_object:
-      return C::access_beyond_object;
-    default:
-      return C::access_none;
-  }
-}
-
-C clause_of_bytes(const Vma& vma) {
-  if (vma.segment >= 0) return C::shmat_shared;
-  if (vma.shared) return C::access_read;
-  return vma.inode < 0 ? C::private_fork_isolated : C::private_isolated;
+C clause_of_fault(const World& w, std::uint8_t who, const Access& a, std::uint64_t address, bool by_kernel) {
+  return by_kernel ? C::access_syscall_efault : clause_of_refusal(w, who, a, address, false);
 }
 
 void make(World& w, Process& p, Step& s, std::uint64_t address, std::uint64_t length, bool by_kernel) {
@@ -58,7 +45,7 @@ void make(World& w, Process& p, Step& s, std::uint64_t address, std::uint64_t le
   });
 }
 
-bool match_fault(Step& s, RunReader& in, const Access& a, bool by_kernel, bool refused_by_processor,
+bool match_fault(Step& s, RunReader& in, const Access& a, C clause, bool by_kernel, bool refused_by_processor,
                  std::uint64_t length, std::uint64_t place) {
   program::Run expected = fault_run(a, by_kernel, length);
   if (refused_by_processor && in.current().code != expected.code) {
@@ -69,7 +56,7 @@ bool match_fault(Step& s, RunReader& in, const Access& a, bool by_kernel, bool r
     const program::Run& seen = in.current();
     if (in.done() || seen.kind != expected.kind || seen.value != expected.value ||
         seen.code != expected.code) {
-      s.diverge(clause_of_fault(a, by_kernel), fmt::format("at +{}: {}", place, describe(expected)),
+      s.diverge(clause, fmt::format("at +{}: {}", place, describe(expected)),
                 in.done() ? "the end of the data" : describe(seen));
       // What the kernel read although it must not changes nothing.
       if (by_kernel && !in.done()) s.adopted();
@@ -80,7 +67,7 @@ bool match_fault(Step& s, RunReader& in, const Access& a, bool by_kernel, bool r
     place += part;
     length -= part;
   }
-  s.applies(clause_of_fault(a, by_kernel));
+  s.applies(clause);
   return true;
 }
 
@@ -113,20 +100,28 @@ void rule_contents(World& w, Process& p, Step& s) {
   bool whole = true;
   for_pieces(w, p, address, length, false, [&](std::uint64_t at, std::uint64_t part, const Access& a) {
     if (a.kind != Access::Kind::byte)
-      return whole = match_fault(s, in, a, by_kernel, at >= w.facts().top, part, at - address);
+      return whole = match_fault(s, in, a, clause_of_fault(w, s.op.proc, a, at, by_kernel), by_kernel,
+                                 at >= w.facts().top, part, at - address);
     bool page_zero = by_kernel && at < w.page();
     if (page_zero) return skip(s, in, part, Freedom::page_zero);
     bool read_is_free = !(a.vma->prot & program::kProtRead);
     if (read_is_free && in.current().kind != program::RunKind::bytes)
       return skip(s, in, part, Freedom::prot_implies);
     if (read_is_free) s.uses(Freedom::prot_implies);
-    C clause = clause_of_bytes(*a.vma);
-    s.applies(clause);
+    const ObjectBytes& bytes = w.supply(*a.vma, a.offset);
+    s.applies(clause_of_load(w, s.op.proc, *a.vma, a.offset));
+    std::uint64_t other = bytes.origin_end(a.offset, w.page());
+    if (other < a.offset + part) s.applies(clause_of_load(w, s.op.proc, *a.vma, other));
     auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {
       return accepts_byte(w, s, *a.vma, offset, seen);
     };
-    return whole = match_bytes(s, in, w.supply(*a.vma, a.offset), a.offset, part, w.page(), clause,
-                               at - address, accepts);
+    auto blame = [&](std::uint64_t offset, const program::Run& seen) {
+      if (seen.kind == program::RunKind::bytes)
+        return blame_of_load(w, s.op.proc, *a.vma, offset, seen.value);
+      if (by_kernel) return C::access_syscall_efault;
+      return blame_of_fault(w, *a.vma, offset, seen.value == kSIGBUS);
+    };
+    return whole = match_bytes(s, in, bytes, a.offset, part, w.page(), at - address, accepts, blame);
   });
   if (whole && !in.done())
     s.diverge(C::none, fmt::format("{} bytes", length), fmt::format("{} more", in.left()));

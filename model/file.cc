@@ -22,7 +22,7 @@ void clear_slack(World& w, Step& s, std::uint32_t index) {
   if (edge == inode.size) return;
   bool known = w.facts().fs == program::FileSystem::tmpfs || w.facts().fs == program::FileSystem::ext4;
   if (s.exact() && known) {
-    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page());
+    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::cut});
     return;
   }
   Doubt d;

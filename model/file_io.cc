@@ -1,6 +1,7 @@
 // pread(2) and pwrite(2), with the executor's buffer and with the process's own memory.
 #include <fmt/format.h>
 
+#include "model/blame.h"
 #include "model/memory.h"
 #include "model/runs.h"
 
@@ -51,15 +52,17 @@ void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {
   if (length == 0 || t.offset + length <= size) return;
   if (t.offset > size)
     extend(w, s, t.file->inode, t.offset + length);
-  else
+  else {
+    w.inodes[t.file->inode].grown_from = std::min(w.inodes[t.file->inode].grown_from, size);
     size = t.offset + length;
+  }
 }
 
 void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes, std::uint64_t length) {
   if (length == 0) return;
   object_changes(w, s, t.file->inode, t.offset, length);
   grow(w, s, t, length);
-  w.write_object(t.file->inode, t.offset, bytes, length);
+  w.write_object(t.file->inode, t.offset, bytes, length, {OriginKind::write, s.op.proc});
 }
 
 // Whether a transfer between a file and a piece of its own mapping copies bytes over each other.
@@ -119,14 +122,19 @@ void rule_pread(World& w, Process& p, Step& s) {
     return;
   }
   RunReader in(s.seen().words);
-  C clause = C::share_mapping_to_read;
-  s.applies(clause);
   for (std::uint64_t at = t.offset; at < t.offset + count;) {
     std::uint64_t part = std::min(t.offset + count - at, w.page() - at % w.page());
     auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {
       return accepts_byte(s, bytes, offset, seen, w.page());
     };
-    if (!match_bytes(s, in, bytes, at, part, w.page(), clause, at - t.offset, accepts)) return;
+    auto blame = [&](std::uint64_t offset, const program::Run& seen) {
+      return seen.kind == program::RunKind::bytes ? blame_of_read(w, t.file->inode, offset, seen.value)
+                                                  : C::share_mapping_to_read;
+    };
+    s.applies(clause_of_read(w, t.file->inode, at));
+    std::uint64_t other = bytes.origin_end(at, w.page());
+    if (other < at + part) s.applies(clause_of_read(w, t.file->inode, other));
+    if (!match_bytes(s, in, bytes, at, part, w.page(), at - t.offset, accepts, blame)) return;
     at += part;
   }
   if (!in.done())

@@ -80,6 +80,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
   if (advice == Advice::dontneed && !v.shared) {
     v.copies.settle(first * w.page(), last * w.page());
     v.copies.drop(first, last);
+    v.discarded = true;
   } else if (advice == Advice::free) {
     Doubt d;
     d.low = first * w.page();
@@ -89,9 +90,10 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     if (!v.copies.empty()) v.copies.doubt(std::move(d));
   } else if (advice == Advice::remove) {
     object_changes(w, s, static_cast<std::uint32_t>(v.inode), first * w.page(), (last - first) * w.page());
-    ObjectBytes& bytes = w.inodes[static_cast<std::size_t>(v.inode)].bytes;
-    bytes.settle(first * w.page(), last * w.page());
-    bytes.drop(first, last);
+    Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
+    inode.bytes.settle(first * w.page(), last * w.page());
+    inode.bytes.drop(first, last);
+    inode.removed = true;
   } else if (advice == Advice::populate_write && !v.shared) {
     for (std::uint64_t i = first; i < last; ++i) w.copy_on_write(v, i * w.page());
   }

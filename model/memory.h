@@ -36,12 +36,12 @@ inline std::uint64_t accessible_prefix(World& w, Process& p, std::uint64_t addre
 inline void store_piece(World& w, Step& s, Vma& vma, std::uint64_t offset, const std::uint8_t* bytes,
                         std::uint64_t length) {
   if (!vma.shared) {
-    w.store(vma, offset, bytes, length);
+    w.store(vma, offset, bytes, length, s.op.proc);
     return;
   }
   auto inode = static_cast<std::uint32_t>(vma.inode);
   object_changes(w, s, inode, offset, length);
-  w.store(vma, offset, bytes, length);
+  w.store(vma, offset, bytes, length, s.op.proc);
   note_slack_store(w, inode, offset, length);
 }
 

@@ -202,6 +202,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     return;  // a divergence already: the kernel's choice overlaps what is mapped
   }
   Vma v;
+  v.id = w.next_vma++;
   v.low = low;
   v.high = low + r.pages;
   v.prot = s.op.small & 7;

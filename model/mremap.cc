@@ -105,6 +105,7 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
   if (!v) return;
   std::uint64_t kept = std::min(r.old_length, r.new_length);
   Vma copy = moved(w, *v, r, kept, low);
+  if (r.dont_unmap || r.old_length == 0) copy.id = w.next_vma++;
   bool joins = copy.segment >= 0 && w.join_neighbour(who, copy);
   if (copy.segment >= 0 && !joins)
     w.open_attach(static_cast<std::uint32_t>(copy.segment), who, s.when, false);

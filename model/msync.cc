@@ -35,7 +35,7 @@ void rule_msync(World& w, Process& p, Step& s) {
     std::uint64_t edge = w.up(inode.size);
     if (inode.size == edge || inode.size >= to || edge <= from) continue;
     s.applies(C::slack_cleared_by_writeback);
-    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page());
+    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::written_back});
   }
 }
 

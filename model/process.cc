@@ -9,6 +9,7 @@ namespace {
 // A private page that followed a file may, in the child, show what the file held at the fork.
 Vma inherited(const Vma& v) {
   Vma copy = v;
+  copy.inherited = true;
   if (v.wipe_on_fork && !v.shared && v.inode < 0) copy.copies = ObjectBytes();
   return copy;
 }

@@ -91,17 +91,18 @@ std::string describe(const program::Run& run);
 
 // Matches `length` bytes (within one page) of an object from `offset` on with what was seen. `place` is the
 // distance from the start of the observation, for the report. `accepts(offset, byte)` decides where the page
-// does not say the same.
-template <typename Accepts>
+// does not say the same; `blame(offset, run)` gives the clause that is broken by what was seen instead.
+template <typename Accepts, typename Blame>
 bool match_bytes(Step& s, RunReader& in, const ObjectBytes& bytes, std::uint64_t offset, std::uint64_t length,
-                 std::uint32_t page_size, C clause, std::uint64_t place, Accepts accepts) {
+                 std::uint32_t page_size, std::uint64_t place, Accepts accepts, Blame blame) {
   const PageRef* page = bytes.find(offset / page_size);
   const std::uint8_t* data = page ? page->bytes() : nullptr;
   bool certain = !bytes.doubted(offset, offset + length);
   while (length > 0) {
     const program::Run& run = in.current();
     if (in.done() || run.kind != program::RunKind::bytes) {
-      s.diverge(clause, fmt::format("at +{}: the byte {:#04x}", place, bytes.at(offset, page_size)),
+      s.diverge(blame(offset, run),
+                fmt::format("at +{}: the byte {:#04x}", place, bytes.at(offset, page_size)),
                 in.done() ? "the end of the data" : describe(run));
       return false;
     }
@@ -113,7 +114,8 @@ bool match_bytes(Step& s, RunReader& in, const ObjectBytes& bytes, std::uint64_t
         if (i == part) break;
       }
       if (accepts(offset + i, run.value)) continue;
-      s.diverge(clause, fmt::format("at +{}: the byte {:#04x}", place + i, bytes.at(offset + i, page_size)),
+      s.diverge(blame(offset + i, run),
+                fmt::format("at +{}: the byte {:#04x}", place + i, bytes.at(offset + i, page_size)),
                 fmt::format("{:#04x}", run.value));
       return false;
     }

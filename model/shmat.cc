@@ -109,6 +109,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
   w.ipc.segments[static_cast<std::size_t>(segment)].lprid.set(p.pid);
   if (k.perm.mode & kShmDest) s.applies(C::shmat_marked_still_attachable);
   Vma v;
+  v.id = w.next_vma++;
   v.low = low;
   v.high = low + pages;
   v.prot = static_cast<std::uint8_t>(program::kProtRead | (r.read_only ? 0 : program::kProtWrite) |

@@ -115,7 +115,7 @@ void World::copy_on_write(Vma& vma, std::uint64_t offset) {
   }
   const ObjectBytes& file = std::as_const(inodes[static_cast<std::size_t>(vma.inode)]).bytes;
   const PageRef* page_of_file = file.find(index);
-  vma.copies.put(index, page_of_file ? *page_of_file : PageRef());
+  vma.copies.put(index, page_of_file ? *page_of_file : PageRef(), {OriginKind::private_copy, 0, vma.id});
   auto keep = [&](const std::vector<Doubt>& doubts) {
     for (const Doubt& d : doubts) {
       if (d.low >= (index + 1) * page() || d.high <= index * page()) continue;
@@ -130,18 +130,20 @@ void World::copy_on_write(Vma& vma, std::uint64_t offset) {
   keep(vma.older);
 }
 
-void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length) {
+void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
+                  std::uint8_t who) {
+  Origin origin{OriginKind::store, who, vma.id};
   if (vma.shared) {
-    write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length);
+    write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length, origin);
     return;
   }
   for (std::uint64_t at = down(offset); at < offset + length; at += page()) copy_on_write(vma, at);
-  vma.copies.write(offset, bytes, length, page());
+  vma.copies.write(offset, bytes, length, page(), origin);
 }
 
 void World::write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
-                         std::uint64_t length) {
-  inodes[inode].bytes.write(offset, bytes, length, page());
+                         std::uint64_t length, Origin origin) {
+  inodes[inode].bytes.write(offset, bytes, length, page(), origin);
 }
 
 void World::fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length) {
@@ -153,10 +155,11 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
   std::uint64_t before = inode.size;
   inode.size = size;
   if (size >= before) return;
+  inode.cut_to = std::min(inode.cut_to, size);
   std::uint64_t first_gone = up(size) / page();
   inode.bytes.settle(size, UINT64_MAX);
   inode.bytes.drop_from(first_gone);
-  if (size % page() != 0) inode.bytes.fill(size, 0, page() - size % page(), page());
+  if (size % page() != 0) inode.bytes.fill(size, 0, page() - size % page(), page(), {OriginKind::cut});
   for (Process& p : processes) {
     if (p.life != Life::alive) continue;
     for (Vma& v : p.memory.vmas()) {

@@ -36,6 +36,10 @@ struct Inode {
   std::uint8_t path = 255;    // index of the path it was created by
   std::uint32_t segment = 0;  // index into IpcIds::segments
   ObjectBytes bytes;
+  // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
+  // pages were removed from it.
+  std::uint64_t cut_to = UINT64_MAX, grown_from = UINT64_MAX;
+  bool removed = false;
 };
 
 struct OpenFile {
@@ -58,6 +62,9 @@ struct Vma {
   std::uint64_t page_offset = 0;
   std::int32_t segment = -1;  // index into IpcIds::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of
+  std::uint32_t id = 0;       // which call made it; pieces and inherited ones keep it
+  bool inherited = false;     // by fork
+  bool discarded = false;     // private pages of it were dropped by MADV_DONTNEED
   ObjectBytes copies;         // private pages, by page index of the object
   std::vector<Doubt> older;   // former bytes that an uncopied private page may still show
 
@@ -188,7 +195,7 @@ class World {
   IpcIds ipc;
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
   std::array<std::optional<std::uint32_t>, program::kSegments> segment_names;  // index into ipc.segments
-  std::uint32_t next_attach = 1;
+  std::uint32_t next_attach = 1, next_vma = 1;
   std::uint64_t next_pid = 1001;  // of the running model
 
   // --- names and quantities
@@ -203,11 +210,12 @@ class World {
   ObjectBytes& supply(Vma& vma, std::uint64_t offset);
   std::uint8_t load(Vma& vma, std::uint64_t offset);
   // Stores into a mapping; a private one copies the page first.
-  void store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length);
+  void store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
+             std::uint8_t who = 0);
   void copy_on_write(Vma& vma, std::uint64_t offset);
   // Writes into an object, as write(2) and shared stores do.
   void write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
-                    std::uint64_t length);
+                    std::uint64_t length, Origin origin = {});
   void fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length);
   // Sets a size: drops what lies beyond, in private copies too.
   void resize(std::uint32_t inode, std::uint64_t size);
