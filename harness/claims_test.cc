@@ -210,11 +210,11 @@ struct Flip {
   const char* fault;
 };
 const std::vector<Flip> kFlips = {
-    {"S1", "shmat-last-page-missing"},
+    {"S1", "exit-clears-shared"},
     {"S2", "fork-loses-shared-mapping"},
     {"S3", "exit-clears-shared"},
     {"S4", "mmap-offset-ignored"},
-    {"S5", "pwrite-lost-for-mapped"},
+    {"S5", "close-unmaps"},
     {"S6", "private-is-shared"},
     {"S8", "mmap-offset-ignored"},
     {"S9", "mmap-write-only-mappable"},
@@ -233,12 +233,12 @@ const std::vector<Flip> kFlips = {
     {"S24", "pwrite-lost-for-mapped"},
     {"S26", "pread-returns-slack"},
     {"S27", "shmat-read-only-writable"},
-    {"S28", "shmdt-detaches-all"},
+    {"S28", "exit-clears-shared"},
     {"S29", "shmget-excl-ignored"},
     {"S30", "mprotect-whole-vma"},
     {"S31", "shmat-unchecked"},
     {"S33", "shmget-lookup-sets-cpid"},
-    {"S34", "shmat-last-page-missing"},
+    {"S34", "exit-clears-shared"},
     {"S35", "shmat-last-page-missing"},
     {"S36", "shmget-lookup-sets-cpid"},
     {"S37", "rmid-anyone"},
