@@ -13,6 +13,7 @@ constexpr std::string_view kOfTheStage[] = {
     "set-up: ",
     "crash: ",
     "hang: ",
+    "an exception ended the body: ",
     "the test process left with exit code",
     "a process of the test cannot be killed",
     "an access outside every probe raised",

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 
 #include "clauses/clauses.h"
@@ -92,6 +93,18 @@ bool Needs(const TestCase& test, NeedKind kind) {
   return std::any_of(needs.begin(), needs.end(), [=](const Need& need) { return need.kind == kind; });
 }
 
+// An exception must not leave this process: further up, GoogleTest would catch it and go on with the next
+// test, as a second runner.
+void RunBody(const TestSpec& spec) {
+  try {
+    spec.body();
+  } catch (const std::exception& thrown) {
+    Send(Record::Kind::failure, spec.file, spec.line,
+         std::string("an exception ended the body: ") + thrown.what());
+    _exit(120);
+  }
+}
+
 // The test process: namespaces it asked for, then the body.
 [[noreturn]] void BecomeTest(const TestCase& test, const ReportPipe& pipe, const sigset_t& mask) {
   setpgid(0, 0);
@@ -112,7 +125,7 @@ bool Needs(const TestCase& test, NeedKind kind) {
   if ((flags & CLONE_NEWNS) != 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
     Abandon(Where::Here(), "making mounts private fails with " + ErrnoName(errno));
   }
-  test.spec->body();
+  RunBody(*test.spec);
   Send(Record::Kind::done, "", 0, "");
   _exit(0);
 }

@@ -69,6 +69,8 @@ constexpr Expected kExpected[] = {
     {"Bad.FaultsOutsideAProbe", "FAIL", "an access outside every probe raised SIGSEGV/SEGV_ACCERR"},
     {"Bad.FaultsOutsideAProbe", "FAIL", "crash: the test process died by SIGSEGV"},
     {"Bad.Aborts", "FAIL", "crash: the test process died by SIGABRT"},
+    {"Bad.Throws", "FAIL", "an exception ended the body: "},
+    {"Bad.ChildThrows", "FAIL", "an exception ended the body: "},
     {"Bad.LeavesInMidTest", "FAIL", "left with exit code 0 in mid-test"},
     {"Bad.Hangs", "FAIL", "hang: the test had not ended after"},
     {"Bad.ChildFails", "FAIL", "succeeds"},
@@ -88,6 +90,16 @@ TEST(Framework, CallsEveryMisbehaviourByItsName) {
     ASSERT_NE(found, blocks.end()) << expected.test << " is not in the report:\n" << run.text;
     EXPECT_THAT(found->second, HasSubstr(std::string(expected.test) + " " + expected.verdict + " "));
     EXPECT_THAT(found->second, HasSubstr(expected.message));
+  }
+}
+
+TEST(Framework, EveryTestIsReportedOnce) {
+  const std::string report = "\n" + RunMisbehaving("").text;
+  for (const Expected& expected : kExpected) {
+    const std::string line = "\nTEST " + std::string(expected.test) + " ";
+    const size_t first = report.find(line);
+    ASSERT_NE(first, std::string::npos) << expected.test;
+    EXPECT_EQ(report.find(line, first + 1), std::string::npos) << expected.test << " is reported twice";
   }
 }
 

@@ -7,6 +7,9 @@
 #include <sys/shm.h>
 #include <unistd.h>
 
+#include <map>
+#include <vector>
+
 #include "conformance/framework/conformance.h"
 
 namespace shmcheck::conformance {
@@ -88,6 +91,15 @@ CONFORMANCE(Bad, FaultsOutsideAProbe, kAny) {
 
 CONFORMANCE(Bad, Aborts, kAny) {
   abort();
+}
+
+CONFORMANCE(Bad, Throws, kAny) {
+  EXPECT_EQ((std::map<int, int>().at(7)), 1);
+}
+
+CONFORMANCE(Bad, ChildThrows, kAny) {
+  Child child([](Channel&) { EXPECT_EQ(std::vector<int>().at(7), 1); });
+  EXPECT_THAT(child.Join(), ExitsWith(0));
 }
 
 CONFORMANCE(Bad, LeavesInMidTest, kAny) {
