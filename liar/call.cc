@@ -1,6 +1,7 @@
 #include "liar/call.h"
 
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <linux/memfd.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
@@ -94,6 +95,7 @@ constexpr CallSpec kCalls[] = {
     {SYS_ioctl, "ioctl", Answer::zero, false, -1},
     {SYS_sysinfo, "sysinfo", Answer::zero, false, -1},
     {SYS_kill, "kill", Answer::zero, false, -1},
+    {SYS_prctl, "prctl", Answer::zero, false, -1},
 };
 
 struct Word {
@@ -176,6 +178,9 @@ const CallSpec* find_call(long number) {
 Event name_call(const Tracee& tracee, const CallSpec& spec, const Arguments& a) {
   Event event{spec.name, &spec, a, 0, false};
   switch (spec.number) {
+    case SYS_prctl:
+      event.spared = true;
+      break;
     case SYS_shmctl:
       event.label += word(kShmctl, a[1]);
       break;
@@ -184,6 +189,9 @@ Event name_call(const Tracee& tracee, const CallSpec& spec, const Arguments& a) 
       break;
     case SYS_fcntl:
       event.label += word(kFcntl, a[1]);
+      break;
+    case SYS_futex:
+      event.label += (a[1] & FUTEX_CMD_MASK) == FUTEX_WAKE ? " wake" : " wait";
       break;
     case SYS_mmap:
       event.label += mapping_kind(a);

@@ -245,6 +245,11 @@ TEST(Plan, EveryNameLeadsBackToItsLie) {
     ASSERT_TRUE(found) << each.name;
     EXPECT_EQ(found->choice.lie, each.choice.lie);
     EXPECT_EQ(found->choice.which, each.choice.which) << each.name;
+    const auto recalled = recall_planned(each.name, {"munmap.removes"});
+    EXPECT_EQ(recalled.has_value(), each.name.find("[last]") == std::string::npos) << each.name;
+    if (recalled) {
+      EXPECT_EQ(recalled->choice.which, each.choice.which) << each.name;
+    }
   }
   EXPECT_FALSE(find_planned("munmap [each]: no such lie", recording, {}));
   EXPECT_FALSE(find_planned("shmdt [each]: does nothing", recording, {}));

@@ -39,13 +39,13 @@ constexpr Subject kSubjects[] = {
     {"perm", "shm|open|SIG|memory"},
     {"persist", "msync|fsync|sync|memory|read"},
     {"prec", "mmap|shm|munmap|mprotect|msync|madvise|mremap|mlock"},
-    {"private", "memory|mmap|SIG|read"},
+    {"private", "mmap|memory|SIG|read"},
     {"proc", "read /proc|readlink|open"},
     {"pshm", "open|unlink|stat|memory|mmap|read|SIG|ftruncate"},
     {"punch", "fallocate|madvise|memory|stat|read|SIG"},
     {"remap-file-pages", "remap_file_pages|memory"},
     {"seal", "fcntl|mmap|mprotect|ftruncate|fallocate|write|open|memfd_create|memory|SIG|read"},
-    {"share", "futex|memory|mmap|shmat|read|process_vm"},
+    {"share", "futex|mmap|shmat|memory|read|process_vm"},
     {"shmat", "shmat|shmctl|SIG|memory"},
     {"shmctl", "shmctl|read /proc|memory"},
     {"shmdt", "shmdt|shmctl|SIG|memory"},
@@ -137,27 +137,49 @@ std::vector<Planned> plan(const Recording& recording, const std::vector<std::str
   return planned;
 }
 
-std::optional<Planned> find_planned(const std::string& name, const Recording& recording,
-                                    const std::vector<std::string>& clauses) {
+namespace {
+
+// "munmap [last]: does nothing", taken apart.
+struct Name {
+  const Lie* lie = nullptr;
+  std::string label, place;
+};
+Name parse(const std::string& name) {
   const size_t open = name.find(" ["), close = name.find("]: ");
-  if (open == std::string::npos || close == std::string::npos || close < open) return std::nullopt;
-  const Lie* lie = find_lie(std::string_view(name).substr(close + 3));
-  const std::string label = name.substr(0, open);
-  const std::string place = name.substr(open + 2, close - open - 2);
-  if (lie == nullptr) return std::nullopt;
-  const auto tally = recording.find({lie->when, label});
-  if (tally == recording.end()) return std::nullopt;
-  const int count = tally->second.count;
+  if (open == std::string::npos || close == std::string::npos || close < open) return {};
+  return {find_lie(std::string_view(name).substr(close + 3)), name.substr(0, open),
+          name.substr(open + 2, close - open - 2)};
+}
+
+Planned make(const std::string& name, const Name& parts, int count, const std::vector<std::string>& clauses) {
   int which = 0;
-  if (place == "last")
+  if (parts.place == "last") {
     which = count;
-  else if (place == "first")
+  } else if (parts.place == "first") {
     which = 1;
-  else if (place.starts_with("#"))
-    std::from_chars(place.data() + 1, place.data() + place.size(), which);
-  Planned planned = make(*lie, label, which, count, labels_of(clauses));
+  } else if (parts.place.starts_with("#")) {
+    std::from_chars(parts.place.data() + 1, parts.place.data() + parts.place.size(), which);
+  }
+  Planned planned = make(*parts.lie, parts.label, which, count, labels_of(clauses));
   planned.name = name;
   return planned;
+}
+
+}  // namespace
+
+std::optional<Planned> recall_planned(const std::string& name, const std::vector<std::string>& clauses) {
+  const Name parts = parse(name);
+  if (parts.lie == nullptr || parts.place == "last") return std::nullopt;
+  return make(name, parts, 0, clauses);
+}
+
+std::optional<Planned> find_planned(const std::string& name, const Recording& recording,
+                                    const std::vector<std::string>& clauses) {
+  const Name parts = parse(name);
+  if (parts.lie == nullptr) return std::nullopt;
+  const auto tally = recording.find({parts.lie->when, parts.label});
+  if (tally == recording.end()) return std::nullopt;
+  return make(name, parts, tally->second.count, clauses);
 }
 
 }  // namespace shmcheck::liar

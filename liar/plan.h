@@ -18,6 +18,10 @@ struct Planned {
 // A test is about the subjects of its clauses, the first parts of their ids.
 std::vector<Planned> plan(const Recording& recording, const std::vector<std::string>& clauses);
 
+// The lie of that name, for a test of which nothing is recorded; nothing when its place cannot be told
+// without.
+std::optional<Planned> recall_planned(const std::string& name, const std::vector<std::string>& clauses);
+
 // The lie of that name for a test that did what was recorded; nothing when there is no such lie or event.
 std::optional<Planned> find_planned(const std::string& name, const Recording& recording,
                                     const std::vector<std::string>& clauses);

@@ -197,6 +197,10 @@ class Tracer {
   void signalled(Process& process, int signal);
   void begin_test(Process& process);
   void look_at_the_clock();
+  static void end(Live& test) {
+    test.ended = true;
+    kill(test.leader, SIGKILL);
+  }
   std::string test_that_runs();
   bool is_broken(const std::string& test);
   // Counts an event and tells the lie that belongs there, if there is one.
@@ -388,6 +392,10 @@ void Tracer::enter(Process& process) {
       begin_test(process);
     return resume(process);
   }
+  if (binary_.filtered && spec->number == SYS_prctl && arguments[0] == PR_SET_SECCOMP) {
+    end(*process.test);  // it would be refused: our filter is there
+    return resume(process);
+  }
   process.event = name_call(tracee, *spec, arguments);
   if (process.event.spared) return resume(process);
   process.in_call = true;
@@ -481,17 +489,13 @@ void Tracer::begin_test(Process& process) {
       tests_.begin(), tests_.end() - 1, [&](const Live& other) { return other.name == test.name; }));
   if (before < task->second->choices.size()) test.choice = &task->second->choices[before];
   const bool pointless = before >= std::max<size_t>(1, task->second->choices.size());
-  if (pointless || (before > 0 && is_broken(test.name))) {
-    test.ended = true;
-    kill(process.pid, SIGKILL);
-  }
+  if (pointless || (before > 0 && is_broken(test.name))) end(test);
 }
 
 void Tracer::look_at_the_clock() {
   const auto now = Clock::now();
   if (!tests_.empty() && !tests_.back().ended && now > tests_.back().deadline) {
-    tests_.back().ended = true;
-    kill(tests_.back().leader, SIGKILL);
+    end(tests_.back());
   }
   if (now - last_news_ > kPatience) kill(root_, SIGKILL);
 }
