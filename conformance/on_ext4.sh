@@ -6,15 +6,6 @@ set -eu
 binary=$1
 shift
 
-# A loop device on which the machine lets nothing be dirty makes stores wait for seconds: not that one.
-mount_image() {
-  for block in /sys/block/loop*; do
-    if [ -e "$block/loop" ] || [ "$(cat "$block/bdi/max_ratio")" = 0 ]; then continue; fi
-    if mount -o "loop=/dev/${block##*/}" "$ON_EXT4_INSIDE/image" "$ON_EXT4_INSIDE/mount" 2>/dev/null; then return; fi
-  done
-  mount -o loop "$ON_EXT4_INSIDE/image" "$ON_EXT4_INSIDE/mount"
-}
-
 if [ "${ON_EXT4_INSIDE:-}" = "" ]; then
   scratch=$(mktemp -d)
   chmod 755 "$scratch"  # children that have become another uid reach their files
@@ -33,7 +24,7 @@ if [ "${ON_EXT4_INSIDE:-}" = "" ]; then
   fi
   echo "on_ext4: no ext4: $why" >&2
   "$binary" "$@"
-elif mount_image; then
+elif mount -o loop "$ON_EXT4_INSIDE/image" "$ON_EXT4_INSIDE/mount"; then
   # The loop device goes with its last mount, which goes with this namespace.
   "$binary" --dir-ext4="$ON_EXT4_INSIDE/mount" "$@"
 else
