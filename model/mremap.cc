@@ -4,6 +4,10 @@
 // an equal neighbour may be refused or not.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <optional>
+#include <vector>
+
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -39,13 +43,20 @@ bool since_617(const World& w) {
   return w.facts().release >= program::release(6, 17);
 }
 
-void argument_errors(World& w, Step& s, const Request& r) {
+// From 5.16 on until then an unmapped source is found out before the new range is looked at (mremap of huge
+// pages came with an early vma_lookup()).
+bool looks_source_up_early(const World& w) {
+  return w.facts().release >= program::release(5, 16) && !since_617(w);
+}
+
+void argument_errors(World& w, const Process& p, Step& s, const Request& r) {
   std::uint64_t top = w.facts().top;
   if (r.new_length >= top && since_617(w)) s.must(kEINVAL, kENOMEM, C::mremap_einval);
   if (r.unknown || r.address % w.page() != 0 || r.new_length == 0) s.must(kEINVAL, C::mremap_einval);
   if (r.fixed && !r.may_move) s.must(kEINVAL, C::mremap_fixed_errors);
   if (r.dont_unmap && (!r.may_move || r.old_length != r.new_length)) s.must(kEINVAL, C::mremap_einval);
   if (!r.moves_to() || s.must_fail()) return;
+  if (looks_source_up_early(w) && !p.memory.find(r.address)) s.must(kEFAULT, C::mremap_unmapped);
   bool beyond = r.new_length > top || r.to > top - r.new_length;
   bool overlap = r.address + r.old_length > r.to && r.to + r.new_length > r.address;
   if (r.to % w.page() != 0 || beyond || overlap) s.must(kEINVAL, C::mremap_fixed_errors);
@@ -114,6 +125,50 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
   if (!joins) p.memory.insert(std::move(copy));
 }
 
+// Since 6.17 a fixed move that does not resize takes every mapping of the range along, one by one, and keeps
+// the gaps between them; an attach of a segment is not moved with others (remap_move(), vma_multi_allowed()).
+bool moves_several(const World& w, const Process& p, const Request& r) {
+  const Vma* v = p.memory.find(r.address);
+  const Vma* next = p.memory.find(v->high);
+  // Whether the kernel has joined two pieces of one attach is not always known.
+  bool maybe_joined = v->segment >= 0 && next && next->attach == v->attach;
+  return since_617(w) && r.fixed && r.new_length == r.old_length && !maybe_joined;
+}
+
+struct Piece {
+  std::uint64_t low, high;
+  bool movable;
+};
+std::vector<Piece> pieces_of(const Process& p, const Request& r) {
+  std::vector<Piece> pieces;
+  std::uint64_t end = r.address + r.old_length;
+  for (std::size_t i = p.memory.first_above(r.address); i < p.memory.vmas().size(); ++i) {
+    const Vma& v = p.memory.vmas()[i];
+    if (v.low >= end) break;
+    pieces.push_back({std::max(v.low, r.address), std::min(v.high, end), v.segment < 0});
+  }
+  return pieces;
+}
+
+void move_several(World& w, Process& p, Step& s, const Request& r, std::uint8_t who) {
+  const std::vector<Piece> pieces = pieces_of(p, r);
+  auto stuck = std::find_if(pieces.begin(), pieces.end(), [](const Piece& piece) { return !piece.movable; });
+  if (stuck != pieces.end()) s.must(kEFAULT, C::mremap_several_mappings);
+  if (!s.exact()) s.may(kEFAULT, Freedom::documented_alternative);
+  const bool failed = s.failed(C::mremap_fixed);
+  if (!failed) s.returns(r.to, C::mremap_fixed);
+  // What was moved before the one that cannot be stays moved.
+  const std::optional<std::uint64_t> name = w.mapping_names[s.op.result];
+  const bool refused_whole = failed && stuck == pieces.end();
+  for (auto piece = pieces.begin(); piece != stuck && !refused_whole; ++piece) {
+    Request one = r;
+    one.address = piece->low;
+    one.old_length = one.new_length = piece->high - piece->low;
+    move(w, p, s, one, r.to + (piece->low - r.address), who);
+  }
+  w.mapping_names[s.op.result] = failed ? name : r.to;
+}
+
 // Growing without a new address: in place if there is room behind, else elsewhere.
 bool room_behind(const World& w, const Process& p, const Request& r) {
   const Vma* v = p.memory.find(r.address);
@@ -127,7 +182,7 @@ bool room_behind(const World& w, const Process& p, const Request& r) {
 void rule_mremap(World& w, Process& p, Step& s) {
   Request r = request_of(w, s.op);
   std::uint8_t who = index_of(w, p);
-  argument_errors(w, s, r);
+  argument_errors(w, p, s, r);
   if (s.must_fail()) {
     s.failed(C::none);
     return;
@@ -139,8 +194,13 @@ void rule_mremap(World& w, Process& p, Step& s) {
   bool several = source == Source::several && !shrinks_in_place;
   if (source == Source::nothing)
     s.must(kEFAULT, C::mremap_unmapped);
-  else if (several) {
-    if (!equal_neighbour(p, r) && r.new_length != r.old_length)
+  else if (several && !s.must_fail() && moves_several(w, p, r)) {
+    if (r.to < w.facts().min_address && !p.cred.capable) s.must(kEPERM, C::mmap_fixed_low_address_priv);
+    move_several(w, p, s, r, who);
+    return;
+  } else if (several) {
+    bool may_move_all = since_617(w) && r.fixed && r.new_length == r.old_length;
+    if (!equal_neighbour(p, r) && !may_move_all)
       s.must(kEFAULT, C::mremap_several_mappings);
     else {
       s.may(kEFAULT, Freedom::map_merge);
@@ -172,7 +232,6 @@ void rule_mremap(World& w, Process& p, Step& s) {
   C success = r.fixed ? C::mremap_fixed : r.new_length > r.old_length ? C::mremap_grow : C::mremap_shrink;
   if (s.failed(r.old_length == 0 ? C::mremap_duplicate_shared : success)) {
     if (target_goes) w.unmap(who, r.to, r.to + r.new_length, s.when);
-    // A move over several mappings stops where it cannot go on, and what was moved stays moved.
     if (several && r.fixed && r.new_length == r.old_length && since_617(w)) s.lose_quietly();
     return;
   }
