@@ -42,7 +42,10 @@ program::MapRow classify(const MapLine& line) {
 }
 
 void push_row(Words& words, const program::MapRow& row, std::uint64_t low, std::uint64_t high) {
-  for (std::uint64_t w : {low, high, row.bits, row.offset + (low - row.low), row.id}) words.push(w);
+  // Private anonymous memory has no offset, whichever part of it is shown.
+  bool anonymous = static_cast<program::MapObject>(row.bits >> 8 & 0xff) == program::MapObject::anonymous;
+  std::uint64_t offset = anonymous ? row.offset : row.offset + (low - row.low);
+  for (std::uint64_t w : {low, high, row.bits, offset, row.id}) words.push(w);
 }
 
 // The parts of a row that are not the executor's; target.own is sorted.

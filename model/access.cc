@@ -10,6 +10,12 @@ namespace {
 constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11;
 constexpr std::uint8_t kMapErr = 1, kAccErr = 2, kAdrErr = 2;
 
+// A page that is there but must not be accessed; x86-64 may use a protection key for one without PROT_READ.
+bool denies(std::uint8_t code) {
+  constexpr std::uint8_t kPkuErr = 4;
+  return code == kAccErr || code == kPkuErr;
+}
+
 struct FaultSignal {
   std::uint8_t signal, code;
   C clause;
@@ -114,12 +120,14 @@ bool completed(World& w, Process& p, Step& s, const Reach& r, const char* allowe
   return false;
 }
 
-// Returns true if the op is over.
-bool load_is_free(Step& s, const Reach& r) {
-  if (!read_is_free(r.first) && !(r.edge && read_is_free(r.second))) return false;
-  if (s.running()) return false;
+// Returns true if the op is over: a page that may be unreadable is, with the fault that such a page takes.
+bool load_is_free(Step& s, const Reach& r, std::uint64_t address) {
+  bool first = read_is_free(r.first), second = r.edge && read_is_free(r.second);
+  if (s.running() || (!first && !second)) return false;
   s.uses(Freedom::prot_implies);
-  return s.seen().kind == OutcomeKind::signal && s.seen().signal == kSIGSEGV;
+  const Outcome& seen = s.seen();
+  bool there = (first && seen.address == address) || (second && seen.address == r.edge);
+  return seen.kind == OutcomeKind::signal && seen.signal == kSIGSEGV && denies(seen.code) && there;
 }
 
 }  // namespace
@@ -127,7 +135,7 @@ bool load_is_free(Step& s, const Reach& r) {
 void rule_load(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr), size = std::uint64_t{1} << s.op.small;
   Reach r = reach(w, p, address, size, false);
-  if (load_is_free(s, r)) return;
+  if (load_is_free(s, r, address)) return;
   if (!r.accessible) {
     takes_fault(w, p, s, r, address, size, false);
     return;
@@ -141,7 +149,7 @@ void rule_load(World& w, Process& p, Step& s) {
       std::uint8_t byte = w.load(*a.vma, a.offset + i);
       if (!s.running()) {
         auto seen = static_cast<std::uint8_t>(s.seen().value >> (8 * at));
-        bool ask = seen != byte || w.supply(*a.vma, a.offset).has_doubts();
+        bool ask = seen != byte || w.supply(*a.vma, a.offset).has_doubts() || !a.vma->older.empty();
         // Asked before: what is accepted settles doubts.
         C clause = i == 0 || ask ? clause_of_load(w, s.op.proc, *a.vma, a.offset + i) : C::none;
         if (i == 0) s.applies(clause);

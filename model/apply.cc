@@ -87,6 +87,40 @@ static void end_all(World& w, Step& s) {
   }
 }
 
+namespace {
+
+// What the `end` record says of one segment that was named. True if it is as it must be.
+bool end_of_segment(World& w, Step& s, std::uint64_t name, std::span<const std::uint64_t> words) {
+  std::uint32_t segment = *w.segment_names[name];
+  int error = static_cast<int>(words[1]);
+  bool destroyed = w.ipc.segments[segment].destroyed;
+  C clause = destroyed ? C::sysv_life_marked_dies_with_last : C::sysv_life_survives_exit;
+  s.applies(clause);
+  if ((error != 0) != destroyed) {
+    s.diverge(clause,
+              fmt::format("s{} {} after the last process ended", name, destroyed ? "is gone" : "exists"),
+              error ? error_name(error) : "it exists");
+    return false;
+  }
+  if (!destroyed) return match_shm_stat(w, s, segment, words.subspan(2));
+  constexpr int kEINVAL = 22, kEIDRM = 43;
+  if (error == kEIDRM && !s.exact()) {
+    s.uses(Freedom::documented_alternative);
+    return true;
+  }
+  return s.expect(error == kEINVAL, C::shmctl_gone_id, [] { return std::string("EINVAL"); });
+}
+
+// How many segments the namespace still has.
+void end_of_namespace(World& w, Step& s, std::uint64_t seen, std::uint64_t left) {
+  if (!w.facts().private_ipc) return;
+  if (seen == ~std::uint64_t{0} && !s.exact()) return s.uses(Freedom::uncounted);
+  s.expect(seen == left, C::sysv_life_until_removed,
+           [&] { return fmt::format("{} segments left in the namespace", left); });
+}
+
+}  // namespace
+
 void apply_end(World& w, Step& s) {
   // The processes are killed between the last step and this record.
   if (w.last_clock != 0) s.when.low = std::min(s.when.low, w.last_clock);
@@ -108,29 +142,20 @@ void apply_end(World& w, Step& s) {
     return;
   }
   const std::vector<std::uint64_t>& words = s.seen().words;
-  if (words.empty()) return;
-  for (std::size_t at = 1; at + program::kEndSegmentWords <= words.size(); at += program::kEndSegmentWords) {
-    std::uint64_t name = words[at];
-    if (name >= w.segment_names.size() || !w.segment_names[name]) {
-      s.diverge(C::none, "only names that were bound", fmt::format("s{}", name));
-      return;
-    }
-    std::uint32_t segment = *w.segment_names[name];
-    bool gone = words[at + 1] != 0;
-    bool destroyed = w.ipc.segments[segment].destroyed;
-    s.applies(destroyed ? C::sysv_life_marked_dies_with_last : C::sysv_life_survives_exit);
-    if (gone != destroyed) {
-      s.diverge(destroyed ? C::sysv_life_marked_dies_with_last : C::sysv_life_survives_exit,
-                fmt::format("s{} {} after the last process ended", name, destroyed ? "is gone" : "exists"),
-                gone ? error_name(static_cast<int>(words[at + 1])) : "it exists");
-      return;
-    }
-    if (!gone && !match_shm_stat(w, s, segment, {words.data() + at + 2, program::kShmStatWords})) return;
+  if (!s.expect(s.seen().kind == OutcomeKind::ok, C::none,
+                [] { return std::string("the state after the end"); }))
+    return;
+  std::size_t at = 1;
+  for (std::uint64_t name = 0; name < w.segment_names.size(); ++name) {
+    if (!w.segment_names[name]) continue;
+    bool there = at < words.size() && words[at] == name;
+    if (!s.expect(there, C::none, [&] { return fmt::format("what became of s{}", name); })) return;
+    if (!end_of_segment(w, s, name, {words.data() + at, program::kEndSegmentWords})) return;
+    at += program::kEndSegmentWords;
   }
-  if (words[0] != ~std::uint64_t{0} && w.facts().private_ipc) {
-    s.expect(words[0] == left, C::sysv_life_until_removed,
-             [&] { return fmt::format("{} segments left in the namespace", left); });
-  }
+  if (!s.expect(at == words.size(), C::none, [] { return std::string("only names that were bound"); }))
+    return;
+  end_of_namespace(w, s, words[0], left);
 }
 
 }  // namespace shmcheck::model

@@ -165,7 +165,10 @@ ObjectBytes::Acceptance ObjectBytes::accepts(std::uint64_t offset, std::uint8_t 
   for (const Doubt& d : doubts_) {
     if (offset < d.low || offset >= d.high) continue;
     std::uint8_t other = d.other.at(offset % page_size);
-    a.open |= d.any || other != own;
+    if (d.any || other != own) {
+      a.open = true;
+      if (own == seen) a.needed = d.freedom;
+    }
     if (d.may_change) stable = false;
     if (!a.allowed && (d.any || other == seen)) {
       a.allowed = true;

@@ -71,7 +71,7 @@ class ObjectBytes {
   struct Acceptance {
     bool allowed = false;
     bool open = false;                // another value was allowed, too
-    Freedom needed = Freedom::count;  // what allowed a value other than the page's
+    Freedom needed = Freedom::count;  // what allows a value other than the page's
   };
   Acceptance accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size);
 

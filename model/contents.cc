@@ -71,11 +71,29 @@ bool match_fault(Step& s, RunReader& in, const Access& a, C clause, bool by_kern
   return true;
 }
 
-// A page that may or may not be readable: executable only, or at address 0.
-bool skip(Step& s, RunReader& in, std::uint64_t length, Freedom freedom) {
-  s.uses(freedom);
-  while (length > 0 && !in.done()) {
-    std::uint64_t part = std::min(in.current().length, length);
+// A page that may or may not be readable: executable only, or at address 0. Which freedom that is; count:
+// none.
+Freedom freedom_of_page(const World& w, const Access& a, std::uint64_t at, bool by_kernel) {
+  if (by_kernel && at < w.page()) return Freedom::page_zero;
+  return a.vma->prot & program::kProtRead ? Freedom::count : Freedom::prot_implies;
+}
+
+// Such a page is not readable: the whole of it shows the same fault.
+bool match_refusal(Step& s, RunReader& in, bool by_kernel, std::uint64_t length, std::uint64_t place) {
+  constexpr std::uint8_t kPkuErr = 4;
+  program::Run expected{program::RunKind::signal, kSIGSEGV, 2, length};
+  if (by_kernel) expected = {program::RunKind::error, kEFAULT, 0, length};
+  if (!by_kernel && in.current().code == kPkuErr) expected.code = kPkuErr;
+  while (length > 0) {
+    const program::Run& seen = in.current();
+    if (seen.kind != expected.kind || seen.value != expected.value || seen.code != expected.code ||
+        in.done()) {
+      s.diverge(by_kernel ? C::access_syscall_efault : C::access_none,
+                fmt::format("at +{}: the bytes, or {}", place, describe(expected)),
+                in.done() ? "the end of the data" : describe(seen));
+      return false;
+    }
+    std::uint64_t part = std::min(seen.length, length);
     in.take(part);
     length -= part;
   }
@@ -102,12 +120,10 @@ void rule_contents(World& w, Process& p, Step& s) {
     if (a.kind != Access::Kind::byte)
       return whole = match_fault(s, in, a, clause_of_fault(w, s.op.proc, a, at, by_kernel), by_kernel,
                                  at >= w.facts().top, part, at - address);
-    bool page_zero = by_kernel && at < w.page();
-    if (page_zero) return skip(s, in, part, Freedom::page_zero);
-    bool read_is_free = !(a.vma->prot & program::kProtRead);
-    if (read_is_free && in.current().kind != program::RunKind::bytes)
-      return skip(s, in, part, Freedom::prot_implies);
-    if (read_is_free) s.uses(Freedom::prot_implies);
+    Freedom freedom = freedom_of_page(w, a, at, by_kernel);
+    if (freedom != Freedom::count) s.uses(freedom);
+    if (freedom != Freedom::count && in.current().kind != program::RunKind::bytes)
+      return whole = match_refusal(s, in, by_kernel, part, at - address);
     const ObjectBytes& bytes = w.supply(*a.vma, a.offset);
     s.applies(clause_of_load(w, s.op.proc, *a.vma, a.offset));
     std::uint64_t other = bytes.origin_end(a.offset, w.page());

@@ -72,26 +72,28 @@ bool onto_itself(const Transfer& t, std::uint64_t count, const Access& a, std::u
 }
 
 // A transfer stops at the first page that cannot be accessed. Exact: all before it is transferred.
+// `certain`: of the bytes that can be accessed, those before the first page that an architecture may refuse.
 // Returns the bytes transferred, or nothing if the op is over.
 std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::uint64_t wanted,
-                                         std::uint64_t prefix, bool read_is_free = false) {
+                                         std::uint64_t prefix, std::uint64_t certain = ~std::uint64_t{0}) {
   prefix = std::min(prefix, wanted);
+  bool read_is_free = certain < prefix;
   // Linux does not copy from or to the page at address 0, even where something is mapped there.
   bool page_zero = address < s.facts.page_size;
   if (page_zero) s.may(kEFAULT, Freedom::page_zero);
-  if (read_is_free) s.may(kEFAULT, Freedom::prot_implies);
+  if (read_is_free && certain == 0) s.may(kEFAULT, Freedom::prot_implies);
   if (wanted > 0 && prefix == 0)
     s.must(kEFAULT, C::access_syscall_efault);
   else if (prefix < wanted && !s.exact())
     s.may(kEFAULT, Freedom::partial_transfer);
-  C clause = prefix < wanted ? C::access_syscall_short : C::none;
-  if (s.failed(clause)) {
-    if ((page_zero || read_is_free) && prefix > 0) s.lose_quietly();
-    return std::nullopt;
-  }
-  if (read_is_free && !s.running() && s.seen().value < prefix) {
-    s.lose_quietly();
-    return s.seen().value;
+  C clause = prefix < wanted || (!s.running() && s.seen().value < wanted && s.seen().kind == OutcomeKind::ok)
+                 ? C::access_syscall_short
+                 : C::none;
+  if (s.saw(kEFAULT)) clause = C::access_syscall_efault;
+  if (s.failed(clause)) return std::nullopt;
+  if (read_is_free && !s.running() && s.seen().value == certain && certain > 0) {
+    s.uses(Freedom::prot_implies);
+    return certain;
   }
   if (prefix == wanted || s.exact()) {
     std::uint64_t count = s.returns(prefix, clause);
@@ -176,6 +178,7 @@ void rule_pread_to(World& w, Process& p, Step& s) {
       d.low = a.offset;
       d.high = a.offset + part;
       d.any = true;
+      d.freedom = overlaps ? Freedom::overlapping_copy : Freedom::copied_doubt;
       w.supply(*a.vma, a.offset).doubt(std::move(d));
     }
     next += part;
@@ -213,14 +216,15 @@ std::uint64_t readable_prefix(World& w, Process& p, const Transfer& t, std::uint
   return prefix;
 }
 
-// Whether a page of the range may be readable or not, as the architecture has it.
-bool lacks_read(World& w, Process& p, std::uint64_t address, std::uint64_t length) {
-  bool lacks = false;
-  for_pieces(w, p, address, length, false, [&](std::uint64_t, std::uint64_t, const Access& a) {
-    lacks |= a.vma && !(a.vma->prot & program::kProtRead);
+// The bytes before the first page that may be readable or not, as the architecture has it.
+std::uint64_t readable_for_certain(World& w, Process& p, std::uint64_t address, std::uint64_t length) {
+  std::uint64_t certain = 0;
+  for_pieces(w, p, address, length, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    if (a.vma && !(a.vma->prot & program::kProtRead)) return false;
+    certain += part;
     return true;
   });
-  return lacks;
+  return certain;
 }
 
 }  // namespace
@@ -244,25 +248,32 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     extend(w, s, t.file->inode, t.offset);
   }
   std::optional<std::uint64_t> count =
-      transferred(s, address, wanted, prefix, lacks_read(w, p, address, prefix));
-  if (!count) return;
+      transferred(s, address, wanted, prefix, readable_for_certain(w, p, address, prefix));
+  if (!count) {
+    // What was refused although it could have been copied may have moved the end of the file all the same.
+    bool unsure =
+        !s.running() && !s.report().diverged && beyond && prefix > 0 && empty != EmptyWrite::keeps_size;
+    if (unsure) s.lose_quietly(Freedom::empty_write_extends);
+    return;
+  }
   Inode& file = w.inodes[t.file->inode];
   grow(w, s, t, *count);
   std::vector<std::uint8_t> bytes;
-  bool uncertain = false;
+  bool uncertain = false, overlaps = false;
   for_pieces(w, p, address, *count, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
     ObjectBytes& from = w.supply(*a.vma, a.offset);
     for (std::uint64_t i = 0; i < part; ++i) bytes.push_back(from.at(a.offset + i, w.page()));
     uncertain |= from.doubted(a.offset, a.offset + part) || !a.vma->older.empty();
-    uncertain |= &from != &a.vma->copies && onto_itself(t, *count, a, part);
+    overlaps |= &from != &a.vma->copies && onto_itself(t, *count, a, part);
     return true;
   });
   write_file(w, s, t, bytes.data(), bytes.size());
-  if (uncertain) {
+  if (uncertain || overlaps) {
     Doubt d;
     d.low = t.offset;
     d.high = t.offset + bytes.size();
     d.any = true;
+    d.freedom = overlaps ? Freedom::overlapping_copy : Freedom::copied_doubt;
     file.bytes.doubt(std::move(d));
   }
 }

@@ -25,7 +25,9 @@ bool observes(const Op& op) {
 }
 
 void dispatch(World& world, Step& step) {
-  if (step.op.code == OpCode::end)
+  if (!well_formed(step.op, step.seen()))
+    step.diverge(C::none, "an outcome that has the form of this operation's");
+  else if (step.op.code == OpCode::end)
     apply_end(world, step);
   else
     apply(world, step);
@@ -59,6 +61,9 @@ struct Judge::State {
   std::string unjudged;
   bool lost = false;
   std::size_t index = 0;
+  std::bitset<kFreedoms> used;     // by the last step, in the worlds that allowed it
+  std::bitset<kFreedoms> apart;    // what keeps the worlds apart
+  std::bitset<kFreedoms> blinded;  // by the step since which the worlds are lost, if nothing was wrong
 
   // Takes the step in one world; appends the worlds that allow it. False if there is none: `world` then holds
   // what was adopted.
@@ -72,9 +77,11 @@ bool Judge::State::advance(World& world, const program::Step& step, std::vector<
   Step s(step.op, facts, profile, step.outcome, report, -1);
   dispatch(world, s);
   if (s.choices_wanted() == 0) {
-    if (!report.diverged && report.lost) lost = true;
-    if (!report.diverged) next.push_back(std::move(world));
-    return !report.diverged;
+    if (report.diverged) return false;
+    if (report.lost) lost = true;
+    used |= report.freedoms;
+    next.push_back(std::move(world));
+    return true;
   }
   StepReport first;
   bool any = false;
@@ -86,6 +93,7 @@ bool Judge::State::advance(World& world, const program::Step& step, std::vector<
     if (choice == 0) first = report;
     if (report.diverged) continue;
     if (report.lost) lost = true;
+    used |= report.freedoms;
     first = report;
     any = true;
     next.push_back(std::move(alternative));
@@ -105,7 +113,7 @@ void Judge::State::count(const program::Step& step) {
     ++op.unique;
   }
   if (step.outcome.kind == OutcomeKind::error) ++op.failed;
-  for (std::uint8_t i = 0; i < report.freedom_count; ++i) ++stats.freedoms[report.freedoms[i]];
+  for (std::size_t i = 0; i < kFreedoms; ++i) stats.freedoms[i] += report.freedoms[i] ? 1 : 0;
   for (std::uint8_t i = 0; i < report.decisive_count; ++i) {
     stats.decisive.set(static_cast<std::size_t>(report.decisive[i]));
   }
@@ -130,6 +138,9 @@ Judge& Judge::operator=(Judge&&) noexcept = default;
 bool Judge::step(const program::Step& step) {
   State& st = *state_;
   bool allowed = true;
+  const bool blind_before = blind();
+  const std::size_t worlds_before = st.worlds.size();
+  st.used.reset();
   if (!st.unjudged.empty() || st.lost) {
     JudgeStats::PerOp& op = st.stats.per_op[static_cast<std::size_t>(step.op.code)];
     ++op.steps;
@@ -148,6 +159,7 @@ bool Judge::step(const program::Step& step) {
       if (allowed) st.worlds = std::move(next);
     } else {
       allowed = !st.report.diverged;
+      st.used = st.report.freedoms;
     }
     st.count(step);
     if (!allowed)
@@ -182,6 +194,10 @@ bool Judge::step(const program::Step& step) {
     st.count(step);
     if (!allowed) st.add_finding();
   }
+  if (st.worlds.size() < worlds_before) st.used |= st.apart;
+  if (st.worlds.size() > worlds_before) st.apart |= st.used;
+  if (st.worlds.size() == 1) st.apart.reset();
+  if (!blind_before && blind()) st.blinded = st.used;
   ++st.index;
   return allowed;
 }
@@ -194,6 +210,15 @@ const JudgeStats& Judge::stats() const {
 }
 const std::string& Judge::unjudged_reason() const {
   return state_->unjudged;
+}
+const std::bitset<kFreedoms>& Judge::freedoms() const {
+  return state_->used;
+}
+bool Judge::blind() const {
+  return state_->lost || !state_->unjudged.empty();
+}
+const std::bitset<kFreedoms>& Judge::blinded_by() const {
+  return state_->blinded;
 }
 
 const Finding* TraceVerdict::first() const {

@@ -55,6 +55,13 @@ class Judge {
   const JudgeStats& stats() const;
   // Why the rest of the trace cannot be judged; empty if it can.
   const std::string& unjudged_reason() const;
+  // The freedoms that allowed the last step: what its rule used, and what had kept the worlds apart that it
+  // chose between.
+  const std::bitset<kFreedoms>& freedoms() const;
+  // Whether later steps are not judged, without anything wrong: the freedoms of the step that took the world
+  // out of sight.
+  bool blind() const;
+  const std::bitset<kFreedoms>& blinded_by() const;
 
  private:
   struct State;

@@ -216,8 +216,8 @@ void rule_madvise(World& w, Process& p, Step& s) {
     s.must(result.error, clause_of_refusal(advice));
   else if (result.hole)
     s.must(kENOMEM, C::madvise_hole);
-  bool refused = s.failed(clause_of_success(p, low, advice));
-  if (unsure && refused) s.lose_quietly();
+  bool refused = s.failed(s.saw(kENOMEM) ? C::madvise_hole : clause_of_success(p, low, advice));
+  if (unsure && refused) s.lose_quietly(Freedom::documented_alternative);
   if (!s.running() && s.report().diverged) return;
   advise(w, p, s, low, result.end, advice);
 }

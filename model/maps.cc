@@ -35,6 +35,8 @@ Row row_of(const World& w, const Vma& v) {
         break;
     }
   }
+  // Names of shared memory that has no path are marked as deleted: shm_fd and shmem_zero_setup are unlinked.
+  if (object == MapObject::segment || object == MapObject::shared_anonymous) r.bits |= program::kMapDeleted;
   r.bits |= static_cast<std::uint64_t>(object) << 8;
   return r;
 }
@@ -44,18 +46,13 @@ MapObject object_of(const Row& r) {
 }
 
 // Rows that say the same whether or not the kernel merged its vmas.
-void normalize(std::vector<Row>& rows) {
+std::vector<Row> merge(const std::vector<Row>& rows) {
   std::vector<Row> merged;
-  for (Row r : rows) {
+  for (const Row& r : rows) {
     MapObject object = object_of(r);
-    // Names of shared memory that has no path are always marked deleted.
-    if (object == MapObject::segment || object == MapObject::shared_anonymous)
-      r.bits &= ~program::kMapDeleted;
-    if (object == MapObject::shared_anonymous) r.id = 0;
-    if (object == MapObject::anonymous) r.offset = r.id = 0;
     if (!merged.empty()) {
       Row& last = merged.back();
-      bool follows = object == MapObject::anonymous || r.offset == last.offset + (last.high - last.low);
+      bool follows = r.offset == last.offset + (object == MapObject::anonymous ? 0 : last.high - last.low);
       if (last.high == r.low && last.bits == r.bits && last.id == r.id && follows) {
         last.high = r.high;
         continue;
@@ -63,7 +60,25 @@ void normalize(std::vector<Row>& rows) {
     }
     merged.push_back(r);
   }
-  rows = std::move(merged);
+  return merged;
+}
+
+// Whether every row is a range of pages behind the one before.
+bool ascending(const std::vector<Row>& rows, std::uint32_t page) {
+  std::uint64_t end = 0;
+  for (const Row& r : rows) {
+    if (r.low < end || r.high <= r.low || r.low % page != 0 || r.high % page != 0) return false;
+    end = r.high;
+  }
+  return true;
+}
+
+// Only what this release of Linux is known to write is held to the mark of memory without a path.
+void unmark(std::vector<Row>& rows) {
+  for (Row& r : rows) {
+    if (object_of(r) == MapObject::segment || object_of(r) == MapObject::shared_anonymous)
+      r.bits &= ~program::kMapDeleted;
+  }
 }
 
 std::string text(const Row& r) {
@@ -79,12 +94,16 @@ std::string text(const Row& r) {
   return s;
 }
 
+// What the first pair of rows that differ says: a row too many, one too few, or one that is wrong.
 C clause_of(const Row* expected, const Row* seen) {
-  if (!expected) return C::proc_maps_unmapped_gone;
-  if (!seen) return C::proc_maps_row;
-  return object_of(*expected) == MapObject::segment                            ? C::proc_maps_sysv_name
-         : object_of(*expected) == MapObject::file && expected->id != seen->id ? C::proc_maps_file
-                                                                               : C::proc_maps_row;
+  if (!expected || (seen && seen->high <= expected->low)) return C::proc_maps_unmapped_gone;
+  bool same_place = seen && seen->low == expected->low && seen->high == expected->high;
+  if (!same_place || object_of(*expected) != object_of(*seen)) return C::proc_maps_row;
+  bool named = expected->id != seen->id || (expected->bits ^ seen->bits) == program::kMapDeleted;
+  if (!named) return C::proc_maps_row;
+  return object_of(*expected) == MapObject::segment ? C::proc_maps_sysv_name
+         : object_of(*expected) == MapObject::file  ? C::proc_maps_file
+                                                    : C::proc_maps_anon_name;
 }
 
 }  // namespace
@@ -103,10 +122,19 @@ void rule_maps(World& w, Process& p, Step& s) {
   for (std::size_t i = 0; i + program::kMapRowWords <= words.size(); i += program::kMapRowWords) {
     seen.push_back({words[i], words[i + 1], words[i + 2], words[i + 3], words[i + 4]});
   }
-  normalize(expected);
-  normalize(seen);
-  s.names(Freedom::map_merge);
   s.applies(C::proc_maps_row);
+  if (!s.expect(ascending(seen, w.page()), C::proc_maps_row,
+                [] { return std::string("ascending ranges of pages"); }))
+    return;
+  if (expected == seen) return;
+  if (!s.exact()) {
+    unmark(expected);
+    unmark(seen);
+    if (expected == seen) return s.uses(Freedom::map_name);
+  }
+  s.names(Freedom::map_merge);
+  expected = merge(expected);
+  seen = merge(seen);
   for (std::size_t i = 0; i < expected.size() || i < seen.size(); ++i) {
     const Row* want = i < expected.size() ? &expected[i] : nullptr;
     const Row* have = i < seen.size() ? &seen[i] : nullptr;

@@ -63,7 +63,7 @@ inline bool accepts_byte(World& w, Step& s, Vma& vma, std::uint64_t offset, std:
     if (offset < d.low || offset >= d.high) continue;
     std::uint8_t other = d.other.at(offset % w.page());
     if (allowed) {
-      if (other != seen) s.report().unique = false;
+      if (other != seen) s.uses(d.freedom);
     } else if (other == seen) {
       s.uses(d.freedom);
       return true;

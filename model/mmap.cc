@@ -192,7 +192,8 @@ void rule_mmap(World& w, Process& p, Step& s) {
   std::uint64_t low = placed(w, p, s, r);
   if (!s.running() && s.report().diverged) {
     w.mapping_names[s.op.result] = low;
-    if (low % w.page() != 0) return;
+    // A range that no address space has is not taken over.
+    if (low % w.page() != 0 || low + r.pages <= low || low + r.pages > w.facts().top) return;
   }
   std::uint8_t who = index_of(w, p);
   if (r.fixed) {

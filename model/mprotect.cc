@@ -76,8 +76,8 @@ void rule_mprotect(World& w, Process& p, Step& s) {
     if (pick < 0) return;
     apply_prefix = pick == 0;
   }
-  bool failed =
-      s.failed((prot & program::kProtWrite) ? C::mprotect_shared_upgrade_allowed : C::mprotect_sets);
+  C success = (prot & program::kProtWrite) ? C::mprotect_shared_upgrade_allowed : C::mprotect_sets;
+  bool failed = s.failed(s.saw(kENOMEM) ? C::mprotect_unmapped : success);
   if (failed && !apply_prefix) return;
   protect(w, p, s, low, failed ? e.end : low + pages, prot);
 }

@@ -1,12 +1,8 @@
 // mremap(2): resizing, moving and duplicating one mapping, in the order of do_mremap.
 //
 // Which neighbouring vmas the kernel has merged is not tracked, so a range that reaches beyond its vma into
-// an equal neighbour may be refused or not.
+// equal neighbours may be refused or not; if it is not, they were one.
 #include <fmt/format.h>
-
-#include <algorithm>
-#include <optional>
-#include <vector>
 
 #include "model/rules.h"
 
@@ -43,8 +39,8 @@ bool since_617(const World& w) {
   return w.facts().release >= program::release(6, 17);
 }
 
-// From 5.16 on until then an unmapped source is found out before the new range is looked at (mremap of huge
-// pages came with an early vma_lookup()).
+// From 5.16 on until then an unmapped source is found out before the new range is looked at (mremap of huge pages
+// came with an early vma_lookup()).
 bool looks_source_up_early(const World& w) {
   return w.facts().release >= program::release(5, 16) && !since_617(w);
 }
@@ -72,11 +68,40 @@ Source source_of(const Process& p, const Request& r) {
   return length > v->high - r.address ? Source::several : Source::one;
 }
 
-bool equal_neighbour(const Process& p, const Request& r) {
-  const Vma* v = p.memory.find(r.address);
-  const Vma* next = v ? p.memory.find(v->high) : nullptr;
-  return next && next->segment < 0 && v->segment < 0 && next->prot == v->prot && next->inode == v->inode &&
-         next->shared == v->shared;
+// Whether the kernel may have merged two neighbours. It does so only where their pages are numbered through.
+bool may_be_one(const Vma& a, const Vma& b, std::uint32_t page) {
+  return a.high == b.low && a.segment < 0 && b.segment < 0 && a.prot == b.prot && a.inode == b.inode &&
+         a.shared == b.shared && a.may_write == b.may_write && a.dont_fork == b.dont_fork &&
+         a.wipe_on_fork == b.wipe_on_fork && a.read_hint == b.read_hint &&
+         a.page_offset + (a.high - a.low) / page == b.page_offset;
+}
+
+// The index behind the last vma that the one at the index may be one with.
+std::size_t end_of_merged(const World& w, const Process& p, std::size_t first) {
+  const std::vector<Vma>& vmas = p.memory.vmas();
+  std::size_t i = first + 1;
+  while (i < vmas.size() && may_be_one(vmas[i - 1], vmas[i], w.page())) ++i;
+  return i;
+}
+
+// Whether the old range lies in vmas that may be one.
+bool may_lie_in_one(const World& w, const Process& p, const Request& r) {
+  std::size_t i = p.memory.first_above(r.address);
+  std::uint64_t length = r.moves_to() ? std::min(r.old_length, r.new_length) : r.old_length;
+  return p.memory.vmas()[end_of_merged(w, p, i) - 1].high - r.address >= length;
+}
+
+// The kernel took them for one, so they are.
+void merge(World& w, Process& p, const Request& r) {
+  std::vector<Vma>& vmas = p.memory.vmas();
+  std::size_t first = p.memory.first_above(r.address), last = end_of_merged(w, p, first);
+  for (std::size_t i = first + 1; i < last; ++i) {
+    vmas[first].high = vmas[i].high;
+    vmas[first].copies.append(std::move(vmas[i].copies));
+    vmas[first].older.insert(vmas[first].older.end(), vmas[i].older.begin(), vmas[i].older.end());
+  }
+  vmas.erase(vmas.begin() + static_cast<std::ptrdiff_t>(first) + 1,
+             vmas.begin() + static_cast<std::ptrdiff_t>(last));
 }
 
 // A copy of [address, address + length) of a vma, `new_length` long, elsewhere. Private pages move along.
@@ -125,48 +150,28 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
   if (!joins) p.memory.insert(std::move(copy));
 }
 
-// Since 6.17 a fixed move that does not resize takes every mapping of the range along, one by one, and keeps
-// the gaps between them; an attach of a segment is not moved with others (remap_move(), vma_multi_allowed()).
-bool moves_several(const World& w, const Process& p, const Request& r) {
-  const Vma* v = p.memory.find(r.address);
-  const Vma* next = p.memory.find(v->high);
-  // Whether the kernel has joined two pieces of one attach is not always known.
-  bool maybe_joined = v->segment >= 0 && next && next->attach == v->attach;
-  return since_617(w) && r.fixed && r.new_length == r.old_length && !maybe_joined;
+// Where a move over several mappings stops: at an attach, whose file places its mappings itself (mm/mremap.c,
+// vma_multi_allowed).
+std::uint64_t end_of_move(const Process& p, const Request& r) {
+  const std::vector<Vma>& vmas = p.memory.vmas();
+  for (std::size_t i = p.memory.first_above(r.address); i < vmas.size(); ++i) {
+    if (vmas[i].low >= r.address + r.old_length) break;
+    if (vmas[i].segment >= 0) return std::max(r.address, vmas[i].low);
+  }
+  return r.address + r.old_length;
 }
 
-struct Piece {
-  std::uint64_t low, high;
-  bool movable;
-};
-std::vector<Piece> pieces_of(const Process& p, const Request& r) {
-  std::vector<Piece> pieces;
-  std::uint64_t end = r.address + r.old_length;
-  for (std::size_t i = p.memory.first_above(r.address); i < p.memory.vmas().size(); ++i) {
-    const Vma& v = p.memory.vmas()[i];
-    if (v.low >= end) break;
-    pieces.push_back({std::max(v.low, r.address), std::min(v.high, end), v.segment < 0});
+// Moves each mapping of the range, up to `end`, on its own, with the gaps between them.
+void move_each(World& w, Process& p, Step& s, const Request& r, std::uint64_t end, std::uint8_t who) {
+  for (std::uint64_t at = r.address; at < end;) {
+    std::size_t i = p.memory.first_above(at);
+    if (i == p.memory.vmas().size() || p.memory.vmas()[i].low >= end) break;
+    Request part = r;
+    part.address = std::max(at, p.memory.vmas()[i].low);
+    at = std::min(end, p.memory.vmas()[i].high);
+    part.old_length = part.new_length = at - part.address;
+    move(w, p, s, part, r.to + (part.address - r.address), who);
   }
-  return pieces;
-}
-
-void move_several(World& w, Process& p, Step& s, const Request& r, std::uint8_t who) {
-  const std::vector<Piece> pieces = pieces_of(p, r);
-  auto stuck = std::find_if(pieces.begin(), pieces.end(), [](const Piece& piece) { return !piece.movable; });
-  if (stuck != pieces.end()) s.must(kEFAULT, C::mremap_several_mappings);
-  if (!s.exact()) s.may(kEFAULT, Freedom::documented_alternative);
-  const bool failed = s.failed(C::mremap_fixed);
-  if (!failed) s.returns(r.to, C::mremap_fixed);
-  // What was moved before the one that cannot be stays moved.
-  const std::optional<std::uint64_t> name = w.mapping_names[s.op.result];
-  const bool refused_whole = failed && stuck == pieces.end();
-  for (auto piece = pieces.begin(); piece != stuck && !refused_whole; ++piece) {
-    Request one = r;
-    one.address = piece->low;
-    one.old_length = one.new_length = piece->high - piece->low;
-    move(w, p, s, one, r.to + (piece->low - r.address), who);
-  }
-  w.mapping_names[s.op.result] = failed ? name : r.to;
 }
 
 // Growing without a new address: in place if there is room behind, else elsewhere.
@@ -192,21 +197,25 @@ void rule_mremap(World& w, Process& p, Step& s) {
   bool shrinks_in_place = !r.moves_to() && r.new_length <= r.old_length;
   // A range over several mappings may be shrunk in place, moved as it is (6.17 and later), or is refused.
   bool several = source == Source::several && !shrinks_in_place;
+  bool moves_all = several && since_617(w) && r.fixed && r.new_length == r.old_length;
+  if (several && !moves_all && may_lie_in_one(w, p, r)) {
+    int pick = s.choose(2, Freedom::map_merge);
+    if (pick < 0) return;
+    if (pick == 1) {
+      merge(w, p, r);
+      v = p.memory.find(r.address);
+      source = Source::one;
+      several = false;
+    }
+  }
+  std::uint64_t stop = moves_all ? end_of_move(p, r) : 0;
   if (source == Source::nothing)
     s.must(kEFAULT, C::mremap_unmapped);
-  else if (several && !s.must_fail() && moves_several(w, p, r)) {
-    if (r.to < w.facts().min_address && !p.cred.capable) s.must(kEPERM, C::mmap_fixed_low_address_priv);
-    move_several(w, p, s, r, who);
-    return;
-  } else if (several) {
-    bool may_move_all = since_617(w) && r.fixed && r.new_length == r.old_length;
-    if (!equal_neighbour(p, r) && !may_move_all)
-      s.must(kEFAULT, C::mremap_several_mappings);
-    else {
-      s.may(kEFAULT, Freedom::map_merge);
-      if (!r.moves_to() && !r.may_move) s.may(kENOMEM, Freedom::map_merge);
-    }
-  } else if (r.old_length == 0 && !v->shared) {
+  else if (moves_all && !s.exact())
+    s.may(kEFAULT, Freedom::documented_alternative);
+  else if (several && (!moves_all || stop < r.address + r.old_length))
+    s.must(kEFAULT, C::mremap_several_mappings);
+  else if (!several && r.old_length == 0 && !v->shared) {
     s.must(kEINVAL, C::mremap_duplicate_private);
   }
   bool in_place = source == Source::one && !r.moves_to() &&
@@ -225,22 +234,22 @@ void rule_mremap(World& w, Process& p, Step& s) {
   bool covers_source = r.fixed && r.address >= r.to && r.address - r.to < r.new_length;
   bool refused_before = s.must_fail();
   if (covers_source && source != Source::nothing) s.must(kEFAULT, C::mremap_unmapped);
-  if (r.fixed && r.to < w.facts().min_address && !p.cred.capable)
-    s.must(kEPERM, C::mmap_fixed_low_address_priv);
+  bool refused_before_move = r.fixed && r.to < w.facts().min_address && !p.cred.capable;
+  if (refused_before_move) s.must(kEPERM, C::mmap_fixed_low_address_priv);
   bool target_goes =
       r.fixed && source != Source::nothing && (since_617(w) ? covers_source && !refused_before : true);
-  C success = r.fixed ? C::mremap_fixed : r.new_length > r.old_length ? C::mremap_grow : C::mremap_shrink;
+  C success = s.saw(kEFAULT)                ? C::mremap_unmapped
+              : r.fixed                     ? C::mremap_fixed
+              : r.new_length > r.old_length ? C::mremap_grow
+                                            : C::mremap_shrink;
   if (s.failed(r.old_length == 0 ? C::mremap_duplicate_shared : success)) {
     if (target_goes) w.unmap(who, r.to, r.to + r.new_length, s.when);
-    if (several && r.fixed && r.new_length == r.old_length && since_617(w)) s.lose_quietly();
+    // What was moved before it could not go on stays moved.
+    if (moves_all && s.exact() && !refused_before_move)
+      move_each(w, p, s, r, stop, who);
+    else if (moves_all && !s.running() && !s.report().diverged)
+      s.lose_quietly(Freedom::documented_alternative);
     return;
-  }
-  if (several || (shrinks_in_place && source == Source::several)) {
-    if (!s.running() && several) {
-      s.lose_quietly();
-      return;
-    }
-    if (several) return;
   }
   if (in_place || shrinks_in_place) {
     s.returns(r.address, success);
@@ -257,7 +266,12 @@ void rule_mremap(World& w, Process& p, Step& s) {
       return;
     }
   }
-  move(w, p, s, r, low, who);
+  if (moves_all) {
+    move_each(w, p, s, r, stop, who);
+    w.mapping_names[s.op.result] = r.to;
+  } else {
+    move(w, p, s, r, low, who);
+  }
 }
 
 }  // namespace shmcheck::model

@@ -22,6 +22,7 @@ void rule_msync(World& w, Process& p, Step& s) {
               : !(flags & (kAsync | kSync)) ? C::msync_no_flag
               : (flags & kAsync)            ? C::msync_async_returns
                                             : C::msync_anonymous;
+  if (s.saw(kENOMEM)) success = C::msync_unmapped;
   if (s.failed(success) || !(flags & kSync)) return;
   bool disk = w.facts().fs == program::FileSystem::ext4 || w.facts().fs == program::FileSystem::xfs;
   for (std::size_t i = p.memory.first_above(low); disk && i < p.memory.vmas().size(); ++i) {

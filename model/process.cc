@@ -1,10 +1,15 @@
 // fork(2), _exit(2), kill(2) and changes of identity.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/rules.h"
 
 namespace shmcheck::model {
 namespace {
+
+// Linux gives out no larger one: PID_MAX_LIMIT, proc_sys_kernel(5).
+constexpr std::uint64_t kLargestPid = std::uint64_t{1} << 22;
 
 // A private page that followed a file may, in the child, show what the file held at the fork.
 Vma inherited(const Vma& v) {
@@ -30,10 +35,11 @@ void rule_fork(World& w, Process& p, Step& s) {
   std::uint8_t who = index_of(w, p);
   std::uint64_t pid = s.chosen(w.next_pid++, Freedom::process_id);
   if (!s.running()) {
-    for (const Process& other : w.processes) {
-      bool clash = other.life == Life::alive && other.pid != 0 && other.pid == pid;
-      if (!s.expect(pid != 0 && !clash, C::none, [] { return std::string("an unused process id"); })) return;
-    }
+    bool taken = std::any_of(w.processes.begin(), w.processes.end(), [=](const Process& other) {
+      return other.life == Life::alive && other.pid == pid;
+    });
+    bool possible = pid > 0 && pid <= (s.exact() ? kLargestPid : INT32_MAX);
+    if (!s.expect(possible && !taken, C::none, [] { return std::string("an unused process id"); })) return;
   }
   child.life = Life::alive;
   child.pid = pid;

@@ -21,6 +21,7 @@ enum class Freedom : std::uint8_t {
   process_id,              // the kernel chooses a pid
   clock,                   // a time lies between the clock before and after the step
   map_merge,               // neighbouring equal mappings may be one row or several
+  map_name,                // how the name of shared memory that has no path is marked
   which_error,             // several error conditions hold at once
   documented_alternative,  // a clause accepts more than one error
   hint_ignored,            // a hint need not be followed
@@ -32,6 +33,8 @@ enum class Freedom : std::uint8_t {
   page_zero,               // whether the kernel uses memory that is mapped at address 0
   non_canonical,           // an address outside every address space is refused without saying where
   straddling_address,      // which of two inaccessible pages a straddling access reports
+  overlapping_copy,        // a transfer between a file and a mapping of the same bytes
+  copied_doubt,            // bytes that were undetermined when the kernel copied them
   empty_write_extends,     // a write that copied nothing may have moved the end of the file up to its offset
   partial_transfer,        // how much of a transfer is done before a bad page
   partial_protection,      // mprotect over a hole may have changed the pages before it
@@ -40,6 +43,7 @@ enum class Freedom : std::uint8_t {
   prot_implies,            // an architecture may grant more than was asked for
   freed_page,              // a page given up by MADV_FREE keeps its bytes or reads zero
   fixed_failure,           // a failed MAP_FIXED may have removed what was there
+  uncounted,               // the executor could not count the segments of the namespace
   tainted,                 // undetermined since an earlier divergence
   count,
 };

@@ -15,6 +15,9 @@ void apply(World& world, Step& step);
 // Judges or makes the `end` record: every process ends, then the segments are looked at.
 void apply_end(World& world, Step& step);
 
+// Whether an outcome has the fields that its kind and its operation give it, and nothing in the others.
+bool well_formed(const Op& op, const Outcome& outcome);
+
 using Rule = void(World&, Process&, Step&);
 
 // file.cc

@@ -69,6 +69,11 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r, std::uint
   if (r.address < w.facts().min_address && !p.cred.capable) s.must(kEPERM, kEINVAL, C::shmat_invalid_addr);
 }
 
+// Whether what was seen says that there is no such segment. At a given address EINVAL has other meanings.
+bool says_gone(const Step& s, const Request& r) {
+  return s.saw(kEIDRM) || (s.saw(kEINVAL) && !r.fixed);
+}
+
 }  // namespace
 
 void rule_shmat(World& w, Process& p, Step& s) {
@@ -89,6 +94,10 @@ void rule_shmat(World& w, Process& p, Step& s) {
     }
   }
   C success = r.remap ? C::shmat_remap : r.fixed ? C::shmat_explicit_addr : C::shmat_null_addr;
+  if (!s.must_fail() && says_gone(s, r)) {
+    bool marked = w.ipc.segments[static_cast<std::size_t>(segment)].perm.mode & kShmDest;
+    success = marked ? C::shmat_marked_still_attachable : C::sysv_life_until_removed;
+  }
   if (s.failed(success)) return;
   ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
   std::uint64_t pages = w.up(k.segsz);

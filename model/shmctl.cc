@@ -12,7 +12,6 @@ constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEINVAL = 22, kEIDRM = 43;
 using program::ShmCommand;
 
 bool moment_fits(const When& times, std::int64_t seen) {
-  if (times.any()) return true;
   return std::any_of(times.values().begin(), times.values().end(),
                      [=](const Moment& m) { return seen >= m.low && seen <= m.high; });
 }
@@ -42,6 +41,34 @@ std::string pids_text(const World& w, const Who& who) {
   std::string text;
   for (std::uint64_t pid : who.values()) text += (text.empty() ? "" : " or ") + process_name(w, pid);
   return text;
+}
+
+bool match_nattch(World& w, Step& s, std::uint32_t segment, std::int64_t seen) {
+  std::int64_t expected = w.ipc.segments[segment].nattch;
+  s.applies(C::shmat_nattch);
+  if (seen == expected) return true;
+  if (!s.exact() && seen == w.attaches(segment)) {
+    s.uses(Freedom::split_count);
+    return true;
+  }
+  s.diverge(C::shmat_nattch, fmt::format("nattch={}", expected), fmt::format("nattch={}", seen));
+  return false;
+}
+
+// Which bit of the mode is wrong.
+C clause_of_mode(std::uint64_t expected, std::uint64_t seen) {
+  std::uint64_t wrong = expected ^ seen;
+  if (wrong & kShmDest) return C::shmctl_rmid_dest_flag;
+  if (wrong & kShmLocked) return C::shmctl_lock_flag;
+  return expected & kShmDest && wrong == 0 ? C::shmctl_rmid_dest_flag : C::shmget_init_mode;
+}
+
+// What a command should have done, if it is not that the segment has gone too early.
+C clause_of_success(const Step& s, const ShmidKernel& k) {
+  constexpr C success[] = {C::shmctl_stat_copies, C::shmctl_rmid_attached, C::shmctl_set_fields,
+                           C::shmctl_lock_flag,   C::shmctl_lock_flag,     C::shmctl_bad_cmd};
+  if (!s.saw(kEINVAL) && !s.saw(kEIDRM)) return success[s.op.small];
+  return k.perm.mode & kShmDest ? C::shmctl_rmid_marked_usable : C::sysv_life_until_removed;
 }
 
 void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) {
@@ -80,7 +107,7 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
       {2, "gid", k.perm.gid, C::shmget_init_ids},
       {3, "cuid", k.perm.cuid, C::shmctl_set_creator_fixed},
       {4, "cgid", k.perm.cgid, C::shmctl_set_creator_fixed},
-      {5, "mode", k.perm.mode, k.perm.mode & kShmDest ? C::shmctl_rmid_dest_flag : C::shmget_init_mode},
+      {5, "mode", k.perm.mode, clause_of_mode(k.perm.mode, seen[5])},
       {6, "segsz", k.segsz, C::shmget_init_segsz}};
   for (const Member& m : members) {
     s.applies(m.clause);
@@ -91,6 +118,8 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
               mode ? fmt::format("mode={:#o}", seen[5]) : fmt::format("{}={}", m.name, seen[m.index]));
     return false;
   }
+  // Before the times and pids: an attach or detach that was not counted was not stamped either.
+  if (!match_nattch(w, s, segment, static_cast<std::int64_t>(seen[12]))) return false;
   struct Time {
     std::size_t index;
     const char* name;
@@ -102,6 +131,7 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
                         {9, "ctime", &k.ctim, C::shmget_init_ctime_cpid}};
   for (const Time& t : times) {
     if (!t.times->single()) s.uses(Freedom::implicit_times);
+    if (t.times->newest().low != t.times->newest().high) s.names(Freedom::clock);
     if (moment_fits(*t.times, static_cast<std::int64_t>(seen[t.index]))) continue;
     s.diverge(t.clause, fmt::format("{}={}", t.name, times_text(*t.times)),
               fmt::format("{}={}", t.name, static_cast<std::int64_t>(seen[t.index])));
@@ -122,15 +152,7 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
               fmt::format("{}={}", p.name, process_name(w, seen[p.index])));
     return false;
   }
-  std::int64_t nattch = static_cast<std::int64_t>(seen[12]);
-  s.applies(C::shmat_nattch);
-  if (nattch == k.nattch) return true;
-  if (!s.exact() && nattch == w.attaches(segment)) {
-    s.uses(Freedom::split_count);
-    return true;
-  }
-  s.diverge(C::shmat_nattch, fmt::format("nattch={}", k.nattch), fmt::format("nattch={}", nattch));
-  return false;
+  return true;
 }
 
 void rule_shmctl(World& w, Process& p, Step& s) {
@@ -153,9 +175,7 @@ void rule_shmctl(World& w, Process& p, Step& s) {
     else if (command == ShmCommand::lock || command == ShmCommand::unlock)
       lock_errors(k, p, s, command == ShmCommand::lock);
   }
-  constexpr C success[] = {C::shmctl_stat_copies, C::shmctl_rmid_attached, C::shmctl_set_fields,
-                           C::shmctl_lock_flag,   C::shmctl_lock_flag,     C::shmctl_bad_cmd};
-  if (s.failed(success[op.small])) return;
+  if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(s, w.ipc.segments[segment]))) return;
   ShmidKernel& k = w.ipc.segments[segment];
   switch (command) {
     case ShmCommand::stat:

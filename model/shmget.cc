@@ -1,6 +1,8 @@
 // shmget(2): creation and look-up in the order of ipcget and newseg.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -34,6 +36,15 @@ void creation_errors(World& w, Step& s, std::uint64_t size) {
   if (f.private_ipc && f.shmmni != 0 && w.ipc.in_use() >= f.shmmni) s.must(kENOSPC, C::limit_shmmni);
 }
 
+// Whether a segment had this id that is gone. Linux counts an id's upper part up, so it comes again only when
+// that has gone round (ipc/util.c, ipc_idr_alloc); all that is known of others is that it does not come at
+// once.
+bool used_before(const World& w, const Step& s, std::uint64_t id) {
+  const std::vector<ShmidKernel>& all = w.ipc.segments;
+  if (!s.exact()) return !all.empty() && all.back().destroyed && all.back().id == id;
+  return std::any_of(all.begin(), all.end(), [=](const ShmidKernel& k) { return k.destroyed && k.id == id; });
+}
+
 void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size) {
   std::uint64_t last = w.ipc.segments.empty() ? ~std::uint64_t{0} : w.ipc.segments.back().id;
   std::uint64_t id = s.chosen(last + 1 + 0x8000, Freedom::segment_id);
@@ -41,10 +52,9 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
     bool taken = w.ipc.find_id(id) >= 0;
     s.expect(static_cast<std::int64_t>(id) >= 0 && id <= INT32_MAX && !taken, C::shmget_create,
              [] { return std::string("a non-negative id that no other segment has"); });
-    bool again = !w.ipc.segments.empty() && w.ipc.segments.back().destroyed && w.ipc.segments.back().id == id;
     if (s.profile >= Profile::defacto && !s.report().diverged) {
-      s.expect(!again, C::shmget_id_not_reused_soon,
-               [] { return std::string("another id than that of the segment just destroyed"); });
+      s.expect(!used_before(w, s, id), C::shmget_id_not_reused_soon,
+               [] { return std::string("another id than that of a segment destroyed before"); });
     }
   }
   Inode object;

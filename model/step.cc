@@ -17,6 +17,7 @@ std::string_view to_string(Freedom freedom) {
                                         "process-id",
                                         "clock",
                                         "map-merge",
+                                        "map-name",
                                         "which-error",
                                         "documented-alternative",
                                         "hint-ignored",
@@ -28,6 +29,8 @@ std::string_view to_string(Freedom freedom) {
                                         "page-zero",
                                         "non-canonical",
                                         "straddling-address",
+                                        "overlapping-copy",
+                                        "copied-doubt",
                                         "empty-write-extends",
                                         "partial-transfer",
                                         "partial-protection",
@@ -36,6 +39,7 @@ std::string_view to_string(Freedom freedom) {
                                         "prot-implies",
                                         "freed-page",
                                         "fixed-failure",
+                                        "uncounted",
                                         "tainted"};
   static_assert(std::size(names) == kFreedoms);
   return names[static_cast<std::size_t>(freedom)];
@@ -86,7 +90,8 @@ void StepReport::clear() {
   clause = C::none;
   allowed.clear();
   seen.clear();
-  freedom_count = decisive_count = 0;
+  freedoms.reset();
+  decisive_count = 0;
 }
 
 void Step::applies(C clause) {
@@ -95,9 +100,7 @@ void Step::applies(C clause) {
 }
 
 void Step::names(Freedom freedom) {
-  if (report_.freedom_count < report_.freedoms.size()) {
-    report_.freedoms[report_.freedom_count++] = static_cast<std::uint8_t>(freedom);
-  }
+  report_.freedoms.set(static_cast<std::size_t>(freedom));
 }
 
 void Step::uses(Freedom freedom) {
@@ -180,7 +183,7 @@ bool Step::failed(C success) {
     if (is_error) report_.lost = false;
     return true;
   }
-  if (count_ > 0) report_.unique = false;
+  for (std::size_t i = 0; i < count_; ++i) uses(failures_[i].freedom);
   if (seen_->kind == OutcomeKind::ok) {
     applies(success);
     return false;

@@ -27,8 +27,7 @@ struct StepReport {
   bool unjudged = false;  // the subject is undetermined
   C clause = C::none;
   std::string allowed, seen;
-  std::array<std::uint8_t, 8> freedoms{};
-  std::uint8_t freedom_count = 0;
+  std::bitset<kFreedoms> freedoms;
   std::array<C, 12> decisive{};
   std::uint8_t decisive_count = 0;
   void clear();
@@ -57,6 +56,11 @@ class Step {
   bool exact() const { return profile == Profile::exact; }
   // Judging: the outcome seen.
   const Outcome& seen() const { return *seen_; }
+  // Whether a failure with this error was seen; what should have succeeded says more by which clause it then
+  // breaks.
+  bool saw(int error) const {
+    return seen_ != nullptr && seen_->kind == OutcomeKind::error && seen_->error == error;
+  }
   // Running: the outcome being made.
   Outcome& made() { return *made_; }
   StepReport& report() { return report_; }
@@ -104,7 +108,10 @@ class Step {
   void diverge(C clause, std::string allowed, std::string seen);
   void lose() { report_.lost = true; }
   // From here on the world is not known, though nothing wrong was seen: the rest of the trace is not judged.
-  void lose_quietly() { report_.lost = report_.unjudged = true; }
+  void lose_quietly(Freedom freedom) {
+    uses(freedom);
+    report_.lost = report_.unjudged = true;
+  }
   void adopted() { report_.lost = false; }
   void unjudged() { report_.unjudged = true; }
 

@@ -8,6 +8,7 @@
 // Nothing here judges. Rules (one file per subject) ask and change it; a copy is another possible world.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -108,6 +109,20 @@ struct Process {
   AddressSpace memory;
 };
 
+struct Moment {
+  std::int64_t low = 0, high = 0;  // seconds; 0, 0: never
+  bool operator==(const Moment&) const = default;
+};
+
+// Whether a value can be widened so that it stands for another one as well.
+inline bool widen(Moment& m, const Moment& other) {
+  m = {std::min(m.low, other.low), std::max(m.high, other.high)};
+  return true;
+}
+inline bool widen(std::uint64_t, std::uint64_t) {
+  return false;
+}
+
 // Values that one of several moments may have given.
 template <typename T, std::size_t N>
 class OneOf {
@@ -120,7 +135,7 @@ class OneOf {
     if (count_ < N)
       values_[count_++] = v;
     else
-      any_ = true;
+      any_ |= !widen(values_[N - 1], v);
   }
   std::span<const T> values() const { return {values_.data(), count_}; }
   bool any() const { return any_; }
@@ -133,12 +148,8 @@ class OneOf {
   bool any_ = false;
 };
 
-struct Moment {
-  std::int64_t low = 0, high = 0;  // seconds; 0, 0: never
-  bool operator==(const Moment&) const = default;
-};
-using When = OneOf<Moment, 4>;
-using Who = OneOf<std::uint64_t, 4>;  // process ids; 0: nobody
+using When = OneOf<Moment, 8>;
+using Who = OneOf<std::uint64_t, 16>;  // process ids; 0: nobody
 
 struct KernIpcPerm {
   std::uint32_t key = 0;

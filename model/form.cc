@@ -1,0 +1,75 @@
+// The form of outcomes: which fields a kind of outcome and an operation have. What is in them is for the
+// rules.
+#include <fmt/format.h>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+using program::ResultKind;
+
+ResultKind result_of(const Op& op) {
+  bool shm = op.code == OpCode::shmctl;
+  if (shm && static_cast<program::ShmCommand>(op.small) != program::ShmCommand::stat)
+    return ResultKind::nothing;
+  return program::spec(op.code).result;
+}
+
+bool good_runs(const std::vector<std::uint64_t>& words) {
+  for (std::uint64_t word : words) {
+    program::Run run = program::unpack_run(word);
+    if (run.kind > program::RunKind::error || run.length == 0) return false;
+    if (run.kind != program::RunKind::signal && run.code != 0) return false;
+  }
+  return true;
+}
+
+bool good_words(ResultKind result, const std::vector<std::uint64_t>& words) {
+  switch (result) {
+    case ResultKind::runs:
+      return good_runs(words);
+    case ResultKind::stat:
+      return words.size() == program::kFileStatWords;
+    case ResultKind::shm:
+      return words.size() == program::kShmStatWords;
+    case ResultKind::maps:
+      return words.size() % program::kMapRowWords == 0;
+    case ResultKind::end:
+      return words.size() % program::kEndSegmentWords == 1;
+    default:
+      return words.empty();
+  }
+}
+
+bool good_value(ResultKind result, const Op& op, std::uint64_t value) {
+  switch (result) {
+    case ResultKind::address:
+    case ResultKind::id:
+    case ResultKind::count:
+    case ResultKind::pid:
+      return true;
+    case ResultKind::value: {
+      unsigned bits = 8U << op.small;
+      return bits >= 64 || value >> bits == 0;
+    }
+    default:
+      return value == 0;
+  }
+}
+
+}  // namespace
+
+bool well_formed(const Op& op, const Outcome& o) {
+  bool exited = o.kind == OutcomeKind::died && o.signal == 0;
+  bool caught = o.kind == OutcomeKind::signal;
+  if (o.kind > OutcomeKind::timeout) return false;
+  if ((o.error != 0) != (o.kind == OutcomeKind::error)) return false;
+  if (!caught && (o.code != 0 || o.address != 0)) return false;
+  if (caught && o.signal == 0) return false;
+  if (!caught && o.kind != OutcomeKind::died && o.signal != 0) return false;
+  ResultKind result = o.kind == OutcomeKind::ok ? result_of(op) : ResultKind::nothing;
+  return (exited || good_value(result, op, o.value)) && good_words(result, o.words);
+}
+
+}  // namespace shmcheck::model
