@@ -60,6 +60,8 @@ class Campaign {
     Trace trace;
     model::Finding finding;
     std::string sentence;
+    std::uint64_t ops = 0;
+    double seconds = 0;
   };
 
   bool over() const {
@@ -121,6 +123,8 @@ class Campaign {
   }
 
   void suspect(Suspect s) {
+    s.ops = result_.stats.steps + result_.stats.observations;
+    s.seconds = std::chrono::duration<double>(Clock::now() - start_).count();
     if (known(s)) return;
     if (options_.expected && options_.expected(s.clause, s.flight.program)) {
       ++result_.expected;
@@ -198,6 +202,8 @@ class Campaign {
     f.trace = std::move(s.trace);
     f.finding = s.finding;
     f.sentence = s.sentence;
+    f.ops = s.ops;
+    f.seconds = s.seconds;
     unsigned again = 0, runs = 0;
     for (unsigned i = 0; i < options_.confirmations && !stop_; ++i) {
       std::optional<ProgramRun> ran = run_alone(s, f.found);
@@ -260,6 +266,7 @@ class Campaign {
   std::deque<Flight> flying_;
   std::deque<Suspect> waiting_;
   std::uint64_t submitted_ = 0;
+  const Clock::time_point start_ = Clock::now();
   bool stop_ = false;
 };
 

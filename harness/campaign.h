@@ -33,6 +33,8 @@ struct CampaignFinding {
   model::Finding finding;                     // in that trace; of no meaning for timeout, lost and refused
   std::string sentence;                       // what happened, for those
   unsigned shrink_runs = 0;
+  std::uint64_t ops = 0;      // judged until it was seen first, observations included
+  double seconds = 0;         // until then, since the campaign began
   std::uint64_t repeats = 0;  // further programs that showed the same
 };
 

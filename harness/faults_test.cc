@@ -31,7 +31,7 @@ constexpr std::uint64_t kSeeds = 10;
 #endif
 constexpr std::uint64_t kFirstSeed = 20261124;
 constexpr std::uint64_t kSteps = 400'000;  // about a second; ten are allowed
-constexpr std::size_t kLongest = 8;        // ops
+constexpr std::size_t kLongest = 12;       // ops
 constexpr std::size_t kMedian = 6;
 
 CampaignResult hunt(const model::Fault* fault, std::uint64_t seed) {

@@ -38,8 +38,11 @@ void fork_isolates_or_shares(Play& p) {
   std::uint8_t a = p.someone();
   Quantity m = some_memory(p, a, 2);
   p.fill(a, m, 2);
+  const bool read_only = p.dice.chance(30);  // at the fork
+  if (read_only) p.protect(a, m, pages(2), 1);
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
+  if (read_only) p.protect(p.dice.chance(60) ? a : *b, m, pages(2), 3);
   std::uint8_t first = p.dice.chance(50) ? a : *b, second = first == a ? *b : a;
   p.store(first, m);
   p.peek(second, m, 2);
@@ -53,9 +56,9 @@ void generations(Play& p) {
   p.store(a, m);
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
-  p.store(*b, m);
+  if (p.dice.chance(60)) p.store(*b, m);
   std::optional<std::uint8_t> c = p.child(*b);
-  p.leave(p.dice.chance(60) ? *b : a);
+  if (p.dice.chance(60)) p.leave(p.dice.chance(60) ? *b : a);
   if (!c) return;
   p.store(*c, plus(m, 0, 8));
   p.peek(*c, m, 2);
@@ -83,6 +86,23 @@ void overlaps(Play& p) {
   p.map_at(a, program::kFileNone, plus(where, first), pages(p.dice.pick({1, 2})),
            either(p) | kAnonymous | how);
   p.peek(a, plus(where, -1), 6);
+}
+
+// The same place again, and all of it.
+void mapped_again(Play& p) {
+  std::uint8_t a = p.someone();
+  int n = p.dice.pick({1, 2});
+  Quantity where = p.arena(n + 1);
+  for (int i = 0; i < 2; ++i) {
+    if (p.dice.chance(60)) {
+      p.map_at(a, program::kFileNone, where, pages(n), either(p) | kAnonymous | kFixed);
+    } else {
+      p.map_at(a, p.file(a, pages(n)), where, pages(n), either(p) | kFixed);
+    }
+    p.peek(a, where, n);
+    p.fill(a, where, n);
+  }
+  p.peek(a, where, n);
 }
 
 void partial_unmap(Play& p) {
@@ -160,8 +180,11 @@ void discarded(Play& p) {
   p.fill(a, m, 3);
   std::optional<std::uint8_t> b;
   if (p.dice.chance(60)) b = p.child(a);
+  const bool hidden = p.dice.chance(25);
+  if (hidden) p.protect(a, m, pages(3), p.dice.pick<std::uint8_t>({0, 0, 1}));
   p.advise(a, plus(m, p.dice.pick({0, 1})), p.dice.pick({pages(1), pages(2), pages(0, 1)}),
            p.dice.pick({Advice::dontneed, Advice::dontneed, Advice::remove, Advice::free}));
+  if (hidden) p.protect(a, m, pages(3), 3);
   p.peek(a, m, 3);
   if (b) p.peek(*b, m, 3);
   p.store(a, plus(m, 1));
@@ -211,6 +234,7 @@ constexpr Scenario kScenarios[] = {
     generations,
     mapped_after_fork,
     overlaps,
+    mapped_again,
     partial_unmap,
     protect_a_part,
     moved,

@@ -16,6 +16,10 @@ constexpr std::int64_t kReachPages = 96;     // a name is used for addresses thi
 constexpr unsigned kOpsPerPlanned = 5;       // limit of all ops, observations included
 constexpr std::uint64_t kHalf = std::uint64_t{1} << 63;
 
+// How often an op works where the one before did, in percent: what goes wrong mostly takes several ops on the
+// same pages.
+constexpr unsigned kSamePlace = 35, kSameStretch = 12;
+
 }  // namespace
 
 Scene::Scene(Entropy& entropy, const Swarm& s, const GeneratorOptions& o, const program::Facts& facts)
@@ -75,7 +79,22 @@ void Scene::act_exactly(Op op) {
   const program::Outcome* outcome = perform(op);
   if (!outcome) return;
   Op done = program_.ops.back();  // watching appends to the program
+  remember(done);
   watch(done, outcome->kind != program::OutcomeKind::ok);
+}
+
+void Scene::remember(const Op& op) {
+  const program::OpSpec& spec = program::spec(op.code);
+  auto has = [&](program::Slot slot) {
+    return std::any_of(spec.args.begin(), spec.args.end(),
+                       [=](const program::Arg& a) { return a.slot == slot; });
+  };
+  if (spec.result_name == program::NameKind::mapping && world().mapping_names[op.result]) {
+    last_place_ = world().mapping_names[op.result];
+  } else if (has(program::Slot::addr) && world().bound(op.addr)) {
+    last_place_ = world().value(op.addr);
+    if (has(program::Slot::len)) last_stretch_ = Stretch{op.addr, op.len};
+  }
 }
 
 bool Scene::finished() const {
@@ -167,6 +186,10 @@ Quantity Scene::place() {
 const Vma* Scene::vma(std::uint8_t proc) {
   const std::vector<Vma>& vmas = process(proc).memory.vmas();
   if (process(proc).life != Life::alive || vmas.empty()) return nullptr;
+  if (last_place_ && dice.chance(kSamePlace)) {
+    std::size_t near = process(proc).memory.first_above(*last_place_);
+    if (near < vmas.size()) return &vmas[near];
+  }
   return &vmas[dice.below(static_cast<std::uint32_t>(vmas.size()))];
 }
 
@@ -213,6 +236,7 @@ Quantity Scene::address(std::uint8_t proc) {
 }
 
 std::optional<Stretch> Scene::stretch(std::uint8_t proc) {
+  if (last_stretch_ && dice.chance(kSameStretch)) return last_stretch_;
   const Vma* v = vma(proc);
   if (!v || dice.below(24) == 0) {
     if (dice.chance(50)) return std::nullopt;

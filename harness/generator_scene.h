@@ -82,7 +82,7 @@ class Scene {
   unsigned alive() const;
   const model::Process& process(std::uint8_t p) const { return world().processes[p]; }
 
-  const model::Vma* vma(std::uint8_t proc);
+  const model::Vma* vma(std::uint8_t proc);  // often the one where the last op worked, or the next behind it
   const model::Vma* attach_vma(std::uint8_t proc);
   std::uint64_t spot(const model::Vma& vma);          // an address in it or at its edge, often at end of file
   std::optional<Stretch> stretch(std::uint8_t proc);  // pages of one or several mappings, or of none
@@ -111,11 +111,14 @@ class Scene {
   bool tame(const Op& op) const;
   void watch(const Op& op, bool failed);
   void look_around(const Op& op);
+  void remember(const Op& op);
 
   model::Machine machine_;
   program::Program program_;
   program::Outcome outcome_;
   std::uint8_t last_actor_ = 0;
+  std::optional<std::uint64_t> last_place_;  // where the last op of the program proper worked
+  std::optional<Stretch> last_stretch_;      // the range it was given
   std::uint8_t fill_ = 0x40;
   unsigned planned_ = 0, acted_ = 0;
 };

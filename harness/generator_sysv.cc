@@ -129,12 +129,36 @@ void attached_twice(Play& p) {
 }
 
 void read_only_attach(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 1), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 3), p.s.key());
   Quantity m = p.attach(a, s, at::kReadOnly);
   p.store(a, m);
+  if (p.dice.chance(40)) p.unmap(a, plus(m, p.dice.pick({0, 1, 2})), pages(1));
+  if (p.dice.chance(30)) p.protect(a, plus(m, 1), pages(1), p.dice.pick<std::uint8_t>({0, 1}));
+  m = plus(m, p.dice.pick({0, 0, 1, 2}));
   p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({3, 3, 2, 1, 0}));
   p.store(a, m);
   p.peek(a, m, 1);
+}
+
+// A segment that one stranger made and another one owns.
+void given_away(Play& p) {
+  std::uint8_t a = p.someone(), key = some_key(p);
+  std::optional<std::uint8_t> b = p.child(a);
+  if (!b) return;
+  auto maker = static_cast<std::uint8_t>(p.dice.between(1, 2));
+  p.become(*b, maker);
+  std::uint8_t s = p.segment(*b, ragged(p, 1), key, 0600);
+  std::uint8_t giver = p.dice.chance(50) ? a : *b;
+  p.control(giver, s, ShmCommand::set, p.dice.chance(70) ? static_cast<std::uint8_t>(3 - maker) : maker,
+            0640);
+  std::optional<std::uint8_t> c = p.child(a);
+  if (c) p.become(*c, static_cast<std::uint8_t>(3 - maker));
+  for (int i = 0; i < 3; ++i) {
+    std::uint8_t who = c && p.dice.chance(50) ? *c : *b;
+    p.control(who, s, p.dice.pick({ShmCommand::set, ShmCommand::lock, ShmCommand::stat, ShmCommand::rmid}),
+              static_cast<std::uint8_t>(p.dice.below(3)), 0604);
+  }
+  p.stat(a, s);
 }
 
 void looked_up(Play& p) {
@@ -248,6 +272,7 @@ constexpr Scenario kScenarios[] = {
     attached_over,
     attached_twice,
     read_only_attach,
+    given_away,
     looked_up,
     strangers,
     mode_changed,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 #include "model/faults.h"
 #include "model/world.h"
@@ -17,6 +18,10 @@ std::span<const Fault> private_faults();
 std::span<const Fault> process_faults();
 std::span<const Fault> attach_faults();
 std::span<const Fault> segment_faults();
+std::span<const Fault> piece_faults();
+std::span<const Fault> copy_faults();
+std::span<const Fault> user_faults();
+std::span<const Fault> leftover_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

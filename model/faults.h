@@ -20,7 +20,9 @@ struct Fault {
   void (*before)(World&, program::Op&);
   // Called after it, with the world as it was before; may change world and outcome.
   void (*after)(const World& was, World&, const program::Op&, program::Outcome&);
-  bool needs_past;  // whether `after` looks at `was`
+  bool needs_past;               // whether `after` looks at `was`
+  std::string_view source = {};  // a public report of a kernel that does so
+  bool subtle = false;           // shows only in a state that three ops or more lead to
 };
 
 std::span<const Fault> faults();

@@ -26,7 +26,9 @@ constexpr C kCount[] = {C::shmat_nattch,
                         C::shmdt_last_of_marked,
                         C::shmctl_rmid_key_freed,
                         C::shmdt_split_count,
-                        C::shmdt_munmap_equivalent};
+                        C::shmdt_munmap_equivalent,
+                        C::shmctl_rmid_marked_usable,
+                        C::shmat_marked_still_attachable};
 void counts_processes(const World& was, World& w, const Op& op, Outcome& o) {
   Vma* v = attached(w, op, o);
   if (!v) return;
@@ -150,9 +152,17 @@ void no_dtime(const World& was, World& w, const Op& op, Outcome& o) {
     w.ipc.segments[i].dtim = was.ipc.segments[i].dtim;
 }
 
-constexpr C kStays[] = {C::shmdt_data_stays, C::shmctl_stat_copies,      C::shmat_null_addr,
-                        C::shmctl_gone_id,   C::sysv_life_survives_exit, C::sysv_life_until_removed,
-                        C::shmat_removed_id, C::shmget_lookup,           C::shmget_noent};
+constexpr C kStays[] = {C::shmdt_data_stays,
+                        C::shmctl_stat_copies,
+                        C::shmat_null_addr,
+                        C::shmctl_gone_id,
+                        C::sysv_life_survives_exit,
+                        C::sysv_life_until_removed,
+                        C::shmat_removed_id,
+                        C::shmget_lookup,
+                        C::shmget_noent,
+                        C::shmctl_rmid_marked_usable,
+                        C::shmat_marked_still_attachable};
 void last_detach_destroys(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   for (std::uint32_t i = 0; i < w.ipc.segments.size(); ++i) {
@@ -175,8 +185,14 @@ void detaches_all_of_process(const World& was, World& w, const Op& op, Outcome& 
   }
 }
 
-constexpr C kSplit[] = {C::shmat_nattch,   C::shmdt_split_count, C::sysv_life_marked_dies_with_last,
-                        C::shmctl_gone_id, C::shmat_removed_id,  C::sysv_life_until_removed};
+constexpr C kSplit[] = {C::shmat_nattch,
+                        C::shmdt_split_count,
+                        C::sysv_life_marked_dies_with_last,
+                        C::shmctl_gone_id,
+                        C::shmat_removed_id,
+                        C::sysv_life_until_removed,
+                        C::shmctl_rmid_marked_usable,
+                        C::shmat_marked_still_attachable};
 void split_not_counted(const World& was, World& w, const Op& op, Outcome& o) {
   bool divides = op.code == OpCode::munmap || op.code == OpCode::mprotect;
   if (!divides || !ok(o)) return;
@@ -201,12 +217,13 @@ void munmap_keeps_count(const World& was, World& w, const Op& op, Outcome& o) {
 
 constexpr Fault kFaults[] = {
     {"shmat-counts-processes", "a second attach in the same process is not counted", kCount, nullptr,
-     counts_processes, true},
+     counts_processes, true, "https://github.com/rcore-os/tgoskits/pull/1514"},
     {"shmat-read-only-writable", "SHM_RDONLY attaches for writing", kReadOnly, nullptr, read_only_is_writable,
      false},
     {"shmat-read-only-upgradable", "a read-only attach can be made writable", kUpgrade, nullptr,
      read_only_upgradable, false},
-    {"shmat-remap-ignored", "SHM_REMAP is ignored", kRemap, remap_ignored, nullptr, false},
+    {"shmat-remap-ignored", "SHM_REMAP is ignored", kRemap, remap_ignored, nullptr, false,
+     "https://github.com/CTSRD-CHERI/cheribsd/issues/2698"},
     {"shmat-occupied-replaced", "an attach at an occupied address replaces what is there", kOccupied,
      occupied_replaced, nullptr, false},
     {"shmat-rounds-up", "SHM_RND rounds up", kRound, rounds_up, nullptr, false},
@@ -227,7 +244,7 @@ constexpr Fault kFaults[] = {
     {"shmdt-no-dtime", "shmdt does not set shm_dtime", kDtime, nullptr, no_dtime, true},
     {"shmdt-destroys", "the last shmdt destroys the segment", kStays, nullptr, last_detach_destroys, false},
     {"shmdt-detaches-all", "shmdt removes every attach of the segment in the process", kOthers, nullptr,
-     detaches_all_of_process, true},
+     detaches_all_of_process, true, "https://github.com/DragonOS-Community/DragonOS/pull/1986"},
     {"split-not-counted", "dividing an attach does not count its pieces", kSplit, nullptr, split_not_counted,
      true},
     {"munmap-keeps-count", "munmap of an attach does not lower the attach count", kUnmapCount, nullptr,

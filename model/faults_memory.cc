@@ -16,7 +16,9 @@ bool is_mmap(const Op& op) {
 // --- mmap
 constexpr C kNoReplace[] = {C::mmap_fixed_noreplace};
 void noreplace_ignored(World&, Op& op) {
-  if (is_mmap(op) && (op.flags & map::kNoReplace)) op.flags = (op.flags & ~map::kNoReplace) | map::kFixed;
+  constexpr std::uint32_t kValidate = map::kShared | map::kPrivate;
+  bool asked = is_mmap(op) && (op.flags & map::kNoReplace) && (op.flags & kValidate) != kValidate;
+  if (asked) op.flags = (op.flags & ~map::kNoReplace) | map::kFixed;
 }
 
 constexpr C kOffset[] = {C::mmap_create_offset_unaligned};
@@ -24,7 +26,8 @@ void offset_rounded_down(World&, Op& op) {
   if (is_mmap(op) && op.off.bytes > 0) op.off.bytes = 0;
 }
 
-constexpr C kReadOnlyWrite[] = {C::mmap_fd_read_only_shared_write, C::mmap_fd_write_only};
+constexpr C kReadOnlyWrite[] = {C::mmap_fd_read_only_shared_write, C::mmap_fd_write_only,
+                                C::mprotect_shared_upgrade_denied};
 void read_only_descriptor_writable(World& w, Op& op) {
   if (!is_mmap(op) || !runs(w, op)) return;
   if (OpenFile* f = descriptor(w, op)) f->writable = true;
@@ -84,7 +87,7 @@ void munmap_first_only(World& w, Op& op) {
   std::uint64_t low = w.value(op.addr), length = w.value(op.len);
   Process& p = actor(w, op);
   std::size_t i = p.memory.first_above(low);
-  if (low % w.page() || i >= p.memory.vmas().size()) return;
+  if (low % w.page() || i >= p.memory.vmas().size() || length > w.facts().top - low) return;
   std::uint64_t end = p.memory.vmas()[i].high;
   if (end > low && end - low < length && (end - low) / w.page() < 0x7fff) {
     op.len = {0, static_cast<std::int16_t>((end - low) / w.page()), 0};
@@ -296,7 +299,7 @@ void straddling_store_cut(const World& was, World& w, const Op& op, Outcome& o) 
 
 constexpr Fault kFaults[] = {
     {"mmap-noreplace-ignored", "MAP_FIXED_NOREPLACE replaces what is there", kNoReplace, noreplace_ignored,
-     nullptr, false},
+     nullptr, false, "https://github.com/google/gvisor/pull/14008"},
     {"mmap-offset-rounded-down", "an unaligned offset is rounded instead of refused", kOffset,
      offset_rounded_down, nullptr, false},
     {"mmap-read-only-writable", "a read-only descriptor can be mapped shared and writable", kReadOnlyWrite,
@@ -306,17 +309,17 @@ constexpr Fault kFaults[] = {
     {"mmap-offset-ignored", "a file mapping always begins at offset 0", kOffsetIgnored, offset_ignored,
      nullptr, false},
     {"mmap-hint-replaces", "an occupied hint replaces the mapping there", kHint, hint_replaces, nullptr,
-     false},
+     false, "https://github.com/mattias800/prosper/issues/137"},
     {"mmap-anonymous-dirty", "new anonymous memory is not all zero", kAnonZero, nullptr, anonymous_dirty,
      false},
     {"mmap-fixed-forgets-detach", "MAP_FIXED over an attach does not count a detach", kFixedDetach, nullptr,
      fixed_forgets_detach, true},
     {"munmap-rounds-down", "munmap rounds its length down", kRounded, munmap_rounds_down, nullptr, false},
     {"munmap-first-only", "munmap stops after the first mapping of the range", kSeveral, munmap_first_only,
-     nullptr, false},
+     nullptr, false, "https://github.com/SerenityOS/serenity/issues/175"},
     {"munmap-hole-fails", "munmap of nothing fails", kHole, nullptr, munmap_hole_fails, true},
     {"mprotect-whole-vma", "mprotect of a part changes the whole mapping", kWhole, mprotect_whole_vma,
-     nullptr, false},
+     nullptr, false, "https://github.com/bitwiseworks/libcx/issues/27"},
     {"mprotect-upgrade-allowed", "a shared mapping of a read-only descriptor can be made writable", kUpgrade,
      mprotect_upgrade_allowed, nullptr, false},
     {"mprotect-past-hole", "mprotect goes on behind a hole", kPastHole, nullptr, mprotect_goes_on_past_hole,
@@ -337,7 +340,7 @@ constexpr Fault kFaults[] = {
     {"truncate-keeps-tail", "the rest of the last page is not zeroed", kRegrow, nullptr, truncate_keeps_tail,
      true},
     {"pwrite-lost-for-mapped", "a write to a mapped file does not reach its pages", kStale, nullptr,
-     pwrite_lost_for_mapped_pages, true},
+     pwrite_lost_for_mapped_pages, true, "https://github.com/AlessandroSangiuliano/Uros/issues/277"},
     {"pread-returns-slack", "a read at the end of a file returns a byte too many", kSlackRead, nullptr,
      pread_returns_slack, false},
     {"bad-buffer-ignored", "a transfer with a bad buffer says it moved nothing, without an error", kEfault,

@@ -22,8 +22,9 @@ void private_is_shared(World& w, Op& op) {
   if (f && f->writable) op.flags ^= map::kShared | map::kPrivate;
 }
 
-constexpr C kShared[] = {C::share_fork_anon, C::fork_shared_both_ways, C::private_fork_isolated,
-                         C::access_read,     C::proc_maps_row,         C::madvise_dontneed_shared};
+constexpr C kShared[] = {C::share_fork_anon,      C::fork_shared_both_ways, C::private_fork_isolated,
+                         C::access_read,          C::proc_maps_row,         C::madvise_dontneed_shared,
+                         C::access_beyond_object, C::madvise_remove,        C::mremap_shared_anon_fixed_size};
 void shared_anonymous_is_private(World&, Op& op) {
   constexpr std::uint32_t type = map::kShared | map::kPrivate;
   if (op.code != OpCode::mmap || !(op.flags & map::kAnonymous) || (op.flags & type) != map::kShared) return;
@@ -180,17 +181,17 @@ constexpr Fault kFaults[] = {
     {"truncate-keeps-copies", "private copies of pages cut off survive", kTruncated, nullptr,
      truncate_keeps_copies, true},
     {"mremap-makes-private", "a shared mapping that moves becomes private", kMoved, nullptr, moved_is_private,
-     true},
+     true, "https://github.com/rcore-os/tgoskits/pull/263"},
     {"mremap-loses-copies", "a private mapping that moves loses its stores", kMoved, nullptr,
-     move_loses_copies, true},
+     move_loses_copies, true, "https://github.com/cloudius-systems/osv/pull/1432"},
     {"mremap-old-stays", "the old range stays mapped after a move", kOldRange, nullptr, old_range_stays,
      true},
     {"mremap-grows-object", "growing a mapping grows a fixed-size object", kGrown, nullptr,
      grown_object_grows, false},
     {"dontneed-drops-shared", "MADV_DONTNEED on a shared mapping drops data", kDontNeed, nullptr,
-     dontneed_drops_shared, true},
+     dontneed_drops_shared, true, "https://github.com/sysprog21/elfuse/pull/3"},
     {"dontneed-ignored", "MADV_DONTNEED keeps private pages", kDontNeedKeeps, dontneed_ignored, nullptr,
-     false},
+     false, "https://github.com/nanovms/nanos/pull/2152"},
     {"remove-ignored", "MADV_REMOVE does nothing", kRemove, remove_ignored, nullptr, false},
 };
 

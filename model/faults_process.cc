@@ -55,7 +55,9 @@ constexpr C kCount[] = {C::shmat_nattch,
                         C::sysv_life_until_removed,
                         C::shmctl_gone_id,
                         C::shmat_removed_id,
-                        C::sysv_life_survives_exit};
+                        C::sysv_life_survives_exit,
+                        C::shmctl_rmid_marked_usable,
+                        C::shmat_marked_still_attachable};
 void fork_forgets_nattch(const World&, World& w, const Op& op, Outcome& o) {
   if (!forked(op, o)) return;
   for_attaches(w.processes[op.result], [&](std::uint32_t s, const Vma&) { --w.ipc.segments[s].nattch; });
@@ -129,7 +131,7 @@ constexpr Fault kFaults[] = {
      child_gets_write, false},
     {"fork-dontfork-ignored", "MADV_DONTFORK is ignored", kDontFork, dontfork_ignored, nullptr, false},
     {"fork-forgets-nattch", "fork does not count the child's attaches", kCount, nullptr, fork_forgets_nattch,
-     false},
+     false, "https://github.com/DragonOS-Community/DragonOS/pull/1986"},
     {"fork-lpid-is-child", "fork stores the child in shm_lpid", kLastPid, nullptr, fork_names_child, false},
     {"exit-forgets-detach", "exit does not count as a detach", kEnd, nullptr, exit_forgets_detach, true},
     {"kill-forgets-detach", "death by a signal does not count as a detach", kEnd, nullptr,

@@ -90,7 +90,8 @@ constexpr C kImmediate[] = {C::shmctl_gone_id,
                             C::sysv_life_until_removed,
                             C::sysv_life_survives_exit,
                             C::shmat_explicit_addr,
-                            C::shmat_remap};
+                            C::shmat_remap,
+                            C::shmctl_rmid_marked_usable};
 void rmid_immediate(const World& was, World& w, const Op& op, Outcome& o) {
   ShmidKernel* k = named_segment(w, op);
   (void)was;
@@ -146,9 +147,16 @@ void set_keeps_ctime(const World& was, World& w, const Op& op, Outcome& o) {
     named_segment(w, op)->ctim = was.ipc.segments[*was.segment_names[op.object]].ctim;
 }
 
-constexpr C kFlags[] = {C::shmctl_set_keeps_flags, C::shmctl_rmid_dest_flag,           C::shmget_init_mode,
-                        C::shmctl_lock_flag,       C::sysv_life_marked_dies_with_last, C::shmctl_gone_id,
-                        C::shmat_removed_id,       C::sysv_life_until_removed};
+constexpr C kFlags[] = {C::shmctl_set_keeps_flags,
+                        C::shmctl_rmid_dest_flag,
+                        C::shmget_init_mode,
+                        C::shmctl_lock_flag,
+                        C::sysv_life_marked_dies_with_last,
+                        C::shmctl_gone_id,
+                        C::shmat_removed_id,
+                        C::sysv_life_until_removed,
+                        C::shmctl_rmid_marked_usable,
+                        C::shmat_marked_still_attachable};
 void set_clears_flags(const World&, World& w, const Op& op, Outcome& o) {
   if (command(op, ShmCommand::set) && ok(o)) named_segment(w, op)->perm.mode &= 0777;
 }
@@ -163,11 +171,22 @@ void nattch_saturates(const World&, World&, const Op& op, Outcome& o) {
   if (command(op, ShmCommand::stat) && ok(o) && o.words[12] > 3) o.words[12] = 3;
 }
 
-constexpr C kEnds[] = {C::sysv_life_survives_exit, C::shmctl_gone_id,   C::shmat_removed_id,
-                       C::shmctl_rmid_unattached,  C::shmget_noent,     C::shmget_lookup,
-                       C::shmctl_stat_copies,      C::shmat_null_addr,  C::sysv_life_until_removed,
-                       C::shmctl_set_fields,       C::shmctl_lock_flag, C::shmctl_rmid_attached,
-                       C::shmat_explicit_addr,     C::shmat_remap};
+constexpr C kEnds[] = {C::sysv_life_survives_exit,
+                       C::shmctl_gone_id,
+                       C::shmat_removed_id,
+                       C::shmctl_rmid_unattached,
+                       C::shmget_noent,
+                       C::shmget_lookup,
+                       C::shmctl_stat_copies,
+                       C::shmat_null_addr,
+                       C::sysv_life_until_removed,
+                       C::shmctl_set_fields,
+                       C::shmctl_lock_flag,
+                       C::shmctl_rmid_attached,
+                       C::shmat_explicit_addr,
+                       C::shmat_remap,
+                       C::shmctl_rmid_marked_usable,
+                       C::shmat_marked_still_attachable};
 void dies_with_creator(const World& was, World& w, const Op& op, Outcome& o) {
   bool ends = op.code == OpCode::exit && o.kind == OutcomeKind::died;
   if (!ends) return;
@@ -198,10 +217,11 @@ constexpr Fault kFaults[] = {
     {"rmid-immediate", "IPC_RMID destroys an attached segment at once", kImmediate, nullptr, rmid_immediate,
      false},
     {"rmid-marked-survives", "a marked segment survives its last detach", kUndead, nullptr, marked_survives,
-     true},
+     true, "https://github.com/DragonOS-Community/DragonOS/pull/1986"},
     {"rmid-keeps-key", "a marked segment can still be found by its key", kKey, nullptr, rmid_keeps_key, true},
     {"rmid-dest-hidden", "SHM_DEST is not shown", kDest, nullptr, dest_hidden, false},
-    {"rmid-anyone", "any user may remove and change a segment", kWho, anyone_controls, power_ends, false},
+    {"rmid-anyone", "any user may remove and change a segment", kWho, anyone_controls, power_ends, false,
+     "https://github.com/google/gvisor/issues/14191"},
     {"stat-anyone", "IPC_STAT needs no permission", kStat, anyone_stats, power_ends, false},
     {"set-changes-creator", "IPC_SET changes the creator too", kCreator, nullptr, set_changes_creator, false},
     {"set-keeps-ctime", "IPC_SET does not set shm_ctime", kSetTime, nullptr, set_keeps_ctime, true},

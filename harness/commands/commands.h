@@ -16,6 +16,8 @@ void add_judge(CLI::App& app, Action& chosen);
 void add_random(CLI::App& app, Action& chosen);
 void add_enumerate(CLI::App& app, Action& chosen);
 void add_shrink(CLI::App& app, Action& chosen);
+void add_perturb(CLI::App& app, Action& chosen);
+void add_faults(CLI::App& app, Action& chosen);
 void add_list(CLI::App& app, Action& chosen);
 
 }  // namespace shmcheck::harness

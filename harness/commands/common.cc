@@ -76,7 +76,7 @@ std::string prepare_files(const CommonWords& words, Options& options) {
 
 }  // namespace
 
-void add_target_options(CLI::App& command, CommonWords& words) {
+void add_machine_options(CLI::App& command, CommonWords& words) {
   command
       .add_option("--target", words.target,
                   "What is tested: kernel, model, model+FAULT, uml, uml:IMAGE or cmd:COMMAND "
@@ -94,6 +94,10 @@ void add_target_options(CLI::App& command, CommonWords& words) {
                   "Run programs on these file systems only (default: all that the target has)")
       ->type_name("FS,…")
       ->delimiter(',');
+}
+
+void add_target_options(CLI::App& command, CommonWords& words) {
+  add_machine_options(command, words);
   command
       .add_option("--profile", words.profile,
                   "How strictly: posix, linux, defacto or exact (default: exact; linux for cmd: targets)")

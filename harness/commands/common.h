@@ -31,6 +31,9 @@ struct CommonWords {
   bool strict = false;
 };
 
+// --target, --boot-arg, --fs
+void add_machine_options(CLI::App& command, CommonWords& words);
+// The same and --profile.
 void add_target_options(CLI::App& command, CommonWords& words);
 // --time, --json, --dir, --expect, --baseline, --first, --strict, --profile, --seed
 void add_run_options(CLI::App& command, CommonWords& words, std::string_view default_time);

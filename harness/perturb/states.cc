@@ -1,0 +1,224 @@
+// Lies about what fstat and IPC_STAT say, and about what is left at the end.
+#include "harness/perturb/tools.h"
+
+namespace shmcheck::harness {
+namespace {
+
+constexpr std::uint64_t kMinusOne = ~std::uint64_t{0};
+
+// --- fstat: size, links, mode, uid, gid
+bool add_to(Draw& d, Outcome& o, std::size_t word, std::initializer_list<std::uint64_t> steps) {
+  if (word >= o.words.size()) return false;
+  o.words[word] += d.dice.pick(steps);
+  return true;
+}
+bool flip(Draw& d, Outcome& o, std::size_t word, std::initializer_list<std::uint64_t> bits) {
+  if (word >= o.words.size()) return false;
+  o.words[word] ^= d.dice.pick(bits);
+  return true;
+}
+
+bool file_size(Draw& d, Outcome& o) {
+  return add_to(d, o, 0, {1, kMinusOne, d.facts().page_size, 0 - std::uint64_t{d.facts().page_size}});
+}
+bool file_links(Draw& d, Outcome& o) {
+  return add_to(d, o, 1, {1, kMinusOne});
+}
+bool file_mode(Draw& d, Outcome& o) {
+  return flip(d, o, 2, {0001, 0002, 0020, 0040, 0200, 0400});
+}
+bool file_type(Draw& d, Outcome& o) {
+  return flip(d, o, 2, {0100000, 0040000, 04000, 02000, 01000});
+}
+bool file_uid(Draw& d, Outcome& o) {
+  return add_to(d, o, 3, {1, 65533});
+}
+bool file_gid(Draw& d, Outcome& o) {
+  return add_to(d, o, 4, {1, 65533});
+}
+
+// --- IPC_STAT, also of a segment that `end` lists
+
+// Where the members of a segment begin; nothing if there is none.
+std::size_t members(Draw& d, const Outcome& o) {
+  if (result_of(d.op()) == ResultKind::shm) return o.words.size() >= program::kShmStatWords ? 0 : SIZE_MAX;
+  std::vector<std::size_t> listed;
+  for (std::size_t at = 1; at + program::kEndSegmentWords <= o.words.size();
+       at += program::kEndSegmentWords) {
+    if (o.words[at + 1] == 0) listed.push_back(at + 2);
+  }
+  return listed.empty() ? SIZE_MAX : pick(d.dice, listed);
+}
+
+enum Member : std::size_t { key, uid, gid, cuid, cgid, mode, segsz, atime, dtime, ctime, cpid, lpid, nattch };
+
+bool add_to_member(Draw& d, Outcome& o, Member member, std::initializer_list<std::uint64_t> steps) {
+  const std::size_t at = members(d, o);
+  return at != SIZE_MAX && add_to(d, o, at + member, steps);
+}
+bool flip_member(Draw& d, Outcome& o, Member member, std::initializer_list<std::uint64_t> bits) {
+  const std::size_t at = members(d, o);
+  return at != SIZE_MAX && flip(d, o, at + member, bits);
+}
+
+bool stat_key(Draw& d, Outcome& o) {
+  const std::size_t at = members(d, o);
+  return at != SIZE_MAX &&
+         replace(d.dice, o.words[at], {std::uint64_t{0}, o.words[at] + 1, std::uint64_t{0x73686d01}});
+}
+bool stat_uid(Draw& d, Outcome& o) {
+  return add_to_member(d, o, uid, {1, 65533});
+}
+bool stat_gid(Draw& d, Outcome& o) {
+  return add_to_member(d, o, gid, {1, 65533});
+}
+bool stat_cuid(Draw& d, Outcome& o) {
+  return add_to_member(d, o, cuid, {1, 65533});
+}
+bool stat_cgid(Draw& d, Outcome& o) {
+  return add_to_member(d, o, cgid, {1, 65533});
+}
+bool stat_mode(Draw& d, Outcome& o) {
+  return flip_member(d, o, mode, {0001, 0002, 0020, 0040, 0200, 0400});
+}
+bool stat_dest(Draw& d, Outcome& o) {
+  return flip_member(d, o, mode, {01000});
+}
+bool stat_locked(Draw& d, Outcome& o) {
+  return flip_member(d, o, mode, {02000});
+}
+bool stat_mode_stray(Draw& d, Outcome& o) {
+  return flip_member(d, o, mode, {04000, 0100000, std::uint64_t{1} << 32});
+}
+bool stat_segsz(Draw& d, Outcome& o) {
+  const std::uint64_t page = d.facts().page_size;
+  return add_to_member(d, o, segsz, {1, kMinusOne, page, 0 - page});
+}
+
+bool stat_time(Draw& d, Outcome& o, Member member) {
+  const std::size_t at = members(d, o);
+  if (at == SIZE_MAX) return false;
+  std::uint64_t& time = o.words[at + member];
+  const auto now = static_cast<std::uint64_t>(d.trace.steps[d.index].outcome.before);
+  return replace(d.dice, time,
+                 {std::uint64_t{0}, time + 1, time - 1, time + 3600, now, now + 2, o.words[at + ctime]});
+}
+bool stat_atime(Draw& d, Outcome& o) {
+  return stat_time(d, o, atime);
+}
+bool stat_dtime(Draw& d, Outcome& o) {
+  return stat_time(d, o, dtime);
+}
+bool stat_ctime(Draw& d, Outcome& o) {
+  return stat_time(d, o, ctime);
+}
+
+bool stat_pid(Draw& d, Outcome& o, Member member) {
+  const std::size_t at = members(d, o);
+  return at != SIZE_MAX && replace(d.dice, o.words[at + member], process_ids(d.trace));
+}
+bool stat_cpid(Draw& d, Outcome& o) {
+  return stat_pid(d, o, cpid);
+}
+bool stat_lpid(Draw& d, Outcome& o) {
+  return stat_pid(d, o, lpid);
+}
+bool stat_nattch_more(Draw& d, Outcome& o) {
+  return add_to_member(d, o, nattch, {1});
+}
+bool stat_nattch_less(Draw& d, Outcome& o) {
+  return add_to_member(d, o, nattch, {kMinusOne});
+}
+
+// --- end
+bool end_more(Draw& d, Outcome& o) {
+  return add_to(d, o, 0, {1});
+}
+bool end_less(Draw& d, Outcome& o) {
+  return add_to(d, o, 0, {kMinusOne});
+}
+bool end_unknown(Draw&, Outcome& o) {
+  if (o.words.empty() || o.words[0] == kMinusOne) return false;
+  o.words[0] = kMinusOne;
+  return true;
+}
+bool end_empty(Draw&, Outcome& o) {
+  if (o.words.empty()) return false;
+  o.words.clear();
+  return true;
+}
+
+std::size_t any_listed(Draw& d, const Outcome& o) {
+  if (o.words.size() <= program::kEndSegmentWords) return SIZE_MAX;
+  const std::size_t count = (o.words.size() - 1) / program::kEndSegmentWords;
+  return 1 + d.dice.below(static_cast<std::uint32_t>(count)) * program::kEndSegmentWords;
+}
+bool end_name(Draw& d, Outcome& o) {
+  const std::size_t at = any_listed(d, o);
+  return at != SIZE_MAX && add_to(d, o, at, {1, kMinusOne});
+}
+bool end_name_missing(Draw& d, Outcome& o) {
+  const std::size_t at = any_listed(d, o);
+  if (at == SIZE_MAX) return false;
+  const auto from = o.words.begin() + static_cast<std::ptrdiff_t>(at);
+  o.words.erase(from, from + program::kEndSegmentWords);
+  return true;
+}
+bool end_name_twice(Draw& d, Outcome& o) {
+  const std::size_t at = any_listed(d, o);
+  if (at == SIZE_MAX) return false;
+  const auto from = o.words.begin() + static_cast<std::ptrdiff_t>(at);
+  const std::vector<std::uint64_t> copy(from, from + program::kEndSegmentWords);
+  o.words.insert(o.words.end(), copy.begin(), copy.end());
+  return true;
+}
+bool end_gone(Draw& d, Outcome& o) {
+  const std::size_t at = any_listed(d, o);
+  return at != SIZE_MAX &&
+         replace(d.dice, o.words[at + 1], {std::uint64_t{0}, std::uint64_t{22}, std::uint64_t{43}});
+}
+
+constexpr std::uint16_t kFile = result_bit(ResultKind::stat), kEnd = result_bit(ResultKind::end),
+                        kShm = result_bit(ResultKind::shm) | kEnd;
+
+constexpr Perturbation kTable[] = {
+    {"file-size", "st_size by a byte or a page", kOk, kFile, file_size},
+    {"file-links", "st_nlink by one", kOk, kFile, file_links},
+    {"file-mode", "a permission bit of st_mode", kOk, kFile, file_mode},
+    {"file-type", "another bit of st_mode", kOk, kFile, file_type},
+    {"file-uid", "st_uid", kOk, kFile, file_uid},
+    {"file-gid", "st_gid", kOk, kFile, file_gid},
+    {"key", "the key of a segment", kOk, kShm, stat_key},
+    {"uid", "shm_perm.uid", kOk, kShm, stat_uid},
+    {"gid", "shm_perm.gid", kOk, kShm, stat_gid},
+    {"cuid", "shm_perm.cuid", kOk, kShm, stat_cuid},
+    {"cgid", "shm_perm.cgid", kOk, kShm, stat_cgid},
+    {"mode", "a permission bit of shm_perm.mode", kOk, kShm, stat_mode},
+    {"mode-dest", "SHM_DEST", kOk, kShm, stat_dest},
+    {"mode-locked", "SHM_LOCKED", kOk, kShm, stat_locked},
+    {"mode-stray", "a bit of shm_perm.mode that means nothing", kOk, kShm, stat_mode_stray},
+    {"segsz", "shm_segsz by a byte or a page", kOk, kShm, stat_segsz},
+    {"atime", "shm_atime", kOk, kShm, stat_atime},
+    {"dtime", "shm_dtime", kOk, kShm, stat_dtime},
+    {"ctime", "shm_ctime", kOk, kShm, stat_ctime},
+    {"cpid", "shm_cpid", kOk, kShm, stat_cpid},
+    {"lpid", "shm_lpid", kOk, kShm, stat_lpid},
+    {"nattch-more", "shm_nattch plus one", kOk, kShm, stat_nattch_more},
+    {"nattch-less", "shm_nattch minus one", kOk, kShm, stat_nattch_less},
+    {"end-more", "one more segment is left", kOk, kEnd, end_more},
+    {"end-less", "one segment fewer is left", kOk, kEnd, end_less},
+    {"end-unknown", "how many segments are left is not known", kOk, kEnd, end_unknown},
+    {"end-empty", "nothing is said of the end", kOk, kEnd, end_empty},
+    {"end-name", "another segment is named", kOk, kEnd, end_name},
+    {"end-name-missing", "a segment is not named", kOk, kEnd, end_name_missing},
+    {"end-name-twice", "a segment is named twice", kOk, kEnd, end_name_twice},
+    {"end-gone", "a segment is gone, is still there, or is gone with another errno", kOk, kEnd, end_gone},
+};
+
+}  // namespace
+
+std::span<const Perturbation> state_perturbations() {
+  return kTable;
+}
+
+}  // namespace shmcheck::harness
