@@ -209,6 +209,9 @@ struct Flip {
   const char* claim;
   const char* fault;
 };
+void PrintTo(const Flip& flip, std::ostream* out) {
+  *out << flip.claim << " by " << flip.fault;
+}
 const std::vector<Flip> kFlips = {
     {"S1", "exit-clears-shared"},
     {"S2", "fork-loses-shared-mapping"},
