@@ -53,8 +53,6 @@ void mask_child_signal(int how) {
   for (int signal : {SIGCHLD, kStopSignal, SIGSEGV, SIGBUS, SIGPIPE}) sigaction(signal, &action, nullptr);
   tie_to_supervisor();
   sys(SYS_sched_setaffinity, 0, sizeof cpus, &cpus);
-  const sched_param none = {.sched_priority = 0};
-  sys(SYS_sched_setscheduler, 0, SCHED_OTHER, &none);
   mask_child_signal(SIG_UNBLOCK);
   sys(SYS_chdir, "/");
   sys(SYS_umask, 022);

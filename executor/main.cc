@@ -40,21 +40,11 @@ void pin(Server& server, const Options& options) {
   if (failed(result)) say_absent("one CPU", "sched_setaffinity", result);
 }
 
-// Beside other load each hand-over would wait for the others' time slices, some 20 ms on two busy cores. With
-// a real-time priority, where it is granted, programs run as fast as on an idle machine; the kernel's
-// throttling of real-time tasks leaves the others their share even if a program hangs.
-void hurry() {
-  if (target.is_init) return;
-  const sched_param lowest = {.sched_priority = 1};
-  sys(SYS_sched_setscheduler, 0, SCHED_RR, &lowest);
-}
-
 // Everything that must be true before the hello. False with a sentence.
 bool prepare(const Options& options, Server& server, Sentence& wrong) {
   signal(SIGPIPE, SIG_IGN);
   sys(SYS_umask, 0);
   pin(server, options);
-  hurry();
   find_users(options);
   server.place_count = prepare_places(options, server.places);
   if (server.place_count == 0) {

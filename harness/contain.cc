@@ -88,10 +88,6 @@ void leave_descriptors(const Launch& launch) {
     CPU_ZERO(&one);
     CPU_SET(static_cast<std::size_t>(launch.core), &one);
     if (::sched_setaffinity(0, sizeof one, &one) != 0) give_up(trouble, "cannot pin the target to one core");
-    // Beside other load it would wait for a time slice at each switch between its processes: see
-    // executor/main.cc.
-    const sched_param lowest = {.sched_priority = 1};
-    ::sched_setscheduler(0, SCHED_RR, &lowest);  // only if it may
   }
   std::vector<char*> argv;
   for (const std::string& word : launch.argv) argv.push_back(const_cast<char*>(word.c_str()));
