@@ -44,9 +44,8 @@ int main(int argc, char** argv) {
       "  125  the target never said hello, or nothing was judged\n"
       "  2  the command line, or a file it names, cannot be understood");
   Action chosen;
-  for (const auto add :
-       {add_check, add_claims, add_run, add_judge, add_random, add_enumerate, add_shrink, add_perturb, add_faults,
-        add_list})
+  for (const auto add : {add_check, add_claims, add_run, add_judge, add_random, add_enumerate, add_shrink,
+                         add_perturb, add_faults, add_list})
     add(app, chosen);
   const std::string unknown = unknown_command(app, argc, argv);
   if (!unknown.empty()) return usage_error(unknown);

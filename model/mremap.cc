@@ -39,8 +39,8 @@ bool since_617(const World& w) {
   return w.facts().release >= program::release(6, 17);
 }
 
-// From 5.16 on until then an unmapped source is found out before the new range is looked at (mremap of huge pages
-// came with an early vma_lookup()).
+// From 5.16 on until then an unmapped source is found out before the new range is looked at (mremap of huge
+// pages came with an early vma_lookup()).
 bool looks_source_up_early(const World& w) {
   return w.facts().release >= program::release(5, 16) && !since_617(w);
 }
