@@ -110,7 +110,7 @@ bool completed(World& w, Process& p, Step& s, const Reach& r, const char* allowe
   bool second = r.edge != 0 && s.seen().kind == OutcomeKind::signal && s.seen().address >= r.edge;
   const Access& at = second ? r.second : r.first;
   bool bus = s.seen().signal == kSIGBUS;
-  C clause = blame_of_fault(w, *at.vma, at.offset, bus);
+  C clause = blame_of_fault(w, *at.vma, at.offset, bus, s.op.code == OpCode::store);
   if (s.seen().kind == OutcomeKind::died) {
     s.diverge(clause, "no death");
     w.end_process(index_of(w, p), s.when);

@@ -91,7 +91,10 @@ C clause_of_uncopied(World& w, std::uint8_t who, const Vma& vma, std::uint64_t o
   C clause = clause_of_object_byte(w, who, vma, offset);
   bool follows_truncation = clause == C::trunc_regrow_zero || clause == C::trunc_tail_zeroed ||
                             clause == C::madvise_remove || clause == C::access_hole_zero;
-  return follows_truncation ? clause : C::private_initial_content;
+  if (follows_truncation) return clause;
+  Origin from = object_of(w, vma).bytes.origin(offset, w.page());
+  bool later = from.kind == OriginKind::write && from.mapping > vma.id;
+  return later ? C::private_later_file_changes : C::private_initial_content;
 }
 
 // Whether another private mapping of the inode holds `seen` in a copy of its own, and the file does not.
@@ -131,6 +134,11 @@ C clause_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset) {
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   if (!vma.shared && held_by_relative(w, who, vma, offset, seen)) return C::private_fork_isolated;
   if (held_privately(w, vma.inode, offset, seen, &vma)) return C::private_isolated;
+  // A copy that was kept, and shows what the discarded ones beside it show, was discarded with them.
+  bool copied = !vma.shared && &w.supply(vma, offset) == &vma.copies;
+  std::uint8_t below = vma.inode < 0 ? std::uint8_t{0} : object_of(w, vma).bytes.at(offset, w.page());
+  if (copied && vma.discarded && seen == below)
+    return vma.inode < 0 ? C::madvise_dontneed_private_anon : C::madvise_dontneed_private_file;
   return clause_of_load(w, who, vma, offset);
 }
 
@@ -186,11 +194,12 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
   return below ? C::access_beyond_mapping : C::access_unmapped;
 }
 
-C blame_of_fault(const World& w, const Vma& vma, std::uint64_t offset, bool bus) {
-  if (vma.inode < 0) return vma.inherited ? C::fork_mapping_inherited : C::access_read;
+C blame_of_fault(const World& w, const Vma& vma, std::uint64_t offset, bool bus, bool write) {
+  C plain = write ? C::access_write : C::access_read;
+  if (vma.inode < 0) return vma.inherited ? C::fork_mapping_inherited : plain;
   const Inode& o = object_of(w, vma);
   if (o.kind == InodeKind::segment) return C::shmat_whole_segment;
-  if (!bus) return vma.inherited ? C::fork_mapping_inherited : C::access_read;
+  if (!bus) return vma.inherited ? C::fork_mapping_inherited : plain;
   if (offset >= o.cut_to) return C::trunc_regrow_no_remap;
   if (o.grown_from != 0 && offset >= w.up(o.grown_from) && o.grown_from != UINT64_MAX)
     return C::eof_grow_makes_accessible;

@@ -22,6 +22,6 @@ C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::
 // Why an address cannot be accessed. The access is not of kind `byte`.
 C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint64_t address, bool write);
 // A page that can be accessed, and was reported not to be: `bus` tells SIGBUS from SIGSEGV.
-C blame_of_fault(const World& w, const Vma& vma, std::uint64_t offset, bool bus);
+C blame_of_fault(const World& w, const Vma& vma, std::uint64_t offset, bool bus, bool write);
 
 }  // namespace shmcheck::model

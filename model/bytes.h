@@ -22,7 +22,7 @@ enum class OriginKind : std::uint8_t {
 struct Origin {
   OriginKind kind = OriginKind::nothing;
   std::uint8_t process = 0;   // index
-  std::uint32_t mapping = 0;  // Vma::id, of a store
+  std::uint32_t mapping = 0;  // of a store Vma::id, of a write the id that the next vma would have had
   bool operator==(const Origin&) const = default;
 };
 

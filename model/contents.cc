@@ -135,7 +135,7 @@ void rule_contents(World& w, Process& p, Step& s) {
       if (seen.kind == program::RunKind::bytes)
         return blame_of_load(w, s.op.proc, *a.vma, offset, seen.value);
       if (by_kernel) return C::access_syscall_efault;
-      return blame_of_fault(w, *a.vma, offset, seen.value == kSIGBUS);
+      return blame_of_fault(w, *a.vma, offset, seen.value == kSIGBUS, false);
     };
     return whole = match_bytes(s, in, bytes, a.offset, part, w.page(), at - address, accepts, blame);
   });

@@ -112,6 +112,15 @@ void detaches_any_mapping(const World& was, World& w, const Op& op, Outcome& o) 
   succeed(o);
 }
 
+constexpr C kNamed[] = {C::proc_maps_sysv_name};
+void maps_without_id(const World&, World&, const Op& op, Outcome& o) {
+  if (op.code != OpCode::maps || !ok(o)) return;
+  for (std::size_t row = 0; row + program::kMapRowWords <= o.words.size(); row += program::kMapRowWords) {
+    bool attach = (o.words[row + 2] >> 8 & 0xff) == static_cast<std::uint64_t>(program::MapObject::segment);
+    if (attach) o.words[row + 4] = 0;
+  }
+}
+
 constexpr C kMovedCount[] = {C::shmat_nattch,
                              C::shmdt_after_mremap,
                              C::sysv_life_marked_dies_with_last,
@@ -215,6 +224,8 @@ constexpr Fault kFaults[] = {
      true},
     {"shmdt-first-piece-only", "shmdt removes only the first piece of a divided attach", kDetach, nullptr,
      detach_first_piece_only, true, "https://github.com/DragonOS-Community/DragonOS/pull/1986", true},
+    {"maps-without-id", "/proc/PID/maps shows an attach without the id of its segment", kNamed, nullptr,
+     maps_without_id, false},
     {"shmdt-headless-refused", "an attach that lost its first page cannot be detached", kHeadless, nullptr,
      headless_refused, true, "https://github.com/asterinas/asterinas/pull/2157", true},
     {"shmdt-any-mapping", "shmdt removes whatever is mapped at the address", kNotAttach, nullptr,
