@@ -71,13 +71,16 @@ C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_
 
 C clause_of_private_copy(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset) {
   Origin from = vma.copies.origin(offset, w.page());
+  bool cut_away =
+      vma.inode >= 0 && object_of(w, vma).cut_to != UINT64_MAX && offset >= object_of(w, vma).cut_to;
   switch (from.kind) {
     case OriginKind::store:
+      if (cut_away) return C::trunc_tail_private_kept;
       return from.process == who ? C::access_read : C::fork_private_snapshot;
     case OriginKind::private_copy: {
       if (vma.inherited) return C::fork_private_snapshot;
       const Inode& o = object_of(w, vma);
-      if (o.cut_to != UINT64_MAX && offset >= o.cut_to) return C::trunc_tail_private_kept;
+      if (cut_away) return C::trunc_tail_private_kept;
       bool file_changed = o.bytes.at(offset, w.page()) != vma.copies.at(offset, w.page());
       return file_changed ? C::private_page_granular_freeze : C::private_initial_content;
     }
@@ -134,6 +137,7 @@ C clause_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset) {
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   if (!vma.shared && held_by_relative(w, who, vma, offset, seen)) return C::private_fork_isolated;
   if (held_privately(w, vma.inode, offset, seen, &vma)) return C::private_isolated;
+  if (vma.shared && object_of(w, vma).removed && seen == 0) return C::madvise_remove;
   // A copy that was kept, and shows what the discarded ones beside it show, was discarded with them.
   bool copied = !vma.shared && &w.supply(vma, offset) == &vma.copies;
   std::uint8_t below = vma.inode < 0 ? std::uint8_t{0} : object_of(w, vma).bytes.at(offset, w.page());
@@ -164,6 +168,7 @@ C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset) {
 
 C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::uint8_t seen) {
   if (held_privately(w, static_cast<std::int32_t>(inode), offset, seen, nullptr)) return C::private_isolated;
+  if (w.inodes[inode].removed && seen == 0) return C::madvise_remove;
   C clause = clause_of_read(w, inode, offset);
   return clause == C::none ? C::share_mapping_to_read : clause;
 }
@@ -198,8 +203,9 @@ C blame_of_fault(const World& w, const Vma& vma, std::uint64_t offset, bool bus,
   C plain = write ? C::access_write : C::access_read;
   if (vma.inode < 0) return vma.inherited ? C::fork_mapping_inherited : plain;
   const Inode& o = object_of(w, vma);
+  if (!bus && vma.inherited) return C::fork_mapping_inherited;
   if (o.kind == InodeKind::segment) return C::shmat_whole_segment;
-  if (!bus) return vma.inherited ? C::fork_mapping_inherited : plain;
+  if (!bus) return plain;
   if (offset >= o.cut_to) return C::trunc_regrow_no_remap;
   if (o.grown_from != 0 && offset >= w.up(o.grown_from) && o.grown_from != UINT64_MAX)
     return C::eof_grow_makes_accessible;

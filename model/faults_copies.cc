@@ -41,7 +41,8 @@ void read_only_not_copied(const World& was, World& w, const Op& op, Outcome& o) 
   }
 }
 
-constexpr C kRefork[] = {C::access_write, C::fork_private_snapshot, C::private_fork_isolated};
+constexpr C kRefork[] = {C::access_write, C::fork_private_snapshot, C::private_fork_isolated,
+                         C::fork_mapping_inherited};
 void third_user_cannot_copy(const World& was, World& w, const Op& op, Outcome& o) {
   const Vma* v = private_store(was, op, o);
   if (!v || v->low > was.value(op.addr)) return;

@@ -178,11 +178,11 @@ void duplicate_is_copy(const World& was, World& w, const Op& op, Outcome& o) {
   if (v && v->segment < 0) v->shared = false;
 }
 
-constexpr C kShrink[] = {C::mremap_shrink,           C::access_unmapped,       C::proc_maps_row,
-                         C::proc_maps_unmapped_gone, C::access_syscall_efault, C::mmap_fixed_noreplace,
-                         C::mmap_create_hint_free,   C::shmat_nattch,          C::shmat_explicit_addr,
-                         C::mprotect_unmapped,       C::msync_unmapped,        C::madvise_hole,
-                         C::fork_mapping_inherited};
+constexpr C kShrink[] = {C::access_beyond_mapping, C::mremap_shrink,           C::access_unmapped,
+                         C::proc_maps_row,         C::proc_maps_unmapped_gone, C::access_syscall_efault,
+                         C::mmap_fixed_noreplace,  C::mmap_create_hint_free,   C::shmat_nattch,
+                         C::shmat_explicit_addr,   C::mprotect_unmapped,       C::msync_unmapped,
+                         C::madvise_hole,          C::fork_mapping_inherited};
 void shrink_keeps_tail(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::mremap || !ok(o) || o.value != was.value(op.addr)) return;
   const Vma* v = was.processes[op.proc].memory.find(o.value);
