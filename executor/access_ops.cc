@@ -17,6 +17,20 @@ struct Access {
   bool is_store;
 };
 
+#if defined(__x86_64__)
+// Not through rbp or rsp, which a compiler may choose: with them a non-canonical address raises SIGBUS (#SS)
+// instead of SIGSEGV (#GP).
+template <typename T>
+void access_as(Access& a) {
+  if (a.is_store) {
+    __asm__ volatile("mov %1, (%0)" : : "D"(a.address), "q"(static_cast<T>(a.value)) : "memory");
+    return;
+  }
+  T moved;
+  __asm__ volatile("mov (%1), %0" : "=q"(moved) : "S"(a.address) : "memory");
+  a.value = moved;
+}
+#else
 // One instruction where the architecture can access unaligned memory at all.
 template <typename T>
 struct __attribute__((packed)) Unaligned {
@@ -43,6 +57,7 @@ void access_as(Access& a) {
   }
   if (!a.is_store) a.value = moved;
 }
+#endif
 
 void access_memory(void* argument) {
   auto& a = *static_cast<Access*>(argument);
