@@ -22,6 +22,9 @@ function tell(    i) {
   match($0, / name="[^"]*"/)
   name = substr($0, RSTART + 7, RLENGTH - 8)
 }
-# Of GoogleTest's own lines only those about failures help.
-failed && !/^\[( RUN|       OK|---|===)/ && !/^$/ { said[n++] = $0 }
+{ line = $0; sub(/^\t*<system-out>/, "", line) }
+# Of GoogleTest's own lines only those about failures help, and of the report's tags none.
+failed && line !~ /^\[( RUN|       OK|---|===)/ && line !~ /^\t*<\/?(testcase|failure|system-out)/ && line != "" {
+  said[n++] = line
+}
 /<\/testcase>/ { tell() }

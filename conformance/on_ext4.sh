@@ -1,33 +1,33 @@
 #!/bin/sh
-# Runs the conformance binary with an ext4 directory: an image on a loop device, mounted in a private mount namespace.
-#   on_ext4.sh BINARY [argument…]
-# Where the machine cannot do that it says why, and the tests that need ext4 are skipped. Exit code: that of the binary.
+# Runs a command with --dir-ext4=DIRECTORY added, where DIRECTORY is an ext4 file system that lives in memory: a loop
+# device on a tmpfs, in a mount namespace that takes both away. Where the machine cannot do that it says why, and the
+# command runs as it is; the tests that need ext4 are then skipped. Exit code: that of the command.
+#   on_ext4.sh COMMAND [argument…]
 set -eu
-binary=$1
-shift
+
+alone() {
+  echo "on_ext4: no ext4: $1" >&2
+  shift
+  exec "$@"
+}
 
 if [ "${ON_EXT4_INSIDE:-}" = "" ]; then
-  scratch=$(mktemp -d)
-  chmod 755 "$scratch"  # children that have become another uid reach their files
-  trap 'rm -rf "$scratch"' EXIT
-  if [ "$(id -u)" != 0 ]; then
-    why="not root"
-  elif ! command -v mkfs.ext4 >/dev/null; then
-    why="no mkfs.ext4 (package e2fsprogs)"
-  elif ! { truncate -s 64M "$scratch/image" && mkfs.ext4 -q -F -m 0 "$scratch/image"; }; then
-    why="mkfs.ext4 failed"
-  else
-    mkdir "$scratch/mount"
-    status=0
-    ON_EXT4_INSIDE=$scratch unshare --mount --propagation private "$0" "$binary" "$@" || status=$?
-    exit "$status"
-  fi
-  echo "on_ext4: no ext4: $why" >&2
-  "$binary" "$@"
-elif mount -o loop "$ON_EXT4_INSIDE/image" "$ON_EXT4_INSIDE/mount"; then
-  # The loop device goes with its last mount, which goes with this namespace.
-  "$binary" --dir-ext4="$ON_EXT4_INSIDE/mount" "$@"
-else
-  echo "on_ext4: no ext4: no loop mount" >&2
-  "$binary" "$@"
+  [ "$(id -u)" = 0 ] || alone "not root" "$@"
+  command -v mkfs.ext4 >/dev/null || alone "no mkfs.ext4 (package e2fsprogs)" "$@"
+  ON_EXT4_INSIDE=$(mktemp -d)
+  export ON_EXT4_INSIDE
+  chmod 755 "$ON_EXT4_INSIDE"  # children that have become another uid reach their files
+  trap 'rmdir "$ON_EXT4_INSIDE"' EXIT
+  status=0
+  unshare --mount --propagation private "$0" "$@" || status=$?
+  exit "$status"
 fi
+mount -t tmpfs -o size=80m,mode=755 tmpfs "$ON_EXT4_INSIDE" || alone "no tmpfs" "$@"
+cd "$ON_EXT4_INSIDE"
+truncate -s 64M image
+mkfs.ext4 -q -F -m 0 image || alone "mkfs.ext4 failed" "$@"
+mkdir mount
+# The loop device goes with its last mount, which goes with this namespace.
+mount -o loop image mount || alone "no loop device" "$@"
+cd - >/dev/null
+"$@" --dir-ext4="$ON_EXT4_INSIDE/mount"

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "harness/fd.h"
 
@@ -328,6 +329,50 @@ TEST_F(Command, ProcessesAddUp) {
   EXPECT_EQ(said.code, 0) << said.text;
   std::ifstream in(room_ + "/r.json");
   EXPECT_EQ(nlohmann::json::parse(in).at("random").at("programs"), 21);
+}
+
+TEST_F(Command, EnumerateFindsAFaultAndGoesOnWhereItWasTold) {
+  const std::string alphabet = file("a.alphabet",
+                                    "[scene]\np0 shmget s0 key=private size=1p mode=600\np0 shmat m0 s0\n"
+                                    "[ops]\np0 load m0\np0 fork p1\n[observe]\np0 shmctl s0 cmd=stat\n");
+  const std::vector<std::string> words = {"enumerate", "--target",    "model+fork-forgets-nattch",
+                                          "--length",  "2",           "--alphabet",
+                                          alphabet,    "--processes", "2"};
+  const Said found = shmcheck(words);
+  EXPECT_EQ(found.code, 1) << found.text;
+  EXPECT_THAT(found.text, HasSubstr("programs 6 of up to 2 ops, by 6 indices"));
+  EXPECT_THAT(found.text, HasSubstr("enumerated   6 run, 2 passed, 4 failed"));
+  EXPECT_THAT(found.text, HasSubstr("FAIL    shmat.nattch: enumerated program 1 on tmpfs"));
+  // Only the last one is left: two forks.
+  std::vector<std::string> rest = words;
+  rest.insert(rest.end(), {"--from", "5"});
+  EXPECT_THAT(shmcheck(rest).text, HasSubstr("enumerated   1 run, 0 passed, 1 failed"));
+  std::vector<std::string> behind = words;
+  behind.insert(behind.end(), {"--from", "6"});
+  EXPECT_EQ(shmcheck(behind).code, 2);
+}
+
+TEST_F(Command, EnumerateSaysWhereItStopped) {
+  const Said said = shmcheck({"enumerate", "--target", "model", "--time", "100ms"});
+  EXPECT_THAT(said.text, HasSubstr("it goes on with: --fs tmpfs --from ")) << said.text;
+}
+
+TEST_F(Command, CoverageCountsWhatStandsBehindEachClause) {
+  const Said said = shmcheck({"list", "clauses", "--coverage"});
+  EXPECT_EQ(said.code, 0) << said.text;
+  const std::size_t row = said.text.find("\nshmat.nattch ");
+  ASSERT_NE(row, std::string::npos) << said.text;
+  std::istringstream line(said.text.substr(row));
+  std::string id, strength;
+  std::uint64_t tests = 0, programs = 0, random = 0, faults = 0;
+  line >> id >> strength >> tests >> programs >> random >> faults;
+  EXPECT_TRUE(line && tests > 0 && programs > 0 && random > 0 && faults > 0) << line.str().substr(0, 100);
+  // A clause that needs another machine has none of it.
+  const std::size_t none = said.text.find("\nsysv.life.not-over-reboot ");
+  ASSERT_NE(none, std::string::npos);
+  std::istringstream empty(said.text.substr(none));
+  empty >> id >> strength >> tests >> programs >> random >> faults;
+  EXPECT_EQ(tests + programs + random + faults, 0U);
 }
 
 // --- traces

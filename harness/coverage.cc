@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "harness/corpus.h"
 #include "harness/embedded.h"
 #include "harness/generator.h"
 #include "harness/memory_file.h"
@@ -11,7 +12,6 @@
 #include "model/faults.h"
 #include "model/judge.h"
 #include "model/machine.h"
-#include "program/text.h"
 
 namespace shmcheck::harness {
 namespace {
@@ -34,13 +34,14 @@ void add_decisive(const program::Program& program, Decisive& decisive) {
 }
 
 std::string add_corpus(Coverage& coverage) {
-  for (const CorpusFile& file : embedded_corpus()) {
-    auto parsed = program::parse_program(file.text, file.name);
-    if (const auto* error = std::get_if<program::ParseError>(&parsed)) return error->to_string();
+  std::vector<NamedProgram> programs;
+  const std::string sentence = read_corpus(programs);
+  if (!sentence.empty()) return sentence;
+  for (const NamedProgram& named : programs) {
     Decisive decisive;
-    add_decisive(std::get<program::Program>(parsed), decisive);
+    add_decisive(named.program, decisive);
     for (std::size_t i = 0; i < clauses::kCount; ++i) {
-      if (decisive.test(i)) coverage[i].programs.emplace_back(file.name);
+      if (decisive.test(i)) coverage[i].programs.push_back(named.name);
     }
   }
   return {};

@@ -8,16 +8,11 @@
 #include <vector>
 
 #include "harness/conformance_report.h"
+#include "harness/corpus.h"
 #include "harness/enumeration.h"
 #include "harness/run.h"
 
 namespace shmcheck::harness {
-
-struct NamedProgram {
-  std::string name;
-  program::Program program;
-  std::vector<clauses::Clause> shows = {};  // clauses that its comment names
-};
 
 struct ProgramRuns {
   std::vector<std::string> passed;  // names of programs that passed on every file system

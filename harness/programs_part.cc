@@ -6,9 +6,7 @@
 #include <deque>
 #include <set>
 
-#include "harness/embedded.h"
 #include "harness/parts.h"
-#include "program/text.h"
 
 namespace shmcheck::harness {
 namespace {
@@ -110,15 +108,6 @@ class ProgramRunner {
   std::size_t planned_ = 0, done_ = 0;
 };
 
-// What the comment of a program of the corpus names; corpus_test sees to it that there is such a clause.
-std::vector<clauses::Clause> named_clauses(std::string_view text) {
-  std::vector<clauses::Clause> named;
-  for (const std::string& id : program::clause_ids(program::leading_comment(text))) {
-    if (const auto clause = clauses::find(id)) named.push_back(*clause);
-  }
-  return named;
-}
-
 }  // namespace
 
 ProgramRuns run_programs(Run& run, Part part, const std::vector<NamedProgram>& programs, Deadline deadline,
@@ -139,22 +128,21 @@ ProgramRuns run_programs(Run& run, Part part, const std::vector<NamedProgram>& p
 
 std::vector<NamedProgram> corpus_programs(Run& run, std::span<const clauses::Clause> clauses) {
   std::vector<NamedProgram> programs;
-  for (const CorpusFile& file : embedded_corpus()) {
-    const std::vector<clauses::Clause> shows = named_clauses(file.text);
+  for (CorpusProgram& one : read_corpus()) {
+    const std::vector<clauses::Clause>& shows = one.named.shows;
     const bool wanted =
         std::find_first_of(shows.begin(), shows.end(), clauses.begin(), clauses.end()) != shows.end();
     if (!clauses.empty() && !wanted) continue;
-    auto parsed = program::parse_program(file.text, fmt::format("corpus/{}.prog", file.name));
-    if (const auto* error = std::get_if<program::ParseError>(&parsed)) {
-      Finding finding;
-      finding.outcome = Outcome::error;
-      finding.part = Part::corpus;
-      finding.subject = file.name;
-      finding.sentence = error->to_string();
-      run.report(std::move(finding));
-    } else {
-      programs.push_back({std::string(file.name), std::get<program::Program>(std::move(parsed)), shows});
+    if (one.error.empty()) {
+      programs.push_back(std::move(one.named));
+      continue;
     }
+    Finding finding;
+    finding.outcome = Outcome::error;
+    finding.part = Part::corpus;
+    finding.subject = one.named.name;
+    finding.sentence = one.error;
+    run.report(std::move(finding));
   }
   return programs;
 }

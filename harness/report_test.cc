@@ -81,6 +81,13 @@ TEST(Report, ShowsClauseProgramAllowedSeenAndReplay) {
           "shmcheck run --target 'uml:./my linux' --boot-arg foo=1 --fs tmpfs --profile exact - <<'END'"));
 }
 
+TEST(Report, SaysThatNoClauseIsBroken) {
+  Finding finding = example();
+  finding.clause = clauses::Clause::none;
+  EXPECT_THAT(describe(finding), HasSubstr("FAIL    no clause: random program 7"));
+  EXPECT_THAT(describe(finding), HasSubstr("clause   none: the catalogue takes for granted"));
+}
+
 TEST(Report, EndsWithTheVerdict) {
   Result result = example_result();
   EXPECT_THAT(summary(result), ::testing::EndsWith("VERDICT pass"));

@@ -78,7 +78,7 @@ std::optional<Finding> Run::judge(const Subject& subject, const Answer& answer) 
   model::JudgeStats stats;
   std::optional<Finding> finding = find_in(answer, result_.profile, stats);
   result_.judged_steps += stats.steps + stats.observations;
-  add_decided(result_, stats, subject.part == Part::random ? "" : subject.name);
+  add_decided(result_, stats, subject.name);
   PartCount& count = result_.parts[static_cast<std::size_t>(subject.part)];
   ++count.run;
   ++(finding ? count.fail : count.pass);

@@ -213,7 +213,6 @@ std::vector<std::vector<std::string>> blocks_of(const Campaign& campaign) {
 }  // namespace
 
 CampaignResult run_campaign(const Campaign& campaign) {
-  const Ticker ticker;
   const auto begin = Clock::now();
   std::vector<std::vector<std::string>> blocks = blocks_of(campaign);
   CampaignResult result;

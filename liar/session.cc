@@ -5,7 +5,6 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -17,13 +16,11 @@
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
-#include <mutex>
-#include <thread>
 
 namespace shmcheck::liar {
 namespace {
@@ -174,6 +171,16 @@ void follow_mappings(Process& process) {
     default:
       break;
   }
+}
+
+// What a lie gets to see of a process of a test.
+Scene scene_of(Process& process, Event& event, Registers& registers) {
+  return {.tracee = Tracee(process.pid),
+          .door = process.door,
+          .event = event,
+          .registers = registers,
+          .mappings = process.mappings,
+          .kept = process.test->kept};
 }
 
 class Tracer {
@@ -353,12 +360,7 @@ void Tracer::first_stop(Process& process) {
   if (process.test != nullptr && !process.thread) {
     Event birth{.label = "fork"};
     Registers unused{};
-    Scene scene{.tracee = Tracee(process.pid),
-                .door = process.door,
-                .event = birth,
-                .registers = unused,
-                .mappings = process.mappings,
-                .kept = process.test->kept};
+    Scene scene = scene_of(process, birth, unused);
     note(process, When::birth, scene);
   }
   resume(process);
@@ -400,12 +402,7 @@ void Tracer::enter(Process& process) {
   if (process.event.spared) return resume(process);
   process.in_call = true;
   process.told.reset();
-  Scene scene{.tracee = tracee,
-              .door = process.door,
-              .event = process.event,
-              .registers = *registers,
-              .mappings = process.mappings,
-              .kept = process.test->kept};
+  Scene scene = scene_of(process, process.event, *registers);
   if (note(process, When::before, scene)) {
     process.told = scene.answer;
     if (process.told) registers->orig_rax = SYS_getpid;
@@ -426,12 +423,7 @@ void Tracer::leave(Process& process) {
     set_arguments(*registers, process.event.arguments);
   process.event.result = static_cast<long>(registers->rax);
   follow_mappings(process);
-  Scene scene{.tracee = tracee,
-              .door = process.door,
-              .event = process.event,
-              .registers = *registers,
-              .mappings = process.mappings,
-              .kept = process.test->kept};
+  Scene scene = scene_of(process, process.event, *registers);
   note(process, process.event.ok() ? When::success : When::failure, scene);
   note(process, When::answer, scene);
   if (memcmp(&before, &*registers, sizeof before) != 0) tracee.set_registers(*registers);
@@ -446,13 +438,8 @@ void Tracer::signalled(Process& process, int signal) {
   if (!fault) return resume(process, signal);
   Event event{.label = signal == SIGBUS ? "SIGBUS" : "SIGSEGV"};
   Registers unused{};
-  Scene scene{.tracee = Tracee(process.pid),
-              .door = process.door,
-              .event = event,
-              .registers = unused,
-              .mappings = process.mappings,
-              .kept = process.test->kept,
-              .fault = &info};
+  Scene scene = scene_of(process, event, unused);
+  scene.fault = &info;
   if (note(process, When::fault, scene) && info.si_signo != 0)
     ptrace(PTRACE_SETSIGINFO, process.pid, nullptr, &info);
   resume(process, info.si_signo);
@@ -529,56 +516,44 @@ Outcome Tracer::run() {
   return std::move(outcome_);
 }
 
-}  // namespace
-
-// --- the clock --------------------------------------------------------------------------------------------
-
-namespace {
-
-std::mutex waiting_lock;
-std::set<pthread_t> waiting;
-
-class Waiting {
+// Interrupts the waits of this thread a few times per second, so that they can look at the clock.
+class Ticker {
  public:
-  Waiting() {
-    const std::lock_guard hold(waiting_lock);
-    waiting.insert(pthread_self());
+  // Empty on success.
+  std::string start() {
+    struct sigaction action {};
+    action.sa_handler = [](int) {};
+    sigaction(SIGALRM, &action, nullptr);  // without SA_RESTART: waits end
+    sigevent event{};
+    event.sigev_notify = SIGEV_THREAD_ID;
+    event.sigev_signo = SIGALRM;
+    event._sigev_un._tid = gettid();
+    if (timer_create(CLOCK_MONOTONIC, &event, &timer_) != 0)
+      return std::string("timer_create: ") + strerror(errno);
+    const timespec often{.tv_sec = 0, .tv_nsec = 50'000'000};
+    const itimerspec ticks{.it_interval = often, .it_value = often};
+    timer_settime(timer_, 0, &ticks, nullptr);
+    running_ = true;
+    return "";
   }
-  ~Waiting() {
-    const std::lock_guard hold(waiting_lock);
-    waiting.erase(pthread_self());
+  Ticker() = default;
+  Ticker(const Ticker&) = delete;
+  ~Ticker() {
+    if (running_) timer_delete(timer_);
   }
-  Waiting(const Waiting&) = delete;
+
+ private:
+  timer_t timer_{};
+  bool running_ = false;
 };
 
 }  // namespace
 
 Outcome run_tasks(const Binary& binary, const std::vector<Task>& tasks) {
-  const Waiting interrupted;
+  Ticker ticker;
+  std::string problem = ticker.start();
+  if (!problem.empty()) return Outcome{.runs = {}, .problem = std::move(problem)};
   return Tracer(binary, tasks).run();
-}
-
-struct Ticker::Impl {
-  std::atomic<bool> over = false;
-  std::thread thread;
-};
-
-Ticker::Ticker() : impl_(std::make_unique<Impl>()) {
-  struct sigaction action {};
-  action.sa_handler = [](int) {};
-  sigaction(SIGALRM, &action, nullptr);  // without SA_RESTART: waits end
-  impl_->thread = std::thread([this] {
-    while (!impl_->over) {
-      std::this_thread::sleep_for(milliseconds(50));
-      const std::lock_guard hold(waiting_lock);
-      for (const pthread_t thread : waiting) pthread_kill(thread, SIGALRM);
-    }
-  });
-}
-
-Ticker::~Ticker() {
-  impl_->over = true;
-  impl_->thread.join();
 }
 
 }  // namespace shmcheck::liar

@@ -57,16 +57,4 @@ struct Outcome {
 };
 Outcome run_tasks(const Binary& binary, const std::vector<Task>& tasks);
 
-// Interrupts the waits of all sessions a few times per second, so that they can look at the clock.
-class Ticker {
- public:
-  Ticker();
-  ~Ticker();
-  Ticker(const Ticker&) = delete;
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
 }  // namespace shmcheck::liar

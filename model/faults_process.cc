@@ -105,23 +105,6 @@ void exit_clears_shared(const World& was, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kCredentials[] = {C::perm_effective_ids,
-                              C::shmat_rw_needs_both,
-                              C::shmat_rdonly,
-                              C::shmctl_stat_permission,
-                              C::shmctl_set_who,
-                              C::shmctl_rmid_who,
-                              C::shmget_lookup_permission,
-                              C::shmctl_lock_who,
-                              C::perm_file_at_open,
-                              C::mmap_fixed_low_address_priv,
-                              C::shmat_invalid_addr,
-                              C::shmat_exec_flag,
-                              C::none};
-void setid_keeps_power(const World&, World& w, const Op& op, Outcome& o) {
-  if (op.code == OpCode::setid && ok(o)) actor(w, op).cred.capable = true;
-}
-
 constexpr Fault kFaults[] = {
     {"fork-loses-shared-mapping", "the child lacks the parent's highest shared mapping", kInherited, nullptr,
      loses_shared_mapping, false},
@@ -139,8 +122,6 @@ constexpr Fault kFaults[] = {
     {"exit-keeps-dtime", "exit does not set shm_dtime", kTimes, nullptr, exit_keeps_dtime, true},
     {"exit-clears-shared", "the end of a process clears the shared objects it had mapped", kData, nullptr,
      exit_clears_shared, true},
-    {"setid-keeps-power", "a process keeps its capabilities when it becomes another user", kCredentials,
-     nullptr, setid_keeps_power, false},
 };
 
 }  // namespace

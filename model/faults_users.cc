@@ -84,6 +84,9 @@ constexpr C kPower[] = {C::perm_effective_ids,
                         C::shmat_invalid_addr,
                         C::shmat_exec_flag,
                         C::none};
+void setid_keeps_power(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code == OpCode::setid && ok(o)) actor(w, op).cred.capable = true;
+}
 void child_regains_power(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code == OpCode::fork && ok(o)) w.processes[op.result].cred.capable = true;
 }
@@ -228,6 +231,8 @@ constexpr Fault kFaults[] = {
      true,
      {},
      true},
+    {"setid-keeps-power", "a process keeps its capabilities when it becomes another user", kPower, nullptr,
+     setid_keeps_power, false},
     {"fork-regains-power",
      "the child of an unprivileged process is privileged",
      kPower,

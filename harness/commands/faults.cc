@@ -6,12 +6,10 @@
 
 #include "harness/commands/commands.h"
 #include "harness/commands/common.h"
-#include "harness/embedded.h"
 #include "harness/files.h"
 #include "harness/hunt/report.h"
 #include "harness/interrupt.h"
 #include "harness/suggest.h"
-#include "program/text.h"
 
 namespace shmcheck::harness {
 namespace {
@@ -37,15 +35,6 @@ std::string choose(const std::vector<std::string>& names, std::vector<const mode
   return {};
 }
 
-std::string read_corpus(std::vector<NamedCorpusProgram>& corpus) {
-  for (const CorpusFile& file : embedded_corpus()) {
-    auto parsed = program::parse_program(file.text, fmt::format("corpus/{}.prog", file.name));
-    if (const auto* error = std::get_if<program::ParseError>(&parsed)) return error->to_string();
-    corpus.push_back({std::string(file.name), std::get<program::Program>(std::move(parsed))});
-  }
-  return {};
-}
-
 std::string write_results(const FaultWords& words, const std::vector<Hunt>& hunts, double seconds) {
   std::string sentence;
   if (!words.json.empty()) sentence = write_file(words.json, hunts_json(hunts, words.hunt, seconds));
@@ -55,7 +44,7 @@ std::string write_results(const FaultWords& words, const std::vector<Hunt>& hunt
 
 int hunt_faults(const FaultWords& words) {
   std::vector<const model::Fault*> chosen;
-  std::vector<NamedCorpusProgram> corpus;
+  std::vector<NamedProgram> corpus;
   std::string sentence = choose(words.names, chosen);
   if (sentence.empty() && (words.hunt.seeds < 1 || words.hunt.seeds > 1000))
     sentence = "--seeds takes 1 to 1000";

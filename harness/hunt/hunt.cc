@@ -40,12 +40,12 @@ Catch hunt_by_seed(const model::Fault& fault, std::uint64_t seed, const HuntOpti
   return one;
 }
 
-CorpusCatch hunt_by_corpus(const model::Fault& fault, const std::vector<NamedCorpusProgram>& corpus) {
+CorpusCatch hunt_by_corpus(const model::Fault& fault, const std::vector<NamedProgram>& corpus) {
   CorpusCatch sum;
   const program::Facts facts = model::model_facts();
   const Clock::time_point start = Clock::now();
   std::uint64_t ops = 0;
-  for (const NamedCorpusProgram& named : corpus) {
+  for (const NamedProgram& named : corpus) {
     const program::Trace trace = model::run_program(named.program, facts, &fault);
     const model::TraceVerdict verdict = judge_trace(trace, model::Profile::exact);
     ops += verdict.stats.steps + verdict.stats.observations;
@@ -94,8 +94,7 @@ std::size_t Hunt::worst_length() const {
   return all.empty() ? 0 : *std::ranges::max_element(all);
 }
 
-Hunt hunt(const model::Fault& fault, const HuntOptions& options,
-          const std::vector<NamedCorpusProgram>& corpus) {
+Hunt hunt(const model::Fault& fault, const HuntOptions& options, const std::vector<NamedProgram>& corpus) {
   Hunt result;
   result.fault = &fault;
   for (unsigned i = 0; i < options.seeds && !options.over(); ++i)

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "clauses/clauses.h"
+#include "harness/corpus.h"
 #include "model/faults.h"
-#include "program/op.h"
 
 namespace shmcheck::harness {
 
@@ -46,11 +46,6 @@ struct Hunt {
   std::size_t worst_length() const;
 };
 
-struct NamedCorpusProgram {
-  std::string name;
-  program::Program program;
-};
-
 struct HuntOptions {
   std::uint64_t first_seed = 0;
   unsigned seeds = 10;
@@ -58,8 +53,7 @@ struct HuntOptions {
   std::function<bool()> over = [] { return false; };
 };
 
-Hunt hunt(const model::Fault& fault, const HuntOptions& options,
-          const std::vector<NamedCorpusProgram>& corpus);
+Hunt hunt(const model::Fault& fault, const HuntOptions& options, const std::vector<NamedProgram>& corpus);
 
 // The middle one, or the lower of the two middle ones; 0 of none.
 template <typename T>
