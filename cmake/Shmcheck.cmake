@@ -3,6 +3,7 @@
 #   shmcheck_library(NAME SOURCES… DEPENDS …)    host-side static library, sanitized when a preset asks for it
 #   shmcheck_test(NAME SOURCES… DEPENDS …)       host-side GoogleTest binary, registered with CTest
 #   shmcheck_gtest(NAME ARGUMENT…)               registers a GoogleTest binary, or a script around one, with CTest
+#   shmcheck_merge(NAME N)                       compiles N source files of it as one
 #   shmcheck_guest(NAME SOURCES… DEPENDS …)      static, uninstrumented binary that runs on a target
 
 add_library(shmcheck_warnings INTERFACE)
@@ -25,6 +26,24 @@ if(SHMCHECK_FUZZ)
   target_compile_options(shmcheck_host INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# {fmt} of Debian's headers, compiled once: header-only, each file would take three times as long.
+find_package(fmt 9 REQUIRED)
+add_library(shmcheck_fmt STATIC ${CMAKE_SOURCE_DIR}/cmake/fmt/format.cc)
+
+# Reading headers takes longer than compiling most of our files, so several are compiled as one. Two files that
+# give the same name to different things do not compile then: better names, or one thing in a header.
+function(shmcheck_merge name count)
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${count})
+endfunction()
+
+# For the binaries of tests, which share one compiled copy, and so the flags: what takes time is in the libraries.
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/test_headers.cc CONTENT "")
+add_library(shmcheck_test_headers STATIC ${CMAKE_BINARY_DIR}/test_headers.cc)
+target_link_libraries(shmcheck_test_headers PUBLIC shmcheck_host)
+target_compile_options(shmcheck_test_headers PUBLIC -O0)
+target_precompile_headers(shmcheck_test_headers PRIVATE <fmt/format.h> <gmock/gmock.h>
+                          <gtest/gtest.h>)
+
 function(shmcheck_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
@@ -40,8 +59,8 @@ endfunction()
 function(shmcheck_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE shmcheck_host ${ARG_DEPENDS} gtest gmock gtest_main pthread)
-  target_compile_options(${name} PRIVATE -O1)  # what takes time is in the libraries
+  target_link_libraries(${name} PRIVATE shmcheck_test_headers ${ARG_DEPENDS} gtest gmock gtest_main pthread)
+  target_precompile_headers(${name} REUSE_FROM shmcheck_test_headers)
   shmcheck_gtest(${name} ${name})
 endfunction()
 

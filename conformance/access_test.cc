@@ -14,8 +14,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
-
 CONFORMANCE(Access, LoadsReturnTheBytesOfTheFile, Clause::access_read, on::files) {
   TempFile file(3 * page() + 5);
   file.FillPattern();

@@ -10,15 +10,6 @@
 namespace shmcheck::conformance {
 namespace {
 
-bool Exists(int id) {
-  shmid_ds status;
-  const Outcome outcome = Returned(shmctl(id, IPC_STAT, &status));
-  if (!outcome.ok()) {
-    EXPECT_THAT(outcome, FailsWithAnyOf({EINVAL, EIDRM}));
-  }
-  return outcome.ok();
-}
-
 // A segment whose creator has ended.
 int Orphan(key_t key = IPC_PRIVATE) {
   Child creator(

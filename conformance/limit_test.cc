@@ -25,14 +25,6 @@ Outcome Make(size_t size, key_t key = IPC_PRIVATE) {
 void Destroy(int id) {
   EXPECT_THAT(Returned(shmctl(id, IPC_RMID, nullptr)), Succeeds());
 }
-bool Exists(int id) {
-  shmid_ds status;
-  const Outcome outcome = Returned(shmctl(id, IPC_STAT, &status));
-  if (!outcome.ok()) {
-    EXPECT_THAT(outcome, FailsWithAnyOf({EINVAL, EIDRM}));
-  }
-  return outcome.ok();
-}
 
 CONFORMANCE(Limit, FilesShowTheLimitsToEverybody, Clause::limit_files, need::ipc_namespace, need::second_uid,
             need::root, need::proc) {

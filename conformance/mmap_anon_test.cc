@@ -11,9 +11,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
-constexpr int kTypes[] = {MAP_SHARED, MAP_PRIVATE};
-
 CONFORMANCE(Mmap, AnonymousMemoryIsZero, Clause::mmap_anon_zero) {
   for (int round = 0; round < 4; ++round) {
     for (const int type : kTypes) {

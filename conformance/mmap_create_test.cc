@@ -16,9 +16,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
-constexpr int kTypes[] = {MAP_SHARED, MAP_PRIVATE};
-
 off_t Pages(size_t count) {
   return static_cast<off_t>(count * page());
 }

@@ -18,9 +18,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
-constexpr int kTypes[] = {MAP_SHARED, MAP_PRIVATE};
-
 Outcome TryMap(int fd, int prot, int type) {
   return Returned(RawMmap(nullptr, page(), prot, type, fd, 0));
 }

@@ -12,8 +12,6 @@
 namespace shmcheck::conformance {
 namespace {
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
-constexpr int kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif

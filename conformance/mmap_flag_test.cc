@@ -12,9 +12,6 @@
 namespace shmcheck::conformance {
 namespace {
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
-constexpr int kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
-
 CONFORMANCE(Mmap, AddressSpaceLimitStopsNewMappings, Clause::mmap_limit_rlimit_as, need::proc, on::files) {
   const TempFile file(64 * page());
   const Mapping old = MapSharedAnonymous(page());

@@ -11,7 +11,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
 #ifndef MAP_SHARED_VALIDATE
 #define MAP_SHARED_VALIDATE 0x03
 #endif

@@ -10,8 +10,6 @@
 namespace shmcheck::conformance {
 namespace {
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
-
 // A page behaves as its protection says, and reads as `value`.
 void ExpectProtection(uint8_t* address, int prot, uint8_t value) {
   SCOPED_TRACE("prot " + std::to_string(prot));

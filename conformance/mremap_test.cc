@@ -12,7 +12,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
 constexpr int kFixed = MREMAP_MAYMOVE | MREMAP_FIXED;
 
 // mremap of a mapping that must work; the mapping then is the new one.

@@ -11,8 +11,6 @@
 namespace shmcheck::conformance {
 namespace {
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
-
 void ExpectUnmapped(const uint8_t* start, size_t size) {
   for (size_t at = 0; at < size; at += page()) {
     for (const uint8_t* byte : {start + at, start + at + page() - 1}) {

@@ -13,8 +13,6 @@ namespace {
 
 using testing::AnyOf;
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
-
 CONFORMANCE(Private, StoresAreSeenByNobodyElse, Clause::private_isolated, on::files) {
   TempFile file(3 * page());
   file.FillPattern();

@@ -17,9 +17,9 @@ using testing::AnyOf;
 constexpr int kFutureWrite = 0x10;  // F_SEAL_FUTURE_WRITE
 constexpr int kOldSeals[] = {F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE};
 constexpr int kUnknownBits[] = {0x40, 0x100, 0x10000, 0x40000000};
-constexpr int kPunch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+constexpr int kPunchHole = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
 
-size_t FileSize() {
+size_t SealedSize() {
   return 2 * page() + 21;
 }
 
@@ -34,7 +34,7 @@ Outcome Seals(int fd) {
 struct Sealable {
   explicit Sealable(int seals = 0, Where where = Where::Here())
       : fd(RawMemfdCreate("seals", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
-    const std::vector<uint8_t> bytes = Pattern(0, FileSize());
+    const std::vector<uint8_t> bytes = Pattern(0, SealedSize());
     if (fd.get() < 0) Abandon(where, "memfd_create fails with " + ErrnoName(errno));
     if (pwrite(fd.get(), bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
       Abandon(where, "pwrite fails");
@@ -50,7 +50,7 @@ struct Sealable {
 };
 
 void ExpectUnchanged(const Sealable& file) {
-  EXPECT_THAT(WholeFile(file.get()), HoldsPattern(0, FileSize()));
+  EXPECT_THAT(WholeFile(file.get()), HoldsPattern(0, SealedSize()));
 }
 
 CONFORMANCE(Seal, NewMemfdHasNoSealOrOnlyTheSealOfSeals, Clause::seal_initial, need::memfd) {
@@ -66,7 +66,7 @@ CONFORMANCE(Seal, NewMemfdHasNoSealOrOnlyTheSealOfSeals, Clause::seal_initial, n
 }
 
 CONFORMANCE(Seal, DiskFilesHaveNoSeals, Clause::seal_unsupported, need::ext4) {
-  TempFile file(FileSize(), Place::ext4);
+  TempFile file(SealedSize(), Place::ext4);
   file.FillPattern();
   EXPECT_THAT(Seals(file.fd()), FailsWith(EINVAL));
   for (const int seal : {F_SEAL_SEAL, F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_WRITE, 0}) {
@@ -79,7 +79,7 @@ CONFORMANCE(Seal, DiskFilesHaveNoSeals, Clause::seal_unsupported, need::ext4) {
 }
 
 CONFORMANCE(Seal, FilesOnTmpfsTakeNoSeals, Clause::seal_tmpfs_file, need::tmpfs) {
-  const TempFile file(FileSize(), Place::tmpfs);
+  const TempFile file(SealedSize(), Place::tmpfs);
   const Outcome seals = Seals(file.fd());
   EXPECT_THAT(seals, AnyOf(Returns(F_SEAL_SEAL), FailsWith(EINVAL)));
   for (const int seal : kOldSeals) {
@@ -143,16 +143,16 @@ CONFORMANCE(Seal, SealOfSealsForbidsEveryFurtherOne, Clause::seal_seal, need::me
 
 CONFORMANCE(Seal, ShrinkSealForbidsShrinkingOnly, Clause::seal_shrink, need::memfd, need::proc) {
   const Sealable file(F_SEAL_SHRINK);
-  const Mapping map = MapShared(file.get(), FileSize());
-  for (const size_t size : {size_t{0}, size_t{1}, page(), FileSize() - 1}) {
+  const Mapping map = MapShared(file.get(), SealedSize());
+  for (const size_t size : {size_t{0}, size_t{1}, page(), SealedSize() - 1}) {
     EXPECT_THAT(Returned(ftruncate(file.get(), static_cast<off_t>(size))), FailsWith(EPERM)) << size;
   }
   const std::string path = "/proc/self/fd/" + std::to_string(file.get());
   EXPECT_THAT(Returned(open(path.c_str(), O_RDWR | O_TRUNC | O_CLOEXEC)), FailsWith(EPERM));
   EXPECT_THAT(Returned(truncate(path.c_str(), 1)), FailsWith(EPERM));
   ExpectUnchanged(file);
-  EXPECT_THAT(Memory(map.at(), FileSize()), HoldsPattern(0, FileSize()));
-  EXPECT_THAT(Returned(ftruncate(file.get(), static_cast<off_t>(FileSize()))), Succeeds()) << "equal size";
+  EXPECT_THAT(Memory(map.at(), SealedSize()), HoldsPattern(0, SealedSize()));
+  EXPECT_THAT(Returned(ftruncate(file.get(), static_cast<off_t>(SealedSize()))), Succeeds()) << "equal size";
   EXPECT_THAT(Returned(ftruncate(file.get(), static_cast<off_t>(5 * page()))), Succeeds()) << "growing";
   EXPECT_THAT(Returned(ftruncate(file.get(), static_cast<off_t>(5 * page()) - 1)), FailsWith(EPERM));
   EXPECT_THAT(Returned(pwrite(file.get(), "x", 1, 0)), Returns(1)) << "writing";
@@ -161,7 +161,7 @@ CONFORMANCE(Seal, ShrinkSealForbidsShrinkingOnly, Clause::seal_shrink, need::mem
 
 CONFORMANCE(Seal, GrowSealForbidsGrowingOnly, Clause::seal_grow, need::memfd) {
   const Sealable file(F_SEAL_GROW);
-  const auto size = static_cast<off_t>(FileSize());
+  const auto size = static_cast<off_t>(SealedSize());
   for (const off_t larger : {size + 1, static_cast<off_t>(3 * page()), static_cast<off_t>(9 * page())}) {
     EXPECT_THAT(Returned(ftruncate(file.get(), larger)), FailsWith(EPERM)) << larger;
     EXPECT_THAT(Returned(fallocate(file.get(), 0, 0, larger)), FailsWith(EPERM)) << larger;
@@ -169,7 +169,7 @@ CONFORMANCE(Seal, GrowSealForbidsGrowingOnly, Clause::seal_grow, need::memfd) {
     EXPECT_THAT(Returned(pwrite(file.get(), "x", 1, larger - 1)), FailsWith(EPERM)) << larger;
   }
   ExpectUnchanged(file);
-  const uint8_t last[] = {PatternByte(FileSize() - 1), 'x', 'x'};
+  const uint8_t last[] = {PatternByte(SealedSize() - 1), 'x', 'x'};
   EXPECT_THAT(Returned(pwrite(file.get(), last, 3, size - 1)), AnyOf(FailsWith(EPERM), Returns(1)))
       << "straddling";
   ExpectUnchanged(file);
@@ -185,11 +185,11 @@ CONFORMANCE(Seal, GrowSealForbidsGrowingOnly, Clause::seal_grow, need::memfd) {
 void ExpectWritesForbidden(int fd) {
   EXPECT_THAT(Returned(write(fd, "x", 1)), FailsWith(EPERM));
   EXPECT_THAT(Returned(pwrite(fd, "x", 1, 5)), FailsWith(EPERM));
-  EXPECT_THAT(Returned(pwrite(fd, "x", 1, static_cast<off_t>(FileSize()) - 1)), FailsWith(EPERM));
+  EXPECT_THAT(Returned(pwrite(fd, "x", 1, static_cast<off_t>(SealedSize()) - 1)), FailsWith(EPERM));
   const iovec parts[] = {{const_cast<char*>("ab"), 2}, {const_cast<char*>("cd"), 2}};
   EXPECT_THAT(Returned(pwritev(fd, parts, 2, 0)), FailsWith(EPERM));
-  EXPECT_THAT(Returned(fallocate(fd, kPunch, 0, static_cast<off_t>(page()))), FailsWith(EPERM));
-  EXPECT_THAT(Returned(fallocate(fd, kPunch, 10, 1)), FailsWith(EPERM));
+  EXPECT_THAT(Returned(fallocate(fd, kPunchHole, 0, static_cast<off_t>(page()))), FailsWith(EPERM));
+  EXPECT_THAT(Returned(fallocate(fd, kPunchHole, 10, 1)), FailsWith(EPERM));
   for (const int prot : {PROT_WRITE, PROT_READ | PROT_WRITE}) {
     EXPECT_THAT(Returned(mmap(nullptr, page(), prot, MAP_SHARED, fd, 0)), FailsWith(EPERM)) << prot;
   }
@@ -199,10 +199,10 @@ CONFORMANCE(Seal, WriteSealForbidsEveryChangeOfContent, Clause::seal_write, need
   const Sealable file(F_SEAL_WRITE);
   ExpectWritesForbidden(file.get());
   ExpectUnchanged(file);
-  const Mapping copy = MapPrivate(file.get(), FileSize());
-  EXPECT_THAT(Memory(copy.at(), FileSize()), HoldsPattern(0, FileSize()));
-  EXPECT_THAT(Fill(copy.at(), 0xee, FileSize()), Works());
-  EXPECT_THAT(Memory(copy.at(), FileSize()), AllBytesAre(0xee));
+  const Mapping copy = MapPrivate(file.get(), SealedSize());
+  EXPECT_THAT(Memory(copy.at(), SealedSize()), HoldsPattern(0, SealedSize()));
+  EXPECT_THAT(Fill(copy.at(), 0xee, SealedSize()), Works());
+  EXPECT_THAT(Memory(copy.at(), SealedSize()), AllBytesAre(0xee));
   ExpectUnchanged(file);
   EXPECT_THAT(Returned(ftruncate(file.get(), static_cast<off_t>(3 * page()))), Succeeds()) << "growing";
   EXPECT_THAT(Returned(ftruncate(file.get(), 7)), Succeeds()) << "shrinking";
@@ -249,7 +249,7 @@ CONFORMANCE(Seal, WriteSealIsBusyWhileAnybodyHasASharedWritableMapping, Clause::
 
 CONFORMANCE(Seal, EveryPieceOfAMappingKeepsTheWriteSealBusy, Clause::seal_write_busy, need::memfd) {
   const Sealable file;
-  const Mapping map = MapShared(file.get(), FileSize());
+  const Mapping map = MapShared(file.get(), SealedSize());
   ASSERT_THAT(Returned(munmap(map.at(page()), page())), Succeeds());
   EXPECT_THAT(Returned(AddSeals(file.get(), F_SEAL_WRITE)), FailsWith(EBUSY)) << "two pieces";
   ASSERT_THAT(Returned(munmap(map.at(), page())), Succeeds());
@@ -279,7 +279,7 @@ CONFORMANCE(Seal, FailedMappingsAndForkedCopiesLeaveTheWriteSealAsBusyAsItWas, C
 CONFORMANCE(Seal, PrivateWritableMappingsDoNotHinderTheWriteSeal, Clause::seal_write_private_ok,
             need::memfd) {
   const Sealable file;
-  const Mapping copy = MapPrivate(file.get(), FileSize());
+  const Mapping copy = MapPrivate(file.get(), SealedSize());
   ASSERT_THAT(Store(copy.at(), 0xee), Works());
   EXPECT_THAT(Returned(AddSeals(file.get(), F_SEAL_WRITE)), Succeeds());
   EXPECT_THAT(Seals(file.get()), Returns(F_SEAL_WRITE));
@@ -292,14 +292,14 @@ CONFORMANCE(Seal, ReadMappingOfAWriteSealedFileNeverBecomesWritable, Clause::sea
             need::memfd, need::proc) {
   const Sealable file(F_SEAL_WRITE);
   const Fd reader = file.Reopen(O_RDONLY);
-  const Mapping through_reader = Map(reader.get(), FileSize(), PROT_READ, MAP_SHARED);
-  EXPECT_THAT(Memory(through_reader.at(), FileSize()), HoldsPattern(0, FileSize()));
+  const Mapping through_reader = Map(reader.get(), SealedSize(), PROT_READ, MAP_SHARED);
+  EXPECT_THAT(Memory(through_reader.at(), SealedSize()), HoldsPattern(0, SealedSize()));
   EXPECT_THAT(Returned(mprotect(through_reader.at(), page(), PROT_READ | PROT_WRITE)), FailsWith(EACCES));
-  const Outcome outcome = Returned(mmap(nullptr, FileSize(), PROT_READ, MAP_SHARED, file.get(), 0));
+  const Outcome outcome = Returned(mmap(nullptr, SealedSize(), PROT_READ, MAP_SHARED, file.get(), 0));
   EXPECT_THAT(outcome, AnyOf(Succeeds(), FailsWith(EPERM)));
   if (!outcome.ok()) return;
-  const Mapping map(outcome.address(), FileSize());
-  EXPECT_THAT(Memory(map.at(), FileSize()), HoldsPattern(0, FileSize()));
+  const Mapping map(outcome.address(), SealedSize());
+  EXPECT_THAT(Memory(map.at(), SealedSize()), HoldsPattern(0, SealedSize()));
   EXPECT_THAT(Returned(mprotect(map.at(), page(), PROT_READ | PROT_WRITE)), FailsWith(EACCES));
   EXPECT_THAT(Returned(mprotect(map.at(page()), page(), PROT_WRITE)), FailsWith(EACCES));
   EXPECT_THAT(Store(map.at(), 1), FaultsWith(SIGSEGV, SEGV_ACCERR, map.at()));
@@ -309,7 +309,7 @@ CONFORMANCE(Seal, ReadMappingOfAWriteSealedFileNeverBecomesWritable, Clause::sea
 CONFORMANCE(Seal, FutureWriteSealSparesExistingWritersOnly, Clause::seal_future_write, need::memfd,
             need::kernel(5, 1)) {
   const Sealable file;
-  const Mapping map = MapShared(file.get(), FileSize());
+  const Mapping map = MapShared(file.get(), SealedSize());
   Child peer([&](Channel& test) {
     EXPECT_THAT(Load(map.at()), Reads(PatternByte(0)));
     test.Signal();
@@ -329,40 +329,40 @@ CONFORMANCE(Seal, FutureWriteSealSparesExistingWritersOnly, Clause::seal_future_
   for (const int prot : {PROT_WRITE, PROT_READ | PROT_WRITE}) {
     EXPECT_THAT(Returned(mmap(nullptr, page(), prot, MAP_SHARED, file.get(), 0)), FailsWith(EPERM)) << prot;
   }
-  const Mapping reader = Map(file.get(), FileSize(), PROT_READ, MAP_SHARED);
+  const Mapping reader = Map(file.get(), SealedSize(), PROT_READ, MAP_SHARED);
   EXPECT_THAT(Returned(mprotect(reader.at(), page(), PROT_READ | PROT_WRITE)), FailsWith(EACCES));
   const Mapping copy = MapPrivate(file.get(), page());
   EXPECT_THAT(Store(copy.at(), 0x72), Works());
-  std::vector<uint8_t> wanted = Pattern(0, FileSize());
+  std::vector<uint8_t> wanted = Pattern(0, SealedSize());
   wanted[0] = 0x70;
   wanted[1] = 0x71;
-  EXPECT_THAT(Memory(reader.at(), FileSize()), BytesAre(wanted));
+  EXPECT_THAT(Memory(reader.at(), SealedSize()), BytesAre(wanted));
   EXPECT_THAT(WholeFile(file.get()), BytesAre(wanted));
 }
 
 CONFORMANCE(Seal, ShrinkAndSealSealsKeepAPeerFromCausingSigbus, Clause::seal_protects_from_sigbus,
             need::memfd, need::proc) {
   const Sealable file(F_SEAL_SHRINK | F_SEAL_SEAL);
-  const Mapping map = MapShared(file.get(), FileSize());
-  const Mapping untouched = MapShared(file.get(), FileSize());
-  EXPECT_THAT(Memory(map.at(), FileSize()), HoldsPattern(0, FileSize()));
+  const Mapping map = MapShared(file.get(), SealedSize());
+  const Mapping untouched = MapShared(file.get(), SealedSize());
+  EXPECT_THAT(Memory(map.at(), SealedSize()), HoldsPattern(0, SealedSize()));
   Child enemy([&](Channel&) {
     const std::string path = "/proc/self/fd/" + std::to_string(file.get());
-    const auto size = static_cast<off_t>(FileSize());
+    const auto size = static_cast<off_t>(SealedSize());
     EXPECT_THAT(Returned(ftruncate(file.get(), 0)), FailsWith(EPERM));
     EXPECT_THAT(Returned(truncate(path.c_str(), 1)), FailsWith(EPERM));
     EXPECT_THAT(Returned(open(path.c_str(), O_RDWR | O_TRUNC | O_CLOEXEC)), FailsWith(EPERM));
     EXPECT_FALSE(
         Returned(fallocate(file.get(), FALLOC_FL_COLLAPSE_RANGE, 0, static_cast<off_t>(page()))).ok());
     // These may work: they take bytes away, but no page.
-    EXPECT_THAT(Returned(fallocate(file.get(), kPunch, 0, size)), AnyOf(Succeeds(), FailsWith(EPERM)));
-    EXPECT_THAT(Returned(madvise(map.at(), FileSize(), MADV_REMOVE)), AnyOf(Succeeds(), FailsWith(EPERM)));
+    EXPECT_THAT(Returned(fallocate(file.get(), kPunchHole, 0, size)), AnyOf(Succeeds(), FailsWith(EPERM)));
+    EXPECT_THAT(Returned(madvise(map.at(), SealedSize(), MADV_REMOVE)), AnyOf(Succeeds(), FailsWith(EPERM)));
     EXPECT_THAT(Returned(ftruncate(file.get(), 2 * size)), Succeeds());
     EXPECT_THAT(Returned(ftruncate(file.get(), size)), FailsWith(EPERM));
   });
   EXPECT_THAT(enemy.Join(), ExitsWith(0));
   for (const Mapping* view : {&map, &untouched}) {
-    for (size_t at = 0; at < FileSize(); at += page()) {
+    for (size_t at = 0; at < SealedSize(); at += page()) {
       EXPECT_THAT(Load(view->at(at)), Works()) << at;
       EXPECT_THAT(Store(view->at(at), 1), Works()) << at;
     }

@@ -11,8 +11,6 @@
 namespace shmcheck::conformance {
 namespace {
 
-constexpr int kReadWrite = PROT_READ | PROT_WRITE;
-
 off_t Pages(size_t count) {
   return static_cast<off_t>(count * page());
 }

@@ -8,10 +8,6 @@
 namespace shmcheck::liar {
 namespace {
 
-bool any(const Event&) {
-  return true;
-}
-
 uint64_t fault_page(const Scene& scene) {
   return reinterpret_cast<uint64_t>(scene.fault->si_addr) & ~(kPage - 1);
 }

@@ -13,10 +13,6 @@ namespace {
 
 constexpr uint64_t kMostBytes = 1U << 20;  // of a mapping that are looked at
 
-bool any(const Event&) {
-  return true;
-}
-
 bool about(const Event& event, const Range& range) {
   const uint64_t address = event.spec != nullptr && event.spec->answer == Answer::address && event.ok()
                                ? static_cast<uint64_t>(event.result)

@@ -8,9 +8,6 @@
 namespace shmcheck::liar {
 namespace {
 
-bool any(const Event&) {
-  return true;
-}
 bool answers_address(const Event& e) {
   return e.spec->answer == Answer::address;
 }

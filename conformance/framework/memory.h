@@ -5,6 +5,7 @@
 #pragma once
 
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/types.h>
 
 #include <cstdint>
@@ -15,6 +16,11 @@
 #include "gmock/gmock.h"
 
 namespace shmcheck::conformance {
+
+// How most tests map.
+inline constexpr int kReadWrite = PROT_READ | PROT_WRITE;
+inline constexpr int kTypes[] = {MAP_SHARED, MAP_PRIVATE};
+inline constexpr int kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS;
 
 struct Access {
   int signal = 0;  // 0: the access worked

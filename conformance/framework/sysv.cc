@@ -52,6 +52,15 @@ SegmentState StateOf(int id, Where where) {
   return ToState(status);
 }
 
+bool Exists(int id) {
+  shmid_ds status;
+  const Outcome outcome = Returned(shmctl(id, IPC_STAT, &status));
+  if (!outcome.ok()) {
+    EXPECT_THAT(outcome, FailsWithAnyOf({EINVAL, EIDRM}));
+  }
+  return outcome.ok();
+}
+
 std::ostream& operator<<(std::ostream& out, const Usage& u) {
   return out << "{highest index " << u.highest << " segments " << u.segments << " pages " << u.pages
              << " resident " << u.resident << " swapped " << u.swapped << " attempts " << u.swap_attempts

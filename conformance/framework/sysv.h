@@ -38,6 +38,8 @@ std::ostream& operator<<(std::ostream& out, const SegmentState& state);
 SegmentState ToState(const shmid_ds& status);
 // IPC_STAT that must work.
 SegmentState StateOf(int id, Where where = Where::Here());
+// Whether IPC_STAT still knows it; a refusal for any other reason fails the test.
+bool Exists(int id);
 
 // What SHM_INFO tells; `highest` is its return value.
 struct Usage {

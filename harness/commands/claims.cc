@@ -14,7 +14,7 @@ namespace shmcheck::harness {
 namespace {
 
 // Of the time that is left; the tests take what the programs do not need.
-constexpr double kCorpusShare = 0.5, kConformanceShare = 0.95;
+constexpr double kDecidingProgramsShare = 0.5, kDecidingTestsShare = 0.95;
 
 Deadline share(Run& run, double part) {
   return Deadline::in(std::chrono::duration_cast<milliseconds>(run.deadline().left() * part));
@@ -29,8 +29,8 @@ int claims(const CommonWords& words) {
   Run run("claims", options, output);
   if (!run.open()) return conclude(run);
   const std::vector<clauses::Clause> deciding = deciding_clauses();
-  run_programs(run, Part::corpus, corpus_programs(run, deciding), share(run, kCorpusShare));
-  if (!run.over()) run_conformance(run, share(run, kConformanceShare), deciding);
+  run_programs(run, Part::corpus, corpus_programs(run, deciding), share(run, kDecidingProgramsShare));
+  if (!run.over()) run_conformance(run, share(run, kDecidingTestsShare), deciding);
   run.finish();
   const std::vector<ClaimVerdict> verdicts = decide_claims(run.result());
   const bool decided = std::any_of(verdicts.begin(), verdicts.end(), [](const ClaimVerdict& verdict) {
