@@ -39,7 +39,7 @@ class Campaign {
       }
       if (flying_.empty() || !receive()) break;
       // The last answers of a run are looked into as well, after its end.
-      while (!waiting_.empty() && !stop_) examine_next();
+      while (!waiting_.empty() && !stop_ && land()) examine_next();
     }
     if (!options_.first || result_.findings.empty()) report_unexamined();
     options_.progress(result_.programs, result_.stats);
@@ -159,10 +159,18 @@ class Campaign {
     }
   }
 
-  void examine_next() {
+  // Takes the answers that are still to come; false if they do not come, and nothing can be run any more.
+  bool land() {
     while (!flying_.empty()) {
-      if (!receive()) return;
+      if (!receive()) {
+        stop_ = true;
+        return false;
+      }
     }
+    return true;
+  }
+
+  void examine_next() {
     Suspect s = std::move(waiting_.front());
     waiting_.pop_front();
     if (!known(s)) report(examine(std::move(s)));

@@ -219,6 +219,16 @@ TEST(Campaign, EndsWhenTheRunnerGivesNoAnswer) {
   EXPECT_EQ(result.stopped, "unplugged");
 }
 
+TEST(Campaign, ReportsTheLossOfATargetThatCannotBeStartedAgain) {
+  Bent runner;
+  runner.last_ = 1;  // of four that are under way
+  runner.bend = [](const Program&, ProgramRun& run) { run.end = ProgramRun::End::lost; };
+  CampaignResult result = run_campaign(options(100), runner);
+  EXPECT_EQ(result.programs, 1U);
+  EXPECT_THAT(result.findings, ElementsAre(Field(&CampaignFinding::kind, Kind::lost)));
+  EXPECT_EQ(result.stopped, "unplugged");
+}
+
 TEST(Campaign, EndsAtItsTimeAndWhenInterrupted) {
   Bent runner;
   CampaignOptions late = options(1000);
