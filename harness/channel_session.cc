@@ -202,8 +202,9 @@ bool ChannelSession::pump(Deadline deadline) {
                        {link_.process.end_fd(), POLLIN, 0},
                        {writing ? link_.to.get() : -1, POLLOUT, 0}};
   ::poll(waiting, 4, Deadline::in(kPollStep).earlier(deadline).poll_timeout());
-  if (waiting[1].revents != 0) read_console();
   if (waiting[0].revents != 0) read_channel();
+  // After the channel: what the target wrote before an answer is known when the answer is taken.
+  if (link_.console && (waiting[0].revents != 0 || waiting[1].revents != 0)) read_console();
   if (waiting[3].revents != 0) write_channel();
   return !channel_closed_ && waiting[2].revents == 0;
 }

@@ -146,7 +146,6 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
   if (copy.segment >= 0 && !joins)
     w.open_attach(static_cast<std::uint32_t>(copy.segment), who, s.when, false);
   if (!r.dont_unmap && r.old_length > 0) w.unmap(who, r.address, r.address + r.old_length, s.when);
-  w.mapping_names[s.op.result] = low;
   if (!joins) p.memory.insert(std::move(copy));
 }
 
@@ -266,12 +265,11 @@ void rule_mremap(World& w, Process& p, Step& s) {
       return;
     }
   }
-  if (moves_all) {
+  if (moves_all)
     move_each(w, p, s, r, stop, who);
-    w.mapping_names[s.op.result] = r.to;
-  } else {
+  else
     move(w, p, s, r, low, who);
-  }
+  w.mapping_names[s.op.result] = low;
 }
 
 }  // namespace shmcheck::model
