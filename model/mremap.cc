@@ -68,12 +68,20 @@ Source source_of(const Process& p, const Request& r) {
   return length > v->high - r.address ? Source::several : Source::one;
 }
 
-// Whether the kernel may have merged two neighbours. It does so only where their pages are numbered through.
+// Whether the pages of two neighbours are numbered through. Anonymous memory that nobody has stored to may be
+// numbered anew, by its address, when it moves (mm/vma.c, copy_vma).
+bool numbered_through(const Vma& a, const Vma& b, std::uint32_t page) {
+  auto by_address = [](const Vma& v) { return v.inode < 0 && v.copies.empty(); };
+  std::uint64_t end = a.page_offset + (a.high - a.low) / page;
+  if (end == b.page_offset || (by_address(a) && a.high / page == b.page_offset)) return true;
+  return by_address(b) && (end == b.low / page || by_address(a));
+}
+
+// Whether the kernel may have merged two neighbours.
 bool may_be_one(const Vma& a, const Vma& b, std::uint32_t page) {
   return a.high == b.low && a.segment < 0 && b.segment < 0 && a.prot == b.prot && a.inode == b.inode &&
          a.shared == b.shared && a.may_write == b.may_write && a.dont_fork == b.dont_fork &&
-         a.wipe_on_fork == b.wipe_on_fork && a.read_hint == b.read_hint &&
-         a.page_offset + (a.high - a.low) / page == b.page_offset;
+         a.wipe_on_fork == b.wipe_on_fork && a.read_hint == b.read_hint && numbered_through(a, b, page);
 }
 
 // The index behind the last vma that the one at the index may be one with.
@@ -96,6 +104,9 @@ void merge(World& w, Process& p, const Request& r) {
   std::vector<Vma>& vmas = p.memory.vmas();
   std::size_t first = p.memory.first_above(r.address), last = end_of_merged(w, p, first);
   for (std::size_t i = first + 1; i < last; ++i) {
+    // What has been stored to keeps its numbers.
+    if (vmas[first].copies.empty())
+      vmas[first].page_offset = vmas[i].page_offset - (vmas[i].low - vmas[first].low) / w.page();
     vmas[first].high = vmas[i].high;
     vmas[first].copies.append(std::move(vmas[i].copies));
     vmas[first].older.insert(vmas[first].older.end(), vmas[i].older.begin(), vmas[i].older.end());
