@@ -50,7 +50,8 @@ void takes_signal(World& w, Process& p, Step& s, const FaultSignal& f, std::uint
     s.made().kind = OutcomeKind::died;
     s.made().signal = f.signal;
   } else {
-    s.expect(s.seen().kind == OutcomeKind::died && s.seen().signal == f.signal, C::access_fault_default,
+    bool died = s.seen().kind == OutcomeKind::died;
+    s.expect(died && s.seen().signal == f.signal, died ? C::access_fault_default : f.clause,
              [&] { return "death by " + signal_name(f.signal, 0); });
   }
   w.end_process(index_of(w, p), s.when);
@@ -95,6 +96,12 @@ void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t ad
   const Access& bad = report_second ? r.second : r.first;
   std::uint64_t where = report_second ? r.edge : address;
   FaultSignal f = signal_of(w, s.op.proc, bad, where, write);
+  const Outcome* seen = s.running() ? nullptr : &s.seen();
+  bool other_fault = seen && seen->kind == OutcomeKind::signal &&
+                     (seen->signal != f.signal || seen->code != f.code || seen->address != where);
+  if (other_fault) f.clause = plain_clause_of_refusal(bad, write);
+  bool not_there = other_fault && bad.vma && seen->signal == kSIGSEGV && seen->code == kMapErr;
+  if (not_there) f.clause = blame_of_fault(w, s.op.proc, *bad.vma, bad.offset, {kSIGSEGV, kMapErr}, write);
   if (r.edge != 0) s.applies(C::eof_straddling_access);
   if (!s.running() && non_canonical(w, address + size - 1) && s.seen().kind == OutcomeKind::signal &&
       s.seen().signal == kSIGSEGV) {
@@ -109,8 +116,8 @@ bool completed(World& w, Process& p, Step& s, const Reach& r, const char* allowe
   if (s.running() || s.seen().kind == OutcomeKind::ok) return true;
   bool second = r.edge != 0 && s.seen().kind == OutcomeKind::signal && s.seen().address >= r.edge;
   const Access& at = second ? r.second : r.first;
-  bool bus = s.seen().signal == kSIGBUS;
-  C clause = blame_of_fault(w, *at.vma, at.offset, bus, s.op.code == OpCode::store);
+  SeenFault seen{s.seen().signal, s.seen().code};
+  C clause = blame_of_fault(w, s.op.proc, *at.vma, at.offset, seen, s.op.code == OpCode::store);
   if (s.seen().kind == OutcomeKind::died) {
     s.diverge(clause, "no death");
     w.end_process(index_of(w, p), s.when);
@@ -121,11 +128,16 @@ bool completed(World& w, Process& p, Step& s, const Reach& r, const char* allowe
 }
 
 // Returns true if the op is over: a page that may be unreadable is, with the fault that such a page takes.
-bool load_is_free(Step& s, const Reach& r, std::uint64_t address) {
+bool load_is_free(World& w, Process& p, Step& s, const Reach& r, std::uint64_t address) {
   bool first = read_is_free(r.first), second = r.edge && read_is_free(r.second);
   if (s.running() || (!first && !second)) return false;
   s.uses(Freedom::prot_implies);
   const Outcome& seen = s.seen();
+  bool caught = static_cast<program::SignalAction>(s.op.byte) == program::SignalAction::caught;
+  if (!caught && seen.kind == OutcomeKind::died && seen.signal == kSIGSEGV) {
+    w.end_process(index_of(w, p), s.when);
+    return true;
+  }
   bool there = (first && seen.address == address) || (second && seen.address == r.edge);
   return seen.kind == OutcomeKind::signal && seen.signal == kSIGSEGV && denies(seen.code) && there;
 }
@@ -135,7 +147,7 @@ bool load_is_free(Step& s, const Reach& r, std::uint64_t address) {
 void rule_load(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr), size = std::uint64_t{1} << s.op.small;
   Reach r = reach(w, p, address, size, false);
-  if (load_is_free(s, r, address)) return;
+  if (load_is_free(w, p, s, r, address)) return;
   if (!r.accessible) {
     takes_fault(w, p, s, r, address, size, false);
     return;
@@ -153,6 +165,7 @@ void rule_load(World& w, Process& p, Step& s) {
         // Asked before: what is accepted settles doubts.
         C clause = i == 0 || ask ? clause_of_load(w, s.op.proc, *a.vma, a.offset + i) : C::none;
         if (i == 0) s.applies(clause);
+        if (i == 0) s.applies(event_behind_load(w, *a.vma, a.offset));
         if (ask && accepts_byte(w, s, *a.vma, a.offset + i, seen)) byte = seen;
         if (byte != seen && wrong == C::none) wrong = blame_of_load(w, s.op.proc, *a.vma, a.offset + i, seen);
       }
@@ -206,6 +219,7 @@ void rule_store(World& w, Process& p, Step& s) {
     if (!a.vma->shared) w.copy_on_write(*a.vma, a.offset);
     return true;
   });
+  if (r.edge != 0) w.straddling_stores.push_back(w.steps);
   const std::uint8_t* next = bytes;
   for_pieces(w, p, address, size, true, [&](std::uint64_t, std::uint64_t part, const Access& a) {
     store_piece(w, s, *a.vma, a.offset, next, part);

@@ -47,6 +47,7 @@ std::int32_t AddressSpace::split(std::uint64_t address, std::uint32_t page_size)
   Vma tail = head;
   head.copies = std::move(head_copies);
   head.high = address;
+  head.rounded_up = false;
   tail.low = address;
   tail.page_offset = index;
   tail.copies = std::move(tail_copies);

@@ -1,7 +1,11 @@
 #include "model/blame.h"
 
+#include <algorithm>
+
 namespace shmcheck::model {
 namespace {
+
+constexpr std::uint8_t kSIGBUS = 7, kAccErr = 2;
 
 const Inode& object_of(const World& w, const Vma& vma) {
   return w.inodes[static_cast<std::size_t>(vma.inode)];
@@ -48,8 +52,6 @@ C clause_of_stored(const World& w, std::uint8_t who, const Vma& vma, const Inode
 C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset) {
   const Inode& o = object_of(w, vma);
   Origin from = o.bytes.origin(offset, w.page());
-  bool unlinked = o.kind == InodeKind::file && o.links == 0 && from.kind != OriginKind::nothing;
-  if (unlinked) return C::mmap_create_file_reference;
   switch (from.kind) {
     case OriginKind::nothing:
       return clause_of_untouched(w, o, offset);
@@ -60,7 +62,6 @@ C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_
     case OriginKind::written_back:
       return offset >= o.size ? C::slack_cleared_by_writeback : C::slack_extend_exposes_zero;
     case OriginKind::write:
-      if (o.cut_to != UINT64_MAX && offset < o.cut_to) return C::trunc_kept_part_intact;
       return C::share_write_to_mapping;
     case OriginKind::store:
     case OriginKind::private_copy:
@@ -72,7 +73,7 @@ C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_
 C clause_of_private_copy(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset) {
   Origin from = vma.copies.origin(offset, w.page());
   bool cut_away =
-      vma.inode >= 0 && object_of(w, vma).cut_to != UINT64_MAX && offset >= object_of(w, vma).cut_to;
+      vma.inode >= 0 && offset >= object_of(w, vma).cut_to && from.step < object_of(w, vma).cut_step;
   switch (from.kind) {
     case OriginKind::store:
       if (cut_away) return C::trunc_tail_private_kept;
@@ -80,6 +81,8 @@ C clause_of_private_copy(const World& w, std::uint8_t who, const Vma& vma, std::
     case OriginKind::private_copy: {
       if (vma.inherited) return C::fork_private_snapshot;
       const Inode& o = object_of(w, vma);
+      bool of_tail = offset >= o.cut_to && !cut_away;
+      if (of_tail && vma.copies.at(offset, w.page()) == 0) return C::trunc_tail_zeroed;
       if (cut_away) return C::trunc_tail_private_kept;
       bool file_changed = o.bytes.at(offset, w.page()) != vma.copies.at(offset, w.page());
       return file_changed ? C::private_page_granular_freeze : C::private_initial_content;
@@ -96,7 +99,9 @@ C clause_of_uncopied(World& w, std::uint8_t who, const Vma& vma, std::uint64_t o
                             clause == C::madvise_remove || clause == C::access_hole_zero;
   if (follows_truncation) return clause;
   Origin from = object_of(w, vma).bytes.origin(offset, w.page());
-  bool later = from.kind == OriginKind::write && from.mapping > vma.id;
+  bool later =
+      (from.kind == OriginKind::write && from.mapping > vma.id) ||
+      (from.kind == OriginKind::store && from.mapping != vma.id && from.step > vma.made && vma.made > 0);
   return later ? C::private_later_file_changes : C::private_initial_content;
 }
 
@@ -113,6 +118,34 @@ bool held_privately(const World& w, std::int32_t inode, std::uint64_t offset, st
   return false;
 }
 
+bool unlinked(const World& w, std::int32_t inode) {
+  if (inode < 0) return false;
+  const Inode& o = w.inodes[static_cast<std::size_t>(inode)];
+  return o.kind == InodeKind::file && o.links == 0;
+}
+
+// Whether another process has, or had before it ended, the mapping by a fork.
+bool has_relatives(const World& w, std::uint8_t who, const Vma& vma) {
+  for (std::uint8_t i = 0; i < program::kProcesses; ++i) {
+    if (i != who && w.processes[i].life != Life::never && vma.id < w.processes[i].born) return true;
+  }
+  return vma.inherited;
+}
+
+// Whether a private page was copied from the file after the last name of it had gone.
+bool copied_after_unlink(const World& w, const Vma& vma, std::uint64_t offset) {
+  Origin from = vma.copies.origin(offset, w.page());
+  if (from.kind != OriginKind::private_copy || !unlinked(w, vma.inode)) return false;
+  const Inode& o = object_of(w, vma);
+  return o.bytes.origin(offset, w.page()).step < o.unlink_step && o.unlink_step < from.step;
+}
+
+// Whether a private mapping, which may have gone, ever stored to the page: what nobody else put there is its.
+bool stored_privately(const World& w, std::int32_t inode, std::uint64_t offset) {
+  if (inode < 0) return false;
+  return (w.inodes[static_cast<std::size_t>(inode)].stored_privately >> (offset / w.page() % 64) & 1) != 0;
+}
+
 // Whether a relative's private memory at the same address holds `seen`.
 bool held_by_relative(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset,
                       std::uint8_t seen) {
@@ -126,6 +159,50 @@ bool held_by_relative(const World& w, std::uint8_t who, const Vma& vma, std::uin
   return false;
 }
 
+// An address of a mapping that seems not to be there any more, or with less protection: by the last call that
+// was about it, else about a page beside it, else any. None: nothing says by what.
+C blame_of_lost(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address, bool protection) {
+  auto newest = [&](std::uint64_t beside, bool any) {
+    for (const LayoutEvent& e : w.processes[who].layout.all()) {
+      bool of_protection = e.clause == C::mprotect_sets || e.clause == C::mprotect_unmapped;
+      if (e.clause == C::none || e.step <= vma.made || of_protection != protection) continue;
+      if (any || (address + beside >= e.low && address < e.high + beside)) return e.clause;
+    }
+    return C::none;
+  };
+  C clause = newest(0, false);
+  bool last = clause == C::none && !protection && address >= vma.high - w.page();
+  if (last && vma.rounded_up)
+    return vma.segment >= 0 ? C::shmat_whole_segment : C::mmap_create_partial_page_len;
+  if (clause == C::none) clause = newest(w.page(), false);
+  if (clause == C::none && vma.inherited) return C::fork_mapping_inherited;
+  return clause == C::none ? newest(0, true) : clause;
+}
+
+// What set the offset with which a mapping begins.
+C clause_of_begin(const World& w, std::uint8_t who, const Vma& vma) {
+  for (const LayoutEvent& e : w.processes[who].layout.all()) {
+    if (e.clause == C::munmap_partial && e.high == vma.low) return e.clause;
+  }
+  return vma.event.clause == C::mremap_content_kept ? vma.event.clause : C::mmap_create_returns_start;
+}
+
+// Whether the byte was stored behind a page's edge by a store that began before it.
+bool straddled(const World& w, const Origin& from, std::uint64_t offset) {
+  constexpr std::uint64_t kLongest = 8;
+  if (from.kind != OriginKind::store || offset % w.page() >= kLongest - 1) return false;
+  const std::vector<std::uint32_t>& steps = w.straddling_stores;
+  return std::binary_search(steps.begin(), steps.end(), from.step);
+}
+
+// Whether the byte is that of the object's beginning, as if the mapping showed it from there.
+bool starts_over(const World& w, const Vma& vma, std::uint64_t offset, std::uint8_t seen) {
+  if (vma.inode < 0 || vma.page_offset == 0 || offset / w.page() < vma.page_offset) return false;
+  const ObjectBytes& bytes = object_of(w, vma).bytes;
+  std::uint8_t first = bytes.at(offset - vma.page_offset * w.page(), w.page());
+  return first == seen && seen != bytes.at(offset, w.page()) && seen != 0;
+}
+
 }  // namespace
 
 C clause_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset) {
@@ -134,15 +211,62 @@ C clause_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset) {
   return clause_of_uncopied(w, who, vma, offset);
 }
 
+// Of an object's two last events the one that came first after a step; clause none: neither did.
+static const Event& event_since(const Inode& o, std::uint32_t step) {
+  return o.earlier_event.step > step ? o.earlier_event : o.event;
+}
+
+static Event event_behind(World& w, Vma& vma, std::uint64_t offset) {
+  const ObjectBytes& bytes = w.supply(vma, offset);
+  std::uint32_t written = bytes.origin(offset, w.page()).step;
+  Event first = vma.event.step > written ? vma.event : Event{};
+  if (&bytes == &vma.copies) return first;
+  const Event& event = event_since(object_of(w, vma), written);
+  bool earlier = event.step > written && (first.step == 0 || event.step < first.step);
+  return earlier ? event : first;
+}
+
+C event_behind_load(World& w, Vma& vma, std::uint64_t offset) {
+  return event_behind(w, vma, offset).clause;
+}
+
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   if (!vma.shared && held_by_relative(w, who, vma, offset, seen)) return C::private_fork_isolated;
   if (held_privately(w, vma.inode, offset, seen, &vma)) return C::private_isolated;
-  if (vma.shared && object_of(w, vma).removed && seen == 0) return C::madvise_remove;
-  // A copy that was kept, and shows what the discarded ones beside it show, was discarded with them.
-  bool copied = !vma.shared && &w.supply(vma, offset) == &vma.copies;
+  ObjectBytes& bytes = w.supply(vma, offset);
+  bool copied = &bytes == &vma.copies;
+  bool untouched = copied && bytes.origin(offset, w.page()).kind == OriginKind::nothing;
+  if (untouched && vma.inode < 0 && has_relatives(w, who, vma)) return C::private_fork_isolated;
   std::uint8_t below = vma.inode < 0 ? std::uint8_t{0} : object_of(w, vma).bytes.at(offset, w.page());
+  // A copy that was kept, and shows what the discarded ones beside it show, was discarded with them.
   if (copied && vma.discarded && seen == below)
     return vma.inode < 0 ? C::madvise_dontneed_private_anon : C::madvise_dontneed_private_file;
+  bool lost = seen == 0 && bytes.at(offset, w.page()) != 0;
+  bool unlinked_later = lost && vma.inode >= 0 && unlinked(w, vma.inode) &&
+                        object_of(w, vma).unlink_step > bytes.origin(offset, w.page()).step;
+  bool cut_later = copied && vma.inode >= 0 && offset >= object_of(w, vma).cut_to &&
+                   bytes.origin(offset, w.page()).step < object_of(w, vma).cut_step;
+  if (lost && cut_later) return C::trunc_tail_private_kept;
+  if (lost && !copied && !vma.shared && vma.discarded)
+    return vma.inode < 0 ? C::madvise_dontneed_private_anon : C::madvise_dontneed_private_file;
+  bool of_child = !vma.shared && vma.inode >= 0 && vma.inherited && object_of(w, vma).unlink_step <= vma.made;
+  if (unlinked_later && !copied && !of_child) return C::mmap_create_file_reference;
+  if (lost && copied && copied_after_unlink(w, vma, offset)) return C::mmap_create_file_reference;
+  if (!copied && starts_over(w, vma, offset, seen)) return clause_of_begin(w, who, vma);
+  auto [event, event_step] = event_behind(w, vma, offset);
+  bool weak = only_a_way(event);
+  Origin from = bytes.origin(offset, w.page());
+  bool at_exit = event == C::exit_no_cleanup_of_data;
+  if ((event == C::none || weak || at_exit) && straddled(w, from, offset)) return C::access_write;
+  bool of_relative = !copied && vma.shared && vma.inherited && from.process != who &&
+                     object_of(w, vma).kind == InodeKind::shared_anonymous;
+  if (of_relative && (event == C::none || weak)) return C::share_fork_anon;
+  bool child = !copied && !vma.shared && vma.inherited && lost;
+  if (child && (event == C::none || weak || event_step <= vma.made)) return C::fork_mapping_inherited;
+  bool written = from.kind == OriginKind::write;
+  if (event != C::none && !((weak || at_exit) && written) && (lost || event == vma.event.clause))
+    return event;
+  if (!copied && !lost && stored_privately(w, vma.inode, offset)) return C::private_isolated;
   return clause_of_load(w, who, vma, offset);
 }
 
@@ -163,53 +287,93 @@ C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset) {
     case OriginKind::write:
       break;
   }
-  return o.cut_to != UINT64_MAX && offset < o.cut_to ? C::trunc_kept_part_intact : C::none;
+  return C::none;
 }
 
 C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::uint8_t seen) {
-  if (held_privately(w, static_cast<std::int32_t>(inode), offset, seen, nullptr)) return C::private_isolated;
-  if (w.inodes[inode].removed && seen == 0) return C::madvise_remove;
+  auto index = static_cast<std::int32_t>(inode);
+  if (held_privately(w, index, offset, seen, nullptr)) return C::private_isolated;
+  const Inode& o = w.inodes[inode];
+  bool lost = seen == 0 && o.bytes.at(offset, w.page()) != 0;
+  std::uint32_t written = o.bytes.origin(offset, w.page()).step;
+  if (lost && unlinked(w, index) && o.unlink_step > written) return C::mmap_create_file_reference;
+  if (const Event& event = event_since(o, written); lost && event.clause != C::none) return event.clause;
+  if (!lost && stored_privately(w, index, offset)) return C::private_isolated;
   C clause = clause_of_read(w, inode, offset);
   return clause == C::none ? C::share_mapping_to_read : clause;
 }
 
-C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint64_t address, bool write) {
+C plain_clause_of_refusal(const Access& a, bool write) {
   switch (a.kind) {
-    case Access::Kind::beyond_object: {
-      const Inode& o = object_of(w, *a.vma);
-      if (o.kind == InodeKind::file && o.cut_to != UINT64_MAX && a.offset >= o.cut_to)
-        return a.vma->shared ? C::trunc_shrink_faults : C::trunc_shrink_private;
-      if (o.size == 1) return C::eof_one_byte_file;
+    case Access::Kind::beyond_object:
       return C::access_beyond_object;
-    }
     case Access::Kind::protection:
       return a.vma->prot != 0 && write ? C::access_write_protected : C::access_none;
     default:
-      break;
+      return C::access_unmapped;
   }
+}
+
+C clause_of_removed(const World& w, std::uint8_t who, std::uint64_t low, std::uint64_t high) {
+  for (const LayoutEvent& e : w.processes[who].layout.all()) {
+    if (low < e.high && e.low < high) return e.removed;
+  }
+  return C::none;
+}
+
+C clause_of_removed(const World& w, std::uint8_t who, std::uint64_t address) {
+  return clause_of_removed(w, who, address, address + 1);
+}
+
+C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint64_t address, bool write) {
+  if (a.kind == Access::Kind::beyond_object) {
+    const Inode& o = object_of(w, *a.vma);
+    if (o.kind == InodeKind::file && a.offset >= o.cut_to)
+      return a.vma->shared ? C::trunc_shrink_faults : C::trunc_shrink_private;
+    if (o.size == 1) return C::eof_one_byte_file;
+  }
+  if (a.kind != Access::Kind::no_mapping) return plain_clause_of_refusal(a, write);
+  if (C removed = clause_of_removed(w, who, address); removed != C::none) return removed;
   for (std::uint8_t i = 0; i < program::kProcesses; ++i) {
     const Vma* other = i == who ? nullptr : w.processes[i].memory.find(address);
     if (!other) continue;
-    if (other->dont_fork) return C::fork_dontfork;
-    if (other->shared && other->inode >= 0 && object_of(w, *other).kind == InodeKind::shared_anonymous)
-      return C::fork_later_mappings_not_shared;
-    return C::fork_independent_layout;
+    bool older = other->id < w.processes[who].born;
+    if (older && other->dont_fork) return C::fork_dontfork;
+    // What both had at the fork, this one has unmapped itself.
+    if (older || other->id < w.processes[i].born) continue;
+    bool shared_anonymous =
+        other->shared && other->inode >= 0 && object_of(w, *other).kind == InodeKind::shared_anonymous;
+    return shared_anonymous ? C::fork_later_mappings_not_shared : C::fork_independent_layout;
   }
   const Vma* below = address < w.page() ? nullptr : w.processes[who].memory.find(w.down(address) - 1);
   return below ? C::access_beyond_mapping : C::access_unmapped;
 }
 
-C blame_of_fault(const World& w, const Vma& vma, std::uint64_t offset, bool bus, bool write) {
-  C plain = write ? C::access_write : C::access_read;
-  if (vma.inode < 0) return vma.inherited ? C::fork_mapping_inherited : plain;
-  const Inode& o = object_of(w, vma);
-  if (!bus && vma.inherited) return C::fork_mapping_inherited;
-  if (o.kind == InodeKind::segment) return C::shmat_whole_segment;
-  if (!bus) return plain;
-  if (offset >= o.cut_to) return C::trunc_regrow_no_remap;
-  if (o.grown_from != 0 && offset >= w.up(o.grown_from) && o.grown_from != UINT64_MAX)
-    return C::eof_grow_makes_accessible;
-  return o.size == 1 ? C::eof_one_byte_file : C::eof_accessible_extent;
+C blame_of_choice(const World& w, std::uint8_t who, std::uint64_t low, std::uint64_t length, C otherwise) {
+  for (const Vma& v : w.processes[who].memory.vmas()) {
+    if (v.high <= low || v.low >= low + length) continue;
+    C lost = blame_of_lost(w, who, v, std::max(low, v.low), false);
+    return lost == C::none ? otherwise : lost;
+  }
+  return otherwise;
+}
+
+C blame_of_fault(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset,
+                 const SeenFault& seen, bool write) {
+  if (seen.signal == kSIGBUS && vma.inode >= 0 && object_of(w, vma).kind == InodeKind::file) {
+    const Inode& o = object_of(w, vma);
+    if (offset >= o.cut_to) return C::trunc_regrow_no_remap;
+    if (o.grown_from != 0 && o.grown_from != UINT64_MAX && offset >= w.up(o.grown_from))
+      return C::eof_grow_makes_accessible;
+    return o.size == 1 ? C::eof_one_byte_file : C::eof_accessible_extent;
+  }
+  C lost =
+      seen.signal == kSIGBUS
+          ? C::none
+          : blame_of_lost(w, who, vma, vma.low + (offset - vma.page_offset * w.page()), seen.code == kAccErr);
+  if (lost != C::none) return lost;
+  if (vma.segment >= 0) return C::shmat_whole_segment;
+  return write ? C::access_write : C::access_read;
 }
 
 }  // namespace shmcheck::model

@@ -12,16 +12,32 @@ using C = clauses::Clause;
 
 // A load by process `who` from the vma, at an offset of its object that can be accessed.
 C clause_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset);
-// The same when `seen` was read and is not allowed: a byte that another private mapping holds has leaked.
+// What has happened since the byte came there and must have left it alone; none: nothing.
+C event_behind_load(World& w, Vma& vma, std::uint64_t offset);
+// The same as clause_of_load when `seen` was read and is not allowed: a byte that another private mapping
+// holds has leaked.
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen);
 
 // read(2) of an inode's byte.
 C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset);
 C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::uint8_t seen);
 
+// What removed the mapping of an address last; none: no call of the last few.
+C clause_of_removed(const World& w, std::uint8_t who, std::uint64_t address);
+// The same of a range, any part of which may be what was removed.
+C clause_of_removed(const World& w, std::uint8_t who, std::uint64_t low, std::uint64_t high);
 // Why an address cannot be accessed. The access is not of kind `byte`.
 C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint64_t address, bool write);
-// A page that can be accessed, and was reported not to be: `bus` tells SIGBUS from SIGSEGV.
-C blame_of_fault(const World& w, const Vma& vma, std::uint64_t offset, bool bus, bool write);
+// The same for one that was refused, in another way than it must be.
+C plain_clause_of_refusal(const Access& a, bool write);
+// A page that can be accessed, and was reported not to be.
+struct SeenFault {
+  std::uint8_t signal = 0, code = 0;  // code 0: not known, the process died
+};
+C blame_of_fault(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset,
+                 const SeenFault& seen, bool write);
+// The kernel has chosen a range where mappings are: the first of them seems to have been lost. `otherwise` if
+// nothing says by what.
+C blame_of_choice(const World& w, std::uint8_t who, std::uint64_t low, std::uint64_t length, C otherwise);
 
 }  // namespace shmcheck::model

@@ -17,44 +17,27 @@ const PageRef* ObjectBytes::find(std::uint64_t index) const {
 ObjectBytes::Entry& ObjectBytes::entry(std::uint64_t index) {
   auto it = lower(index);
   auto at = pages_.begin() + (it - pages_.begin());
-  if (at == pages_.end() || at->index != index) at = pages_.insert(at, Entry{index, {}, {}, {}});
+  if (at == pages_.end() || at->index != index) at = pages_.insert(at, Entry{index, {}, {}});
   return *at;
-}
-
-void ObjectBytes::Entry::note(Origin origin, std::uint64_t from, std::uint64_t to) {
-  if (origin == last && high > low && from <= high && low <= to) {
-    low = std::min(low, static_cast<std::uint32_t>(from));
-    high = std::max(high, static_cast<std::uint32_t>(to));
-    return;
-  }
-  bool covered = from <= low && high <= to;
-  if (!covered) before = last;
-  last = origin;
-  low = static_cast<std::uint32_t>(from);
-  high = static_cast<std::uint32_t>(to);
 }
 
 void ObjectBytes::put(std::uint64_t index, PageRef page, Origin origin) {
   Entry& e = entry(index);
   e.page = std::move(page);
-  e.last = {};
-  e.before = origin;
-  e.low = e.high = 0;
+  e.origins.set(origin);
 }
 
 Origin ObjectBytes::origin(std::uint64_t offset, std::uint32_t page_size) const {
   auto it = lower(offset / page_size);
   if (it == pages_.end() || it->index != offset / page_size) return {};
-  std::uint64_t in_page = offset % page_size;
-  return in_page >= it->low && in_page < it->high ? it->last : it->before;
+  return it->origins.at(static_cast<std::uint32_t>(offset % page_size));
 }
 
 std::uint64_t ObjectBytes::origin_end(std::uint64_t offset, std::uint32_t page_size) const {
-  std::uint64_t start = offset / page_size * page_size, in_page = offset % page_size;
+  std::uint64_t start = offset / page_size * page_size;
   auto it = lower(offset / page_size);
   if (it == pages_.end() || it->index != offset / page_size) return start + page_size;
-  if (in_page < it->low) return start + it->low;
-  return in_page < it->high ? start + it->high : start + page_size;
+  return start + it->origins.end(static_cast<std::uint32_t>(offset % page_size), page_size);
 }
 
 void ObjectBytes::drop(std::uint64_t first, std::uint64_t last) {
@@ -96,7 +79,8 @@ void ObjectBytes::write(std::uint64_t offset, const std::uint8_t* bytes, std::ui
     std::uint64_t part = std::min<std::uint64_t>(length, page_size - in_page);
     Entry& e = entry(offset / page_size);
     std::memcpy(e.page.writable(page_size) + in_page, bytes, part);
-    e.note(origin, in_page, in_page + part);
+    e.origins.note(origin, static_cast<std::uint32_t>(in_page), static_cast<std::uint32_t>(in_page + part),
+                   page_size);
     offset += part;
     bytes += part;
     length -= part;
@@ -114,7 +98,8 @@ void ObjectBytes::fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t le
     if (!zeros_already || page != nullptr) {
       Entry& e = entry(offset / page_size);
       if (!zeros_already) std::memset(e.page.writable(page_size) + in_page, byte, part);
-      e.note(origin, in_page, in_page + part);
+      e.origins.note(origin, static_cast<std::uint32_t>(in_page), static_cast<std::uint32_t>(in_page + part),
+                     page_size);
     }
     offset += part;
     length -= part;

@@ -4,27 +4,11 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/origin.h"
 #include "model/page.h"
 #include "model/profile.h"
 
 namespace shmcheck::model {
-
-// How bytes came to be what they are: the clause that a wrong one breaks follows from it (blame.h).
-enum class OriginKind : std::uint8_t {
-  nothing,       // never written
-  store,         // by a processor or by a system call, through a mapping
-  write,         // by write(2)
-  cut,           // zeroed when the object was cut within the page
-  extended,      // slack that was zeroed when the object grew
-  written_back,  // slack that was zeroed by a write-back
-  private_copy,  // of the object's page, when a private mapping stored elsewhere in it
-};
-struct Origin {
-  OriginKind kind = OriginKind::nothing;
-  std::uint8_t process = 0;   // index
-  std::uint32_t mapping = 0;  // of a store Vma::id, of a write the id that the next vma would have had
-  bool operator==(const Origin&) const = default;
-};
 
 // Bytes [low, high) of an object may have another value than the page says.
 struct Doubt {
@@ -54,7 +38,7 @@ class ObjectBytes {
              Origin origin = {});
   void fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t length, std::uint32_t page_size,
             Origin origin = {});
-  // Where the byte came from. Of each page the last origin is known, and one for all that it does not cover.
+  // Where the byte came from.
   Origin origin(std::uint64_t offset, std::uint32_t page_size) const;
   // The first byte of the page from this offset on that has another origin, or the page's end.
   std::uint64_t origin_end(std::uint64_t offset, std::uint32_t page_size) const;
@@ -79,9 +63,7 @@ class ObjectBytes {
   struct Entry {
     std::uint64_t index;
     PageRef page;
-    Origin last, before;  // of [low, high) in the page, and of the rest
-    std::uint32_t low = 0, high = 0;
-    void note(Origin origin, std::uint64_t from, std::uint64_t to);
+    Origins origins;
   };
   Entry& entry(std::uint64_t index);
   std::vector<Entry>::const_iterator lower(std::uint64_t index) const;

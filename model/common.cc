@@ -91,7 +91,7 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   std::uint64_t high = std::min(edge, size);
   if (exact_zero) {
     // What lies behind the new end is slack as before.
-    inode.bytes.fill(before, 0, high - before, w.page(), {OriginKind::extended});
+    inode.bytes.fill(before, 0, high - before, w.page(), {OriginKind::extended, 0, 0, w.steps});
     return;
   }
   inode.bytes.settle(before, edge);

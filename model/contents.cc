@@ -29,7 +29,9 @@ program::Run fault_run(const Access& a, bool by_kernel, std::uint64_t length) {
 }
 
 C clause_of_fault(const World& w, std::uint8_t who, const Access& a, std::uint64_t address, bool by_kernel) {
-  return by_kernel ? C::access_syscall_efault : clause_of_refusal(w, who, a, address, false);
+  C removed = a.kind == Access::Kind::no_mapping ? clause_of_removed(w, who, address) : C::none;
+  if (by_kernel) return removed == C::none ? C::access_syscall_efault : removed;
+  return clause_of_refusal(w, who, a, address, false);
 }
 
 void make(World& w, Process& p, Step& s, std::uint64_t address, std::uint64_t length, bool by_kernel) {
@@ -56,7 +58,9 @@ bool match_fault(Step& s, RunReader& in, const Access& a, C clause, bool by_kern
     const program::Run& seen = in.current();
     if (in.done() || seen.kind != expected.kind || seen.value != expected.value ||
         seen.code != expected.code) {
-      s.diverge(clause, fmt::format("at +{}: {}", place, describe(expected)),
+      bool other_fault = !in.done() && seen.kind == program::RunKind::signal && !by_kernel;
+      s.diverge(other_fault ? plain_clause_of_refusal(a, false) : clause,
+                fmt::format("at +{}: {}", place, describe(expected)),
                 in.done() ? "the end of the data" : describe(seen));
       // What the kernel read although it must not changes nothing.
       if (by_kernel && !in.done()) s.adopted();
@@ -117,6 +121,14 @@ void rule_contents(World& w, Process& p, Step& s) {
   RunReader in(s.seen().words);
   bool whole = true;
   for_pieces(w, p, address, length, false, [&](std::uint64_t at, std::uint64_t part, const Access& a) {
+    // The processor looks at the protection before the kernel looks for the page.
+    bool free_to_refuse = a.vma && a.vma->prot != 0 && !(a.vma->prot & program::kProtRead) && !by_kernel;
+    bool refused =
+        free_to_refuse && in.current().kind == program::RunKind::signal && in.current().value == kSIGSEGV;
+    if (a.kind == Access::Kind::beyond_object && refused) {
+      s.uses(Freedom::prot_implies);
+      return whole = match_refusal(s, in, by_kernel, part, at - address);
+    }
     if (a.kind != Access::Kind::byte)
       return whole = match_fault(s, in, a, clause_of_fault(w, s.op.proc, a, at, by_kernel), by_kernel,
                                  at >= w.facts().top, part, at - address);
@@ -126,6 +138,7 @@ void rule_contents(World& w, Process& p, Step& s) {
       return whole = match_refusal(s, in, by_kernel, part, at - address);
     const ObjectBytes& bytes = w.supply(*a.vma, a.offset);
     s.applies(clause_of_load(w, s.op.proc, *a.vma, a.offset));
+    s.applies(event_behind_load(w, *a.vma, a.offset));
     std::uint64_t other = bytes.origin_end(a.offset, w.page());
     if (other < a.offset + part) s.applies(clause_of_load(w, s.op.proc, *a.vma, other));
     auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {
@@ -135,7 +148,7 @@ void rule_contents(World& w, Process& p, Step& s) {
       if (seen.kind == program::RunKind::bytes)
         return blame_of_load(w, s.op.proc, *a.vma, offset, seen.value);
       if (by_kernel) return C::access_syscall_efault;
-      return blame_of_fault(w, *a.vma, offset, seen.value == kSIGBUS, false);
+      return blame_of_fault(w, s.op.proc, *a.vma, offset, {seen.value, seen.code}, false);
     };
     return whole = match_bytes(s, in, bytes, a.offset, part, w.page(), at - address, accepts, blame);
   });

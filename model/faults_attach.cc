@@ -131,7 +131,7 @@ void detach_keeps_count(const World& was, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kBadAddress[] = {C::shmdt_bad_addr, C::shmdt_unaligned};
+constexpr C kBadAddress[] = {C::shmdt_bad_addr, C::shmdt_unaligned, C::shmdt_detaches};
 void inside_accepted(World& w, Op& op) {
   if (op.code != OpCode::shmdt) return;
   Vma* v = vma_at(w, op);

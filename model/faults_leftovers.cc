@@ -160,8 +160,9 @@ void short_transfer_fails(const World& was, World& w, const Op& op, Outcome& o) 
 }
 
 // --- ends of files, sizes within a page
-constexpr C kFrozen[] = {C::eof_grow_makes_accessible, C::access_read, C::private_isolated, C::access_write,
-                         C::eof_accessible_extent};
+constexpr C kFrozen[] = {C::trunc_regrow_no_remap, C::eof_grow_makes_accessible,
+                         C::access_read,           C::private_isolated,
+                         C::access_write,          C::eof_accessible_extent};
 // Running, no byte is ever in doubt, so the list of doubts is free to note the size at the time of mmap.
 void size_noted(const World&, World& w, const Op& op, Outcome& o) {
   Vma* v = op.code == OpCode::mmap && ok(o) ? actor(w, op).memory.find(o.value) : nullptr;

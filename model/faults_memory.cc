@@ -32,6 +32,11 @@ void read_only_descriptor_writable(World& w, Op& op) {
   if (!is_mmap(op) || !runs(w, op)) return;
   if (OpenFile* f = descriptor(w, op)) f->writable = true;
 }
+void read_only_descriptor_again(const World& was, World& w, const Op& op, Outcome&) {
+  if (!is_mmap(op) || !runs(w, op)) return;
+  if (OpenFile* f = descriptor(w, op))
+    f->writable = was.open_files[static_cast<std::size_t>(f - w.open_files.data())].writable;
+}
 
 constexpr C kWriteOnly[] = {C::mmap_fd_write_only};
 void write_only_descriptor_mappable(World& w, Op& op) {
@@ -74,14 +79,15 @@ void fixed_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) 
 }
 
 // --- munmap
-constexpr C kRounded[] = {C::munmap_len_rounded, C::munmap_removes, C::access_unmapped, C::proc_maps_row,
-                          C::proc_maps_unmapped_gone};
+constexpr C kRounded[] = {C::munmap_len_rounded,      C::munmap_removes, C::access_unmapped, C::proc_maps_row,
+                          C::proc_maps_unmapped_gone, C::shmat_nattch,   C::shmdt_dtime_lpid};
 void munmap_rounds_down(World& w, Op& op) {
   if (op.code == OpCode::munmap && op.len.pages > 0 && op.len.bytes > 0 && w.page() > 1) op.len.bytes = 0;
 }
 
 constexpr C kSeveral[] = {C::munmap_removes,          C::access_unmapped,       C::proc_maps_row,
-                          C::proc_maps_unmapped_gone, C::access_syscall_efault, C::shmat_nattch};
+                          C::proc_maps_unmapped_gone, C::access_syscall_efault, C::shmat_nattch,
+                          C::shmdt_dtime_lpid};
 void munmap_first_only(World& w, Op& op) {
   if (op.code != OpCode::munmap || !runs(w, op)) return;
   std::uint64_t low = w.value(op.addr), length = w.value(op.len);
@@ -152,7 +158,8 @@ void none_is_readable(World&, Op& op) {
 }
 
 // --- end of file
-constexpr C kBeyond[] = {C::access_beyond_object, C::eof_straddling_access};
+constexpr C kBeyond[] = {C::trunc_shrink_faults, C::trunc_shrink_private, C::eof_one_byte_file,
+                         C::access_beyond_object, C::eof_straddling_access};
 void beyond_reads_zero(const World&, World&, const Op& op, Outcome& o) {
   if (op.code == OpCode::load && o.kind == OutcomeKind::signal && o.signal == 7) {
     succeed(o);
@@ -220,7 +227,7 @@ void truncate_keeps_tail(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 constexpr C kStale[] = {C::share_write_to_mapping, C::access_read, C::share_mapping_to_read,
-                        C::private_isolated};
+                        C::private_isolated, C::private_later_file_changes};
 void pwrite_lost_for_mapped_pages(const World& was, World& w, const Op& op, Outcome& o) {
   bool writes = op.code == OpCode::pwrite || op.code == OpCode::pwrite_from;
   if (!writes || !ok(o)) return;
@@ -303,7 +310,7 @@ constexpr Fault kFaults[] = {
     {"mmap-offset-rounded-down", "an unaligned offset is rounded instead of refused", kOffset,
      offset_rounded_down, nullptr, false},
     {"mmap-read-only-writable", "a read-only descriptor can be mapped shared and writable", kReadOnlyWrite,
-     read_only_descriptor_writable, nullptr, false},
+     read_only_descriptor_writable, read_only_descriptor_again, true},
     {"mmap-write-only-mappable", "a write-only descriptor can be mapped", kWriteOnly,
      write_only_descriptor_mappable, nullptr, false},
     {"mmap-offset-ignored", "a file mapping always begins at offset 0", kOffsetIgnored, offset_ignored,

@@ -6,7 +6,9 @@ namespace {
 
 namespace map = program::map;
 
-constexpr C kPrivate[] = {C::private_isolated,
+constexpr C kPrivate[] = {C::trunc_tail_private_kept,
+                          C::private_page_granular_freeze,
+                          C::private_isolated,
                           C::access_read,
                           C::share_mapping_to_read,
                           C::proc_maps_row,
@@ -14,7 +16,10 @@ constexpr C kPrivate[] = {C::private_isolated,
                           C::access_write,
                           C::mmap_fd_read_only_shared_write,
                           C::mmap_fd_write_only,
-                          C::mprotect_private_upgrade};
+                          C::mprotect_private_upgrade,
+                          C::private_fork_isolated,
+                          C::madvise_remove_not_shared_writable,
+                          C::mremap_duplicate_private};
 void private_is_shared(World& w, Op& op) {
   bool file = op.code == OpCode::mmap && !(op.flags & map::kAnonymous) && runs(w, op);
   if (!file || (op.flags & (map::kShared | map::kPrivate)) != map::kPrivate) return;
@@ -22,9 +27,11 @@ void private_is_shared(World& w, Op& op) {
   if (f && f->writable) op.flags ^= map::kShared | map::kPrivate;
 }
 
-constexpr C kShared[] = {C::share_fork_anon,      C::fork_shared_both_ways, C::private_fork_isolated,
-                         C::access_read,          C::proc_maps_row,         C::madvise_dontneed_shared,
-                         C::access_beyond_object, C::madvise_remove,        C::mremap_shared_anon_fixed_size};
+constexpr C kShared[] = {
+    C::mremap_duplicate_shared,       C::share_fork_anon,      C::fork_shared_both_ways,
+    C::private_fork_isolated,         C::access_read,          C::proc_maps_row,
+    C::madvise_dontneed_shared,       C::access_beyond_object, C::madvise_remove,
+    C::mremap_shared_anon_fixed_size, C::madvise_free_shared,  C::mremap_duplicate_no_maymove};
 void shared_anonymous_is_private(World&, Op& op) {
   constexpr std::uint32_t type = map::kShared | map::kPrivate;
   if (op.code != OpCode::mmap || !(op.flags & map::kAnonymous) || (op.flags & type) != map::kShared) return;
@@ -37,8 +44,8 @@ const Vma* private_store(const World& was, const Op& op, const Outcome& o) {
   return v && !v->shared ? v : nullptr;
 }
 
-constexpr C kLeak[] = {C::private_isolated, C::access_read, C::share_mapping_to_read,
-                       C::mmap_fd_read_only_private_write};
+constexpr C kLeak[] = {C::private_isolated, C::private_fork_isolated, C::access_read,
+                       C::share_mapping_to_read, C::mmap_fd_read_only_private_write};
 void private_store_leaks(const World& was, World& w, const Op& op, Outcome& o) {
   const Vma* v = private_store(was, op, o);
   if (!v || v->inode < 0) return;
@@ -47,7 +54,8 @@ void private_store_leaks(const World& was, World& w, const Op& op, Outcome& o) {
                  1);
 }
 
-constexpr C kCow[] = {C::private_isolated, C::private_initial_content};
+constexpr C kCow[] = {C::private_isolated, C::private_initial_content, C::private_page_granular_freeze,
+                      C::fork_private_snapshot};
 void copy_is_zero(const World& was, World& w, const Op& op, Outcome& o) {
   const Vma* v = private_store(was, op, o);
   if (!v || v->inode < 0) return;
@@ -101,12 +109,51 @@ Vma* remapped(World& w, const Op& op, const Outcome& o) {
   return op.code == OpCode::mremap && ok(o) ? actor(w, op).memory.find(o.value) : nullptr;
 }
 
-constexpr C kMoved[] = {C::mremap_content_kept,   C::private_isolated,      C::access_read,
-                        C::shmat_shared,          C::proc_maps_row,         C::share_fork_anon,
-                        C::share_mapping_to_read, C::private_fork_isolated, C::mremap_duplicate_shared};
+constexpr C kMoved[] = {
+    C::share_aliases,         C::mremap_content_kept,     C::private_isolated, C::access_read,
+    C::shmat_shared,          C::proc_maps_row,           C::share_fork_anon,  C::share_mapping_to_read,
+    C::private_fork_isolated, C::mremap_duplicate_shared, C::madvise_remove,   C::fork_shared_both_ways};
 void moved_is_private(const World& was, World& w, const Op& op, Outcome& o) {
   Vma* v = remapped(w, op, o);
   if (v && v->shared && v->segment < 0 && o.value != was.value(op.addr)) v->shared = false;
+}
+
+constexpr C kApart[] = {C::share_unrelated,
+                        C::share_immediate,
+                        C::share_aliases,
+                        C::share_mapping_to_read,
+                        C::share_ro_sees_rw,
+                        C::fork_shared_both_ways,
+                        C::proc_maps_row,
+                        C::share_write_to_mapping,
+                        C::access_read,
+                        C::exit_file_data_kept,
+                        C::madvise_remove,
+                        C::private_fork_isolated,
+                        C::private_later_file_changes,
+                        C::mmap_fd_read_only_shared_write,
+                        C::private_isolated,
+                        C::exit_no_cleanup_of_data,
+                        C::mprotect_shared_upgrade_denied};
+void shared_file_is_private(World& w, Op& op) {
+  bool file = op.code == OpCode::mmap && !(op.flags & map::kAnonymous) && runs(w, op);
+  if (file && (op.flags & (map::kShared | map::kPrivate)) == map::kShared)
+    op.flags ^= map::kShared | map::kPrivate;
+}
+
+constexpr C kAttachedApart[] = {C::shmat_shared,
+                                C::shmat_multiple,
+                                C::share_fork_anon,
+                                C::access_read,
+                                C::proc_maps_row,
+                                C::fork_shared_both_ways,
+                                C::sysv_life_overwrite_kept,
+                                C::exit_no_cleanup_of_data,
+                                C::mremap_duplicate_shared,
+                                C::shmdt_data_stays};
+void attach_is_private(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::shmat || o.kind != OutcomeKind::ok) return;
+  if (Vma* v = actor(w, op).memory.find(o.value)) v->shared = false;
 }
 
 void move_loses_copies(const World& was, World& w, const Op& op, Outcome& o) {
@@ -168,6 +215,10 @@ void remove_ignored(World&, Op& op) {
 constexpr Fault kFaults[] = {
     {"private-is-shared", "a private mapping of a writable descriptor is shared", kPrivate, private_is_shared,
      nullptr, false},
+    {"shared-file-is-private", "a shared mapping of a file is private", kApart, shared_file_is_private,
+     nullptr, false},
+    {"shmat-is-private", "an attach is a private copy of the segment", kAttachedApart, nullptr,
+     attach_is_private, false},
     {"shared-anonymous-is-private", "shared anonymous memory is private", kShared,
      shared_anonymous_is_private, nullptr, false},
     {"private-store-leaks", "a store to a private mapping reaches the file", kLeak, nullptr,

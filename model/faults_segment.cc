@@ -28,7 +28,7 @@ void excl_ignored(World&, Op& op) {
   if (op.code == OpCode::shmget) op.flags &= ~shmget::kExcl;
 }
 
-constexpr C kNoEntry[] = {C::shmget_noent, C::prec_shmget_enoent_before_einval};
+constexpr C kNoEntry[] = {C::shmget_noent, C::prec_shmget_enoent_before_einval, C::shmget_excl_alone};
 void creates_always(World&, Op& op) {
   if (op.code == OpCode::shmget) op.flags |= shmget::kCreat;
 }

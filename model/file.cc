@@ -22,7 +22,7 @@ void clear_slack(World& w, Step& s, std::uint32_t index) {
   if (edge == inode.size) return;
   bool known = w.facts().fs == program::FileSystem::tmpfs || w.facts().fs == program::FileSystem::ext4;
   if (s.exact() && known) {
-    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::cut});
+    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::cut, 0, 0, w.steps});
     return;
   }
   Doubt d;
@@ -96,6 +96,7 @@ void rule_open(World& w, Process& p, Step& s) {
 void rule_close(World& w, Process& p, Step& s) {
   if (!open_file(w, p, s.op.object)) s.must(kEBADF, C::none);
   if (s.failed(C::none)) return;
+  w.happens(open_file(w, p, s.op.object)->inode, C::mmap_create_fd_close);
   p.files[s.op.object] = -1;
 }
 
@@ -104,6 +105,8 @@ void rule_unlink(World& w, Process&, Step& s) {
   if (found < 0) s.must(kENOENT, C::none);
   if (s.failed(C::none)) return;
   --w.inodes[static_cast<std::size_t>(found)].links;
+  w.happens(static_cast<std::uint32_t>(found), C::mmap_create_file_reference);
+  w.inodes[static_cast<std::size_t>(found)].unlink_step = w.steps;
   w.paths[s.op.object] = -1;
 }
 

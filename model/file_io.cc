@@ -62,7 +62,7 @@ void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes,
   if (length == 0) return;
   object_changes(w, s, t.file->inode, t.offset, length);
   grow(w, s, t, length);
-  w.write_object(t.file->inode, t.offset, bytes, length, {OriginKind::write, s.op.proc, w.next_vma});
+  w.write_object(t.file->inode, t.offset, bytes, length, {OriginKind::write, s.op.proc, w.next_vma, w.steps});
 }
 
 // Whether a transfer between a file and a piece of its own mapping copies bytes over each other.

@@ -81,6 +81,9 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     v.copies.settle(first * w.page(), last * w.page());
     v.copies.drop(first, last);
     v.discarded = true;
+    w.happens(v, C::madvise_dontneed_private_file);
+  } else if (advice == Advice::dontneed) {
+    w.happens(v, C::madvise_dontneed_shared);
   } else if (advice == Advice::free) {
     Doubt d;
     d.low = first * w.page();
@@ -94,6 +97,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     inode.bytes.settle(first * w.page(), last * w.page());
     inode.bytes.drop(first, last);
     inode.removed = true;
+    w.happens(v, C::madvise_remove);
   } else if (advice == Advice::populate_write && !v.shared) {
     for (std::uint64_t i = first; i < last; ++i) w.copy_on_write(v, i * w.page());
   }
@@ -166,9 +170,16 @@ void populate_errors(World& w, Process& p, Step& s, std::uint64_t low, std::uint
   for (int other : {kENOMEM, kEINVAL, kEFAULT}) s.may(other, Freedom::which_error);
 }
 
-// Populating for write copies private pages one by one until it meets a page that it cannot have.
-void copy_up_to_bad_page(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
+// Populating for write copies private pages one by one until it meets a page that it cannot have. It went on
+// behind a hole until commit 631426ba1d45 (6.9, and stable releases of 6.6 and 6.8).
+void copy_up_to_bad_page(World& w, Process& p, std::uint64_t low, std::uint64_t high, bool over_holes) {
   for (std::uint64_t at = low; at < high; at += w.page()) {
+    if (over_holes) {
+      std::size_t next = p.memory.first_above(at);
+      if (next == p.memory.vmas().size()) return;
+      at = std::max(at, p.memory.vmas()[next].low);
+      if (at >= high) return;
+    }
     Access a = w.access(p, at, true);
     if (a.kind != Access::Kind::byte) return;
     if (!a.vma->shared) w.copy_on_write(*a.vma, a.offset);
@@ -199,8 +210,12 @@ void rule_madvise(World& w, Process& p, Step& s) {
   if (advice == Advice::populate_read || advice == Advice::populate_write) {
     populate_errors(w, p, s, low, low + pages, advice == Advice::populate_write);
     if (s.failed(C::madvise_populate_read)) {
-      if (advice == Advice::populate_write && s.profile >= Profile::defacto)
-        copy_up_to_bad_page(w, p, low, low + pages);
+      if (advice != Advice::populate_write || s.profile < Profile::defacto) return;
+      bool hole = !p.memory.covers(low, low + pages);
+      if (hole && w.facts().release >= program::release(6, 6) && w.facts().release < program::release(6, 9))
+        s.lose_quietly(Freedom::documented_alternative);
+      else
+        copy_up_to_bad_page(w, p, low, low + pages, hole && w.facts().release < program::release(6, 6));
       return;
     }
     advise(w, p, s, low, low + pages, advice);

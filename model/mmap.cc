@@ -1,6 +1,7 @@
 // mmap(2): argument errors in the order of ksys_mmap_pgoff and do_mmap, placement, and the new vma.
 #include <fmt/format.h>
 
+#include "model/blame.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -143,7 +144,9 @@ std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
              : usable  ? C::mmap_create_hint_occupied
              : hint    ? C::mmap_create_hint_below_minimum
                        : C::mmap_create_null_addr;
-  if (!s.expect(good_choice(w, p, low, r.pages), clause,
+  bool lost = !good_choice(w, p, low, r.pages) && low != hint;
+  C choice = lost ? blame_of_choice(w, s.op.proc, low, r.pages, clause) : clause;
+  if (!s.expect(good_choice(w, p, low, r.pages), choice,
                 [&] { return std::string("a page-aligned address of a free range"); })) {
     return low;
   }
@@ -183,7 +186,10 @@ void rule_mmap(World& w, Process& p, Step& s) {
     if (pick < 0) return;
     gone = pick == 0;
   }
-  if (s.failed(r.anonymous ? C::mmap_anon_fd_ignored : C::mmap_create_len_beyond_eof)) {
+  C success = r.anonymous ? C::mmap_anon_fd_ignored : C::mmap_create_len_beyond_eof;
+  // What the kernel takes to be there has been removed.
+  C removed = s.saw(kEEXIST) ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages) : C::none;
+  if (s.failed(removed == C::none ? success : removed)) {
     if (gone && !s.running() && s.seen().kind == OutcomeKind::error) {
       w.unmap(index_of(w, p), r.address, r.address + r.pages, s.when);
     }
@@ -204,6 +210,8 @@ void rule_mmap(World& w, Process& p, Step& s) {
   }
   Vma v;
   v.id = w.next_vma++;
+  v.made = w.steps;
+  v.rounded_up = w.value(s.op.len) % w.page() != 0;
   v.low = low;
   v.high = low + r.pages;
   v.prot = s.op.small & 7;

@@ -50,7 +50,8 @@ void argument_errors(World& w, const Process& p, Step& s, const Request& r) {
   if (r.new_length >= top && since_617(w)) s.must(kEINVAL, kENOMEM, C::mremap_einval);
   if (r.unknown || r.address % w.page() != 0 || r.new_length == 0) s.must(kEINVAL, C::mremap_einval);
   if (r.fixed && !r.may_move) s.must(kEINVAL, C::mremap_fixed_errors);
-  if (r.dont_unmap && (!r.may_move || r.old_length != r.new_length)) s.must(kEINVAL, C::mremap_einval);
+  bool resizes = since_617(w) ? r.old_length != r.new_length : r.old_exact != r.new_exact;
+  if (r.dont_unmap && (!r.may_move || resizes)) s.must(kEINVAL, C::mremap_einval);
   if (!r.moves_to() || s.must_fail()) return;
   if (looks_source_up_early(w) && !p.memory.find(r.address)) s.must(kEFAULT, C::mremap_unmapped);
   bool beyond = r.new_length > top || r.to > top - r.new_length;
@@ -153,6 +154,8 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
   std::uint64_t kept = std::min(r.old_length, r.new_length);
   Vma copy = moved(w, *v, r, kept, low);
   if (r.dont_unmap || r.old_length == 0) copy.id = w.next_vma++;
+  copy.event = {C::mremap_content_kept, w.steps};
+  copy.made = w.steps;
   bool joins = copy.segment >= 0 && w.join_neighbour(who, copy);
   if (copy.segment >= 0 && !joins)
     w.open_attach(static_cast<std::uint32_t>(copy.segment), who, s.when, false);

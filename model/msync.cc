@@ -23,7 +23,11 @@ void rule_msync(World& w, Process& p, Step& s) {
               : (flags & kAsync)            ? C::msync_async_returns
                                             : C::msync_anonymous;
   if (s.saw(kENOMEM)) success = C::msync_unmapped;
-  if (s.failed(success) || !(flags & kSync)) return;
+  if (s.failed(success)) return;
+  for (Vma& v : p.memory.vmas()) {
+    if (!v.shared && v.low < low + pages && low < v.high) v.event = {C::msync_private, w.steps};
+  }
+  if (!(flags & kSync)) return;
   bool disk = w.facts().fs == program::FileSystem::ext4 || w.facts().fs == program::FileSystem::xfs;
   for (std::size_t i = p.memory.first_above(low); disk && i < p.memory.vmas().size(); ++i) {
     const Vma& v = p.memory.vmas()[i];
@@ -36,7 +40,7 @@ void rule_msync(World& w, Process& p, Step& s) {
     std::uint64_t edge = w.up(inode.size);
     if (inode.size == edge || inode.size >= to || edge <= from) continue;
     s.applies(C::slack_cleared_by_writeback);
-    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::written_back});
+    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::written_back, 0, 0, w.steps});
   }
 }
 

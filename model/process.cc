@@ -12,8 +12,9 @@ namespace {
 constexpr std::uint64_t kLargestPid = std::uint64_t{1} << 22;
 
 // A private page that followed a file may, in the child, show what the file held at the fork.
-Vma inherited(const Vma& v) {
+Vma inherited(const Vma& v, std::uint32_t step) {
   Vma copy = v;
+  copy.made = step;
   copy.inherited = true;
   if (v.wipe_on_fork && !v.shared && v.inode < 0) copy.copies = ObjectBytes();
   return copy;
@@ -46,10 +47,12 @@ void rule_fork(World& w, Process& p, Step& s) {
   child.cred = p.cred;
   child.files = p.files;
   child.memory = AddressSpace();
+  child.born = w.next_vma;
+  child.layout = {};
   for (const Vma& v : p.memory.vmas()) {
     if (v.dont_fork) continue;
     if (v.segment >= 0) w.open_attach(static_cast<std::uint32_t>(v.segment), who, s.when, false);
-    child.memory.vmas().push_back(inherited(v));
+    child.memory.vmas().push_back(inherited(v, w.steps));
   }
 }
 

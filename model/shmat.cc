@@ -1,6 +1,7 @@
 // shmat(2): checks in the order of do_shmat.
 #include <fmt/format.h>
 
+#include "model/blame.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -106,7 +107,9 @@ void rule_shmat(World& w, Process& p, Step& s) {
     s.returns(low, op.flags & program::shmat::kRound ? C::shmat_rnd : success);
   } else {
     low = s.chosen(free_range(w, p, pages), Freedom::address);
-    if (!s.expect(good_choice(w, p, low, pages), C::shmat_null_addr,
+    C choice = good_choice(w, p, low, pages) ? C::shmat_null_addr
+                                             : blame_of_choice(w, s.op.proc, low, pages, C::shmat_null_addr);
+    if (!s.expect(good_choice(w, p, low, pages), choice,
                   [] { return std::string("a page-aligned address of a free range"); })) {
       return;
     }
@@ -119,6 +122,8 @@ void rule_shmat(World& w, Process& p, Step& s) {
   if (k.perm.mode & kShmDest) s.applies(C::shmat_marked_still_attachable);
   Vma v;
   v.id = w.next_vma++;
+  v.made = w.steps;
+  v.rounded_up = w.ipc.segments[static_cast<std::size_t>(segment)].segsz % w.page() != 0;
   v.low = low;
   v.high = low + pages;
   v.prot = static_cast<std::uint8_t>(program::kProtRead | (r.read_only ? 0 : program::kProtWrite) |

@@ -164,14 +164,17 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   if (!s.must_fail()) {
     const ShmidKernel& k = w.ipc.segments[segment];
     bool owner = ipc_owner(k.perm, p.cred) || p.cred.capable;
+    // A kernel that has not found it has removed it too early.
+    bool lost = s.saw(kEINVAL) || s.saw(kEIDRM);
+    auto or_lost = [lost](C clause) { return lost ? C::sysv_life_until_removed : clause; };
     if (k.destroyed)
       s.must(kEINVAL, kEIDRM, C::shmctl_gone_id);
     else if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
-      s.must(kEACCES, C::shmctl_stat_permission);
+      s.must(kEACCES, or_lost(C::shmctl_stat_permission));
     else if (command == ShmCommand::rmid && !owner)
-      s.must(kEPERM, C::shmctl_rmid_who);
+      s.must(kEPERM, or_lost(C::shmctl_rmid_who));
     else if (command == ShmCommand::set && !owner)
-      s.must(kEPERM, C::shmctl_set_who);
+      s.must(kEPERM, or_lost(C::shmctl_set_who));
     else if (command == ShmCommand::lock || command == ShmCommand::unlock)
       lock_errors(k, p, s, command == ShmCommand::lock);
   }

@@ -35,6 +35,7 @@ void rule_shmdt(World& w, Process& p, Step& s) {
   std::uint8_t who = index_of(w, p);
   // The first piece goes wherever it lies, further ones only within the segment's length.
   std::uint64_t low = p.memory.vmas()[first].low, high = p.memory.vmas()[first].high;
+  w.happens(w.ipc.segments[segment].inode, C::shmdt_data_stays);
   for (;;) {
     w.close_attach(segment, who, s.when, true);
     p.memory.vmas().erase(p.memory.vmas().begin() + static_cast<std::ptrdiff_t>(p.memory.first_above(low)));

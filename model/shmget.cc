@@ -96,9 +96,18 @@ void rule_shmget(World& w, Process& p, Step& s) {
   }
   const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(found)];
   if ((op.flags & kCreat) && (op.flags & kExcl)) s.must(kEEXIST, C::shmget_excl);
-  if (size > k.segsz) s.must(kEINVAL, C::shmget_size_bigger);
+  bool excl_alone = (op.flags & kExcl) && !(op.flags & kCreat) && s.saw(kEEXIST);
+  if (size > k.segsz)
+    s.must(kEINVAL, s.saw(kENOENT) ? C::sysv_life_until_removed
+                    : excl_alone   ? C::shmget_excl_alone
+                                   : C::shmget_size_bigger);
   if (!ipc_access(k.perm, p.cred, requested_access(op.mode))) s.must(kEACCES, C::shmget_lookup_permission);
-  if (s.failed(size == 0 ? C::shmget_size_zero_lookup : C::shmget_lookup)) return;
+  // A kernel that has not found it has removed it too early.
+  C success = s.saw(kENOENT) ? C::sysv_life_until_removed
+              : excl_alone   ? C::shmget_excl_alone
+              : size == 0    ? C::shmget_size_zero_lookup
+                             : C::shmget_lookup;
+  if (s.failed(success)) return;
   s.returns(k.id, C::shmget_lookup);
   w.segment_names[op.result] = static_cast<std::uint32_t>(found);
 }

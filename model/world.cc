@@ -115,7 +115,8 @@ void World::copy_on_write(Vma& vma, std::uint64_t offset) {
   }
   const ObjectBytes& file = std::as_const(inodes[static_cast<std::size_t>(vma.inode)]).bytes;
   const PageRef* page_of_file = file.find(index);
-  vma.copies.put(index, page_of_file ? *page_of_file : PageRef(), {OriginKind::private_copy, 0, vma.id});
+  vma.copies.put(index, page_of_file ? *page_of_file : PageRef(),
+                 {OriginKind::private_copy, 0, vma.id, steps});
   auto keep = [&](const std::vector<Doubt>& doubts) {
     for (const Doubt& d : doubts) {
       if (d.low >= (index + 1) * page() || d.high <= index * page()) continue;
@@ -132,17 +133,24 @@ void World::copy_on_write(Vma& vma, std::uint64_t offset) {
 
 void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
                   std::uint8_t who) {
-  Origin origin{OriginKind::store, who, vma.id};
+  Origin origin{OriginKind::store, who, vma.id, steps};
   if (vma.shared) {
     write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length, origin);
     return;
   }
-  for (std::uint64_t at = down(offset); at < offset + length; at += page()) copy_on_write(vma, at);
+  for (std::uint64_t at = down(offset); at < offset + length; at += page()) {
+    copy_on_write(vma, at);
+    if (vma.inode >= 0)
+      inodes[static_cast<std::size_t>(vma.inode)].stored_privately |= std::uint64_t{1} << (at / page() % 64);
+  }
   vma.copies.write(offset, bytes, length, page(), origin);
 }
 
 void World::write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
                          std::uint64_t length, Origin origin) {
+  Inode& object = inodes[inode];
+  if (object.event.clause != clauses::Clause::none) object.earlier_event = object.event;
+  object.event = {};
   inodes[inode].bytes.write(offset, bytes, length, page(), origin);
 }
 
@@ -156,10 +164,13 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
   inode.size = size;
   if (size >= before) return;
   inode.cut_to = std::min(inode.cut_to, size);
+  inode.cut_step = steps;
+  happens(index, clauses::Clause::trunc_kept_part_intact);
   std::uint64_t first_gone = up(size) / page();
   inode.bytes.settle(size, UINT64_MAX);
   inode.bytes.drop_from(first_gone);
-  if (size % page() != 0) inode.bytes.fill(size, 0, page() - size % page(), page(), {OriginKind::cut});
+  if (size % page() != 0)
+    inode.bytes.fill(size, 0, page() - size % page(), page(), {OriginKind::cut, 0, 0, steps});
   for (Process& p : processes) {
     if (p.life != Life::alive) continue;
     for (Vma& v : p.memory.vmas()) {
@@ -268,6 +279,7 @@ void World::unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Momen
   while (last < vmas.size() && vmas[last].low < high) {
     if (vmas[last].segment >= 0)
       close_attach(static_cast<std::uint32_t>(vmas[last].segment), who, when, false);
+    if (vmas[last].shared) happens(vmas[last], clauses::Clause::munmap_keeps_data);
     ++last;
   }
   vmas.erase(vmas.begin() + static_cast<std::ptrdiff_t>(first),
@@ -275,6 +287,9 @@ void World::unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Momen
 }
 
 void World::end_process(std::uint8_t who, Moment when) {
+  for (const Vma& v : processes[who].memory.vmas()) {
+    if (v.shared) happens(v, clauses::Clause::exit_no_cleanup_of_data);
+  }
   unmap(who, 0, UINT64_MAX, when);
   processes[who].files.fill(-1);
   processes[who].life = Life::dead;

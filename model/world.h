@@ -15,6 +15,7 @@
 #include <span>
 #include <vector>
 
+#include "clauses/clauses.h"
 #include "model/bytes.h"
 #include "program/trace.h"
 
@@ -25,6 +26,40 @@ using program::Op;
 using program::OpCode;
 using program::Outcome;
 using program::OutcomeKind;
+
+// Something that happened to an object or a mapping and must leave its bytes alone: what a byte that is lost
+// afterwards is blamed on.
+struct Event {
+  clauses::Clause clause = clauses::Clause::none;
+  std::uint32_t step = 0;  // World::steps
+};
+
+// A call that changed mappings, or failed to, and the addresses that it was about.
+struct LayoutEvent {
+  clauses::Clause clause = clauses::Clause::none;   // what it must not do to other mappings
+  clauses::Clause removed = clauses::Clause::none;  // what demands that the range is gone; none: it stays
+  std::uint32_t step = 0;
+  std::uint64_t low = 0, high = 0;
+};
+
+// The last few of a process, the newest first.
+class LayoutEvents {
+ public:
+  void note(const LayoutEvent& event) {
+    for (std::size_t i = events_.size() - 1; i > 0; --i) events_[i] = events_[i - 1];
+    events_[0] = event;
+  }
+  std::span<const LayoutEvent> all() const { return events_; }
+
+ private:
+  std::array<LayoutEvent, 4> events_;
+};
+
+// Whether an event only ends a way to the object.
+inline bool only_a_way(clauses::Clause clause) {
+  using C = clauses::Clause;
+  return clause == C::munmap_keeps_data || clause == C::mmap_create_fd_close || clause == C::shmdt_data_stays;
+}
 
 enum class InodeKind : std::uint8_t { file, shared_anonymous, segment };
 
@@ -40,7 +75,12 @@ struct Inode {
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
   // pages were removed from it.
   std::uint64_t cut_to = UINT64_MAX, grown_from = UINT64_MAX;
+  std::uint32_t cut_step = 0;  // when it was cut last
   bool removed = false;
+  std::uint64_t stored_privately = 0;  // pages (index modulo 64) that some private mapping ever stored to
+  Event event;                         // since it was written to last
+  Event earlier_event;                 // before that
+  std::uint32_t unlink_step = 0;
 };
 
 struct OpenFile {
@@ -64,10 +104,13 @@ struct Vma {
   std::int32_t segment = -1;  // index into IpcIds::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of
   std::uint32_t id = 0;       // which call made it; pieces and inherited ones keep it
+  std::uint32_t made = 0;     // at which step
   bool inherited = false;     // by fork
+  bool rounded_up = false;    // its last page is asked for in part only
   bool discarded = false;     // private pages of it were dropped by MADV_DONTNEED
-  ObjectBytes copies;         // private pages, by page index of the object
-  std::vector<Doubt> older;   // former bytes that an uncopied private page may still show
+  Event event;
+  ObjectBytes copies;        // private pages, by page index of the object
+  std::vector<Doubt> older;  // former bytes that an uncopied private page may still show
 
   std::uint64_t object_offset(std::uint64_t address, std::uint32_t page_size) const {
     return page_offset * page_size + (address - low);
@@ -107,6 +150,8 @@ struct Process {
   Credentials cred;
   std::array<std::int32_t, program::kFiles> files{};  // index into World::open_files, -1: closed
   AddressSpace memory;
+  std::uint32_t born = 0;  // the id that the next vma would have had at the fork
+  LayoutEvents layout;     // the last calls that changed its mappings
 };
 
 struct Moment {
@@ -207,7 +252,9 @@ class World {
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
   std::array<std::optional<std::uint32_t>, program::kSegments> segment_names;  // index into ipc.segments
   std::uint32_t next_attach = 1, next_vma = 1;
-  std::uint64_t next_pid = 1001;  // of the running model
+  std::uint32_t steps = 0;                       // applied so far; origins and events are ordered by it
+  std::vector<std::uint32_t> straddling_stores;  // the steps of those that went over a page's edge
+  std::uint64_t next_pid = 1001;                 // of the running model
 
   // --- names and quantities
   bool bound(const program::Quantity& q) const;
@@ -228,6 +275,17 @@ class World {
   void write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
                     std::uint64_t length, Origin origin = {});
   void fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length);
+  // Notes an event of an object, or of the one that a mapping shows. Of several since it was last written to
+  // the first counts, since what follows is often only how it came to be looked at; and one that works on the
+  // object itself counts before one that only ends a way to it.
+  void happens(std::uint32_t inode, clauses::Clause clause) {
+    Event& event = inodes[inode].event;
+    bool replaces = only_a_way(event.clause) && !only_a_way(clause);
+    if (event.clause == clauses::Clause::none || replaces) event = {clause, steps};
+  }
+  void happens(const Vma& vma, clauses::Clause clause) {
+    if (vma.inode >= 0) happens(static_cast<std::uint32_t>(vma.inode), clause);
+  }
   // Sets a size: drops what lies beyond, in private copies too.
   void resize(std::uint32_t inode, std::uint64_t size);
 
