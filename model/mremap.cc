@@ -222,6 +222,10 @@ void rule_mremap(World& w, Process& p, Step& s) {
     }
   }
   std::uint64_t stop = moves_all ? end_of_move(p, r) : 0;
+  // With old length 0 nothing keeps the target from covering the source, which is then unmapped first; before
+  // 6.17 also before anything was found out about it.
+  bool covers_source = r.fixed && r.address >= r.to && r.address - r.to < r.new_length;
+  if (covers_source && source != Source::nothing && !since_617(w)) s.must(kEFAULT, C::mremap_unmapped);
   if (source == Source::nothing)
     s.must(kEFAULT, C::mremap_unmapped);
   else if (moves_all && !s.exact())
@@ -243,8 +247,6 @@ void rule_mremap(World& w, Process& p, Step& s) {
   }
   if (r.dont_unmap && v && (v->shared || v->inode >= 0) && !s.exact())
     s.may(kEINVAL, Freedom::documented_alternative);
-  // With old length 0 nothing keeps the target from covering the source, which is then unmapped first.
-  bool covers_source = r.fixed && r.address >= r.to && r.address - r.to < r.new_length;
   bool refused_before = s.must_fail();
   if (covers_source && source != Source::nothing) s.must(kEFAULT, C::mremap_unmapped);
   bool refused_before_move = r.fixed && r.to < w.facts().min_address && !p.cred.capable;
@@ -257,6 +259,9 @@ void rule_mremap(World& w, Process& p, Step& s) {
                                             : C::mremap_shrink;
   if (s.failed(r.old_length == 0 ? C::mremap_duplicate_shared : success)) {
     if (target_goes) w.unmap(who, r.to, r.to + r.new_length, s.when);
+    // Before 6.17 what a moving call cuts off was gone before the rest was found not to lie in one mapping.
+    if (target_goes && !since_617(w) && !covers_source && r.old_length > r.new_length)
+      w.unmap(who, r.address + r.new_length, r.address + r.old_length, s.when);
     // What was moved before it could not go on stays moved.
     if (moves_all && s.exact() && !refused_before_move)
       move_each(w, p, s, r, stop, who);
