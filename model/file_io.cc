@@ -257,17 +257,31 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     return;
   }
   Inode& file = w.inodes[t.file->inode];
+  std::uint64_t end_before = file.size;
   grow(w, s, t, *count);
   std::vector<std::uint8_t> bytes;
+  std::vector<Doubt> of_slack;
   bool uncertain = false, overlaps = false;
   for_pieces(w, p, address, *count, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
     ObjectBytes& from = w.supply(*a.vma, a.offset);
+    // A file system may zero the slack before the copy or, page by page, after it.
+    bool own = &from == &file.bytes && t.offset > end_before;
+    std::uint64_t low = std::max(a.offset, end_before), high = std::min(a.offset + part, w.up(end_before));
+    if (own && low < high) {
+      Doubt d;
+      d.low = t.offset + bytes.size() + (low - a.offset);
+      d.high = d.low + (high - low);
+      d.any = true;
+      d.freedom = Freedom::overlapping_copy;
+      of_slack.push_back(std::move(d));
+    }
     for (std::uint64_t i = 0; i < part; ++i) bytes.push_back(from.at(a.offset + i, w.page()));
     uncertain |= from.doubted(a.offset, a.offset + part) || !a.vma->older.empty();
     overlaps |= &from != &a.vma->copies && onto_itself(t, *count, a, part);
     return true;
   });
   write_file(w, s, t, bytes.data(), bytes.size());
+  for (Doubt& d : of_slack) file.bytes.doubt(std::move(d));
   if (uncertain || overlaps) {
     Doubt d;
     d.low = t.offset;

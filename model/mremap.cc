@@ -191,7 +191,8 @@ void move_each(World& w, Process& p, Step& s, const Request& r, std::uint64_t en
 bool room_behind(const World& w, const Process& p, const Request& r) {
   const Vma* v = p.memory.find(r.address);
   if (v->high - r.address != r.old_length) return false;
-  // The kernel asks for the whole, old and new, as if it were mapped there anew (mm/mremap.c, vma_expandable).
+  // The kernel asks for the whole, old and new, as if it were mapped there anew (mm/mremap.c,
+  // vma_expandable).
   if (v->low < w.facts().min_address && !p.cred.capable) return false;
   std::uint64_t end = r.address + r.new_length;
   return end > r.address && end <= w.facts().top && !occupied(w, p, v->high, end);
