@@ -119,6 +119,8 @@ void merge(World& w, Process& p, const Request& r) {
 // A copy of [address, address + length) of a vma, `new_length` long, elsewhere. Private pages move along.
 Vma moved(World& w, Vma& v, const Request& r, std::uint64_t length, std::uint64_t low) {
   std::uint64_t first = v.page_offset + (r.address - v.low) / w.page();
+  // Numbered anew, by its address (mm/vma.c, copy_vma).
+  bool untouched = v.inode < 0 && v.copies.empty() && !v.discarded;
   ObjectBytes tail = v.copies.split(first, w.page());
   ObjectBytes rest = tail.split(first + length / w.page(), w.page());
   ObjectBytes head = std::move(v.copies);
@@ -129,7 +131,7 @@ Vma moved(World& w, Vma& v, const Request& r, std::uint64_t length, std::uint64_
   copy.copies = std::move(tail);
   copy.low = low;
   copy.high = low + r.new_length;
-  copy.page_offset = first;
+  copy.page_offset = untouched ? low / w.page() : first;
   return copy;
 }
 
