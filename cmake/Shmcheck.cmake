@@ -4,6 +4,7 @@
 #   shmcheck_test(NAME SOURCES… DEPENDS …)       host-side GoogleTest binary, registered with CTest
 #   shmcheck_gtest(NAME ARGUMENT…)               registers a GoogleTest binary, or a script around one, with CTest
 #   shmcheck_merge(NAME N)                       compiles N source files of it as one
+#   shmcheck_headers(NAME HEADER…)               compiles the headers that most of its files include once
 #   shmcheck_guest(NAME SOURCES… DEPENDS …)      static, uninstrumented binary that runs on a target
 
 add_library(shmcheck_warnings INTERFACE)
@@ -38,6 +39,11 @@ add_library(shmcheck_fmt STATIC ${CMAKE_SOURCE_DIR}/cmake/fmt/format.cc)
 # give the same name to different things do not compile then: better names, or one thing in a header.
 function(shmcheck_merge name count)
   set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${count})
+endfunction()
+
+# What most files include of others' headers, read once for a library; more can be named.
+function(shmcheck_headers name)
+  target_precompile_headers(${name} PRIVATE <algorithm> <functional> <map> <set> <string> <vector> ${ARGN})
 endfunction()
 
 # For the binaries of tests, which share one compiled copy, and so the flags: what takes time is in the libraries.

@@ -26,11 +26,6 @@ Facts facts_of(std::uint8_t choice) {
   return facts;
 }
 
-void complain(const char* what, const std::string& detail, const Trace& trace) {
-  std::fprintf(stderr, "%s: %s\n%s\n", what, detail.c_str(), to_text(trace).c_str());
-  std::abort();
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -41,10 +36,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Trace trace = model::run_program(program, facts);
   model::TraceVerdict verdict = model::judge_trace(trace, profile);
   if (const model::Finding* f = verdict.first()) {
-    complain("the model's own outcome is refused",
-             std::string(model::to_string(profile)) + ", step " + std::to_string(f->step) + ", " +
-                 std::string(clauses::info(f->clause).id) + ": allowed " + f->allowed + ", seen " + f->seen,
-             trace);
+    std::fprintf(stderr, "the model's own outcome is refused: %s, %s\n%s\n",
+                 std::string(model::to_string(profile)).c_str(), to_text(*f).c_str(), to_text(trace).c_str());
+    std::abort();
   }
   return 0;
 }

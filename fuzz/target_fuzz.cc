@@ -2,7 +2,7 @@
 //
 // The target is started once, by the first input; SHMCHECK_TARGET names it (kernel, uml, uml:IMAGE,
 // model+FAULT, …), without it the running kernel. An engine sees the coverage of the judge: what the target
-// did that was new to the rules is new to it.
+// did that was new to the rules is new to it. A divergence is confirmed and shrunk as in any campaign.
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -13,94 +13,64 @@
 #include "program/text.h"
 
 using namespace shmcheck;
-using namespace shmcheck::program;
-using harness::Answer;
-using harness::Deadline;
+using namespace shmcheck::harness;
 
 namespace {
-
-constexpr harness::milliseconds kPatience{20'000};
-constexpr int kConfirmations = 3;
 
 [[noreturn]] void give_up(const std::string& sentence) {
   std::fprintf(stderr, "%s\n", sentence.c_str());
   std::abort();
 }
 
-std::unique_ptr<harness::Session> open_target() {
+std::unique_ptr<Session> open_target() {
   const char* named = std::getenv("SHMCHECK_TARGET");
-  harness::TargetSpec spec;
-  std::string sentence = harness::parse_target(named ? named : "kernel", {}, spec);
+  TargetSpec spec;
+  std::string sentence = parse_target(named ? named : "kernel", {}, spec);
   if (!sentence.empty()) give_up("SHMCHECK_TARGET: " + sentence);
-  harness::milliseconds limit = harness::hello_limit(spec.kind) + harness::milliseconds(1'000);
-  std::unique_ptr<harness::Session> session = harness::Session::open(spec, {}, Deadline::in(limit), sentence);
+  std::unique_ptr<Session> session =
+      Session::open(spec, {}, Deadline::in(hello_limit(TargetKind::command)), sentence);
   if (!session) give_up(sentence);
   return session;
 }
 
-// What is wrong with a program.
-struct Wrong {
-  clauses::Clause clause = clauses::Clause::none;
-  OpCode op = OpCode::end;
-  std::string sentence;  // empty: nothing
-};
-
-class Target {
+// One file system of the target; a target that is lost ends the campaign.
+class OnFileSystem final : public ProgramRunner {
  public:
-  Target() : session_(open_target()) {}
+  OnFileSystem(Session& session, std::uint8_t choice)
+      : session_(session), fs_(static_cast<std::uint8_t>(choice % session.facts().size())) {}
 
-  std::uint8_t fs_of(std::uint8_t choice) const {
-    return static_cast<std::uint8_t>(choice % session_->facts().size());
+  const program::Facts& facts() const override { return session_.facts()[fs_]; }
+  std::size_t window() const override { return 1; }
+  void submit(const program::Program& program) override { session_.submit(fs_, program); }
+  std::optional<ProgramRun> next() override {
+    std::optional<Answer> answer = session_.next(Deadline::in(milliseconds(20'000)));
+    if (!answer || answer->end == Answer::End::lost) return std::nullopt;
+    return ProgramRun{static_cast<ProgramRun::End>(answer->end), std::move(answer->trace),
+                      std::move(answer->sentence)};
   }
-
-  Wrong run(std::uint8_t fs, const Program& program) {
-    std::optional<Answer> answer = session_->run(fs, program, Deadline::in(kPatience));
-    if (!answer || !answer->complete()) {
-      std::string what = answer ? answer->sentence : "no answer: " + session_->lost();
-      // Nothing can be run on a target that is gone, so this is told as it is.
-      if (!answer || answer->end != Answer::End::timeout)
-        give_up(what + '\n' + session_->evidence() + '\n' + to_text(program));
-      return {clauses::Clause::none, OpCode::end, what};
-    }
-    model::TraceVerdict verdict = model::judge_trace(answer->trace, model::Profile::exact);
-    const model::Finding* f = verdict.first();
-    if (!f) return {};
-    const clauses::Info& clause = clauses::info(f->clause);
-    return {f->clause, answer->trace.steps[f->step].op.code,
-            std::string(to_string(session_->facts()[fs].fs)) + ", step " + std::to_string(f->step) + ": " +
-                std::string(clause.id) + "\n  " + std::string(clause.statement) + "\n  allowed " +
-                f->allowed + "\n  seen    " + f->seen};
-  }
+  std::string why() const override { return session_.lost() + '\n' + session_.evidence(); }
 
  private:
-  std::unique_ptr<harness::Session> session_;
+  Session& session_;
+  std::uint8_t fs_;
 };
-
-// Only what shows each time is told, by the shortest program that shows it.
-void tell(Target& target, std::uint8_t fs, const Program& program, const Wrong& first) {
-  Wrong last = first;
-  auto again = [&](const Program& p) {
-    Wrong wrong = target.run(fs, p);
-    bool same = !wrong.sentence.empty() && wrong.clause == first.clause && wrong.op == first.op;
-    if (same) last = std::move(wrong);
-    return same;
-  };
-  for (int i = 0; i < kConfirmations; ++i) {
-    if (!again(program)) return;
-  }
-  Program shortest = harness::shrink(program, again).program;
-  if (!again(shortest)) shortest = program;
-  give_up(last.sentence + '\n' + to_text(shortest));
-}
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static Target target;
+  static const std::unique_ptr<Session> session = open_target();
   if (size == 0) return 0;
-  Program program = fuzz::program_of({data, size});
-  std::uint8_t fs = target.fs_of(data[0]);
-  Wrong wrong = target.run(fs, program);
-  if (!wrong.sentence.empty()) tell(target, fs, program, wrong);
+  program::Program program = fuzz::program_of({data, size});
+  CampaignOptions options;
+  options.programs = 1;
+  options.source = [&program](std::uint64_t&) { return std::optional(program); };
+  OnFileSystem runner(*session, data[0]);
+  CampaignResult result = run_campaign(options, runner);
+  if (!result.stopped.empty()) give_up("the target is lost: " + result.stopped + '\n' + to_text(program));
+  for (const CampaignFinding& f : result.findings) {
+    if (f.kind == CampaignFinding::Kind::flake) continue;
+    std::string what = f.kind == CampaignFinding::Kind::divergence ? to_text(f.finding) : f.sentence;
+    give_up(std::string(to_string(runner.facts().fs)) + ", " + what + '\n' + to_text(f.program));
+  }
   return 0;
 }

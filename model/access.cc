@@ -33,12 +33,6 @@ FaultSignal signal_of(const World& w, std::uint8_t who, const Access& a, std::ui
   }
 }
 
-// Without PROT_READ an architecture may or may not let a page be read: access.write-implies-read,
-// access.exec-implied. User-Mode Linux does not.
-bool read_is_free(const Access& a) {
-  return a.vma && a.vma->prot != 0 && !(a.vma->prot & program::kProtRead);
-}
-
 // A fault at `address` with the action that the op asks for.
 void takes_signal(World& w, Process& p, Step& s, const FaultSignal& f, std::uint64_t address) {
   auto action = static_cast<program::SignalAction>(s.op.byte);

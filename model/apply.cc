@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "model/blame.h"
 #include "model/rules.h"
 #include "model/shm_stat.h"
 #include "program/withheld.h"
@@ -39,56 +40,6 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   return program::withheld(op, at, layout, segment_bytes(w, p, op));
 }
 
-// What a call that changes mappings must not do to the others. None: it changes none.
-C layout_clause(const Op& op, bool failed) {
-  bool fixed = (op.flags & program::map::kFixed) != 0;
-  if (failed && op.code == OpCode::mmap) return fixed ? C::prec_mmap_failed_fixed : C::none;
-  if (failed && op.code == OpCode::mprotect) return C::mprotect_unmapped;
-  if (failed && op.code == OpCode::mremap) return C::mremap_no_move_no_room;
-  if (failed) return C::none;
-  switch (op.code) {
-    case OpCode::mmap:
-      return fixed ? C::mmap_fixed_replaces : C::none;
-    case OpCode::munmap:
-      return C::munmap_partial;
-    case OpCode::mprotect:
-      return C::mprotect_sets;
-    case OpCode::mremap:
-      return C::mremap_content_kept;
-    case OpCode::shmdt:
-      return C::shmdt_detaches;
-    case OpCode::close:
-      return C::munmap_close_not_unmap;
-    default:
-      return C::none;
-  }
-}
-
-// The size of the segment that is attached there.
-std::uint64_t attached_at(const World& w, const Op& op, std::uint64_t address) {
-  const Vma* v = w.processes[op.proc].memory.find(address);
-  return v && v->segment >= 0 ? w.ipc.segments[static_cast<std::size_t>(v->segment)].segsz : w.page();
-}
-
-// The addresses that it is about; nothing if it is about all of them.
-LayoutEvent layout_event(World& w, const Op& op, bool failed) {
-  LayoutEvent event;
-  event.clause = layout_clause(op, failed);
-  event.step = w.steps;
-  if (event.clause == C::none || op.code == OpCode::close) return event;
-  event.low = w.value(op.addr);
-  std::uint64_t length = op.code == OpCode::shmdt ? attached_at(w, op, event.low) : w.value(op.len);
-  event.high = event.low + ((length + w.page() - 1) & ~std::uint64_t{w.page() - 1});
-  if (!failed && op.code == OpCode::munmap) event.removed = C::munmap_removes;
-  if (!failed && op.code == OpCode::shmdt) event.removed = C::shmdt_detaches;
-  bool stays = (op.flags & program::mremap::kDontUnmap) != 0 || length == 0;
-  if (!failed && op.code == OpCode::mremap && !stays) {
-    bool shrinks = w.value(op.off) < length && !(op.flags & program::mremap::kFixed);
-    event.removed = shrinks ? C::mremap_shrink : C::mremap_old_range_gone;
-  }
-  return event;
-}
-
 // The op was not run: the executor says so in one certain way.
 void not_run(Step& s, OutcomeKind kind) {
   if (s.running()) {
@@ -116,16 +67,10 @@ void apply(World& w, Step& s) {
     return;
   }
   ++w.steps;
-  bool about_layout = layout_clause(op, false) != C::none;
   // Before the rule, which may bind the names anew.
-  LayoutEvent done = about_layout ? layout_event(w, op, false) : LayoutEvent{};
-  LayoutEvent refused = about_layout ? layout_event(w, op, true) : LayoutEvent{};
+  LayoutEvent about = layout_event(w, op);
   kRules[static_cast<std::size_t>(op.code)](w, p, s);
-  bool failed = (s.running() ? s.made() : s.seen()).kind == OutcomeKind::error;
-  constexpr int kENOMEM = 12;
-  bool half_done = op.code == OpCode::mmap || (s.running() ? s.made() : s.seen()).error == kENOMEM;
-  const LayoutEvent& event = failed ? refused : done;
-  if (event.clause != C::none && (!failed || half_done)) p.layout.note(event);
+  note_layout(w, op, about, s.running() ? s.made() : s.seen());
   w.last_clock = s.when.high;
 }
 

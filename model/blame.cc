@@ -70,10 +70,19 @@ C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_
   return clause_of_stored(w, who, vma, o, offset, from);
 }
 
+// Whether the object was cut below the byte after it had been copied.
+bool cut_since(const World& w, const Vma& vma, std::uint64_t offset) {
+  return vma.inode >= 0 && offset >= object_of(w, vma).cut_to &&
+         vma.copies.origin(offset, w.page()).step < object_of(w, vma).cut_step;
+}
+
+C clause_of_discard(const Vma& vma) {
+  return vma.inode < 0 ? C::madvise_dontneed_private_anon : C::madvise_dontneed_private_file;
+}
+
 C clause_of_private_copy(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset) {
   Origin from = vma.copies.origin(offset, w.page());
-  bool cut_away =
-      vma.inode >= 0 && offset >= object_of(w, vma).cut_to && from.step < object_of(w, vma).cut_step;
+  bool cut_away = cut_since(w, vma, offset);
   switch (from.kind) {
     case OriginKind::store:
       if (cut_away) return C::trunc_tail_private_kept;
@@ -135,7 +144,7 @@ bool has_relatives(const World& w, std::uint8_t who, const Vma& vma) {
 // Whether a private page was copied from the file after the last name of it had gone.
 bool copied_after_unlink(const World& w, const Vma& vma, std::uint64_t offset) {
   Origin from = vma.copies.origin(offset, w.page());
-  if (from.kind != OriginKind::private_copy || !unlinked(w, vma.inode)) return false;
+  if (from.kind != OriginKind::private_copy) return false;
   const Inode& o = object_of(w, vma);
   return o.bytes.origin(offset, w.page()).step < o.unlink_step && o.unlink_step < from.step;
 }
@@ -157,34 +166,6 @@ bool held_by_relative(const World& w, std::uint8_t who, const Vma& vma, std::uin
     if (v->copies.find(at / w.page()) && v->copies.at(at, w.page()) == seen) return true;
   }
   return false;
-}
-
-// An address of a mapping that seems not to be there any more, or with less protection: by the last call that
-// was about it, else about a page beside it, else any. None: nothing says by what.
-C blame_of_lost(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address, bool protection) {
-  auto newest = [&](std::uint64_t beside, bool any) {
-    for (const LayoutEvent& e : w.processes[who].layout.all()) {
-      bool of_protection = e.clause == C::mprotect_sets || e.clause == C::mprotect_unmapped;
-      if (e.clause == C::none || e.step <= vma.made || of_protection != protection) continue;
-      if (any || (address + beside >= e.low && address < e.high + beside)) return e.clause;
-    }
-    return C::none;
-  };
-  C clause = newest(0, false);
-  bool last = clause == C::none && !protection && address >= vma.high - w.page();
-  if (last && vma.rounded_up)
-    return vma.segment >= 0 ? C::shmat_whole_segment : C::mmap_create_partial_page_len;
-  if (clause == C::none) clause = newest(w.page(), false);
-  if (clause == C::none && vma.inherited) return C::fork_mapping_inherited;
-  return clause == C::none ? newest(0, true) : clause;
-}
-
-// What set the offset with which a mapping begins.
-C clause_of_begin(const World& w, std::uint8_t who, const Vma& vma) {
-  for (const LayoutEvent& e : w.processes[who].layout.all()) {
-    if (e.clause == C::munmap_partial && e.high == vma.low) return e.clause;
-  }
-  return vma.event.clause == C::mremap_content_kept ? vma.event.clause : C::mmap_create_returns_start;
 }
 
 // Whether the byte was stored behind a page's edge by a store that began before it.
@@ -211,12 +192,15 @@ C clause_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset) {
   return clause_of_uncopied(w, who, vma, offset);
 }
 
+namespace {
+
 // Of an object's two last events the one that came first after a step; clause none: neither did.
-static const Event& event_since(const Inode& o, std::uint32_t step) {
+const Event& event_since(const Inode& o, std::uint32_t step) {
   return o.earlier_event.step > step ? o.earlier_event : o.event;
 }
 
-static Event event_behind(World& w, Vma& vma, std::uint64_t offset) {
+// What has happened since the byte came there and must have left it alone.
+Event event_behind(World& w, Vma& vma, std::uint64_t offset) {
   const ObjectBytes& bytes = w.supply(vma, offset);
   std::uint32_t written = bytes.origin(offset, w.page()).step;
   Event first = vma.event.step > written ? vma.event : Event{};
@@ -226,46 +210,60 @@ static Event event_behind(World& w, Vma& vma, std::uint64_t offset) {
   return earlier ? event : first;
 }
 
+// The byte is somebody else's private one.
+C blame_of_leak(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
+  if (!vma.shared && held_by_relative(w, who, vma, offset, seen)) return C::private_fork_isolated;
+  if (held_privately(w, vma.inode, offset, seen, &vma)) return C::private_isolated;
+  const ObjectBytes& bytes = w.supply(vma, offset);
+  bool untouched = &bytes == &vma.copies && bytes.origin(offset, w.page()).kind == OriginKind::nothing;
+  bool may_be = untouched && vma.inode < 0 && has_relatives(w, who, vma);
+  return may_be ? C::private_fork_isolated : C::none;
+}
+
+// The byte, or the page with it, was dropped by what should have dropped others.
+C blame_of_drop(World& w, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
+  const ObjectBytes& bytes = w.supply(vma, offset);
+  bool copied = &bytes == &vma.copies, lost = seen == 0 && bytes.at(offset, w.page()) != 0;
+  std::uint8_t below = vma.inode < 0 ? std::uint8_t{0} : object_of(w, vma).bytes.at(offset, w.page());
+  // A copy that was kept, and shows what the discarded ones beside it show, was discarded with them.
+  if (copied && vma.discarded && seen == below) return clause_of_discard(vma);
+  if (!lost) return C::none;
+  if (copied && cut_since(w, vma, offset)) return C::trunc_tail_private_kept;
+  if (!copied && !vma.shared && vma.discarded) return clause_of_discard(vma);
+  if (!unlinked(w, vma.inode)) return C::none;
+  if (copied) return copied_after_unlink(w, vma, offset) ? C::mmap_create_file_reference : C::none;
+  std::uint32_t unlinked_at = object_of(w, vma).unlink_step;
+  bool of_child = !vma.shared && vma.inherited && unlinked_at <= vma.made;
+  bool later = unlinked_at > bytes.origin(offset, w.page()).step;
+  return later && !of_child ? C::mmap_create_file_reference : C::none;
+}
+
+}  // namespace
+
 C event_behind_load(World& w, Vma& vma, std::uint64_t offset) {
   return event_behind(w, vma, offset).clause;
 }
 
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
-  if (!vma.shared && held_by_relative(w, who, vma, offset, seen)) return C::private_fork_isolated;
-  if (held_privately(w, vma.inode, offset, seen, &vma)) return C::private_isolated;
-  ObjectBytes& bytes = w.supply(vma, offset);
-  bool copied = &bytes == &vma.copies;
-  bool untouched = copied && bytes.origin(offset, w.page()).kind == OriginKind::nothing;
-  if (untouched && vma.inode < 0 && has_relatives(w, who, vma)) return C::private_fork_isolated;
-  std::uint8_t below = vma.inode < 0 ? std::uint8_t{0} : object_of(w, vma).bytes.at(offset, w.page());
-  // A copy that was kept, and shows what the discarded ones beside it show, was discarded with them.
-  if (copied && vma.discarded && seen == below)
-    return vma.inode < 0 ? C::madvise_dontneed_private_anon : C::madvise_dontneed_private_file;
-  bool lost = seen == 0 && bytes.at(offset, w.page()) != 0;
-  bool unlinked_later = lost && vma.inode >= 0 && unlinked(w, vma.inode) &&
-                        object_of(w, vma).unlink_step > bytes.origin(offset, w.page()).step;
-  bool cut_later = copied && vma.inode >= 0 && offset >= object_of(w, vma).cut_to &&
-                   bytes.origin(offset, w.page()).step < object_of(w, vma).cut_step;
-  if (lost && cut_later) return C::trunc_tail_private_kept;
-  if (lost && !copied && !vma.shared && vma.discarded)
-    return vma.inode < 0 ? C::madvise_dontneed_private_anon : C::madvise_dontneed_private_file;
-  bool of_child = !vma.shared && vma.inode >= 0 && vma.inherited && object_of(w, vma).unlink_step <= vma.made;
-  if (unlinked_later && !copied && !of_child) return C::mmap_create_file_reference;
-  if (lost && copied && copied_after_unlink(w, vma, offset)) return C::mmap_create_file_reference;
+  if (C leak = blame_of_leak(w, who, vma, offset, seen); leak != C::none) return leak;
+  if (C drop = blame_of_drop(w, vma, offset, seen); drop != C::none) return drop;
+  const ObjectBytes& bytes = w.supply(vma, offset);
+  bool copied = &bytes == &vma.copies, lost = seen == 0 && bytes.at(offset, w.page()) != 0;
   if (!copied && starts_over(w, vma, offset, seen)) return clause_of_begin(w, who, vma);
+
   auto [event, event_step] = event_behind(w, vma, offset);
-  bool weak = only_a_way(event);
   Origin from = bytes.origin(offset, w.page());
+  bool weak = event == C::none || only_a_way(event);
   bool at_exit = event == C::exit_no_cleanup_of_data;
-  if ((event == C::none || weak || at_exit) && straddled(w, from, offset)) return C::access_write;
+  if ((weak || at_exit) && straddled(w, from, offset)) return C::access_write;
   bool of_relative = !copied && vma.shared && vma.inherited && from.process != who &&
                      object_of(w, vma).kind == InodeKind::shared_anonymous;
-  if (of_relative && (event == C::none || weak)) return C::share_fork_anon;
+  if (of_relative && weak) return C::share_fork_anon;
   bool child = !copied && !vma.shared && vma.inherited && lost;
-  if (child && (event == C::none || weak || event_step <= vma.made)) return C::fork_mapping_inherited;
+  if (child && (weak || event_step <= vma.made)) return C::fork_mapping_inherited;
   bool written = from.kind == OriginKind::write;
-  if (event != C::none && !((weak || at_exit) && written) && (lost || event == vma.event.clause))
-    return event;
+  bool counts = event != C::none && !((weak || at_exit) && written);
+  if (counts && (lost || event == vma.event.clause)) return event;
   if (!copied && !lost && stored_privately(w, vma.inode, offset)) return C::private_isolated;
   return clause_of_load(w, who, vma, offset);
 }
@@ -314,17 +312,6 @@ C plain_clause_of_refusal(const Access& a, bool write) {
   }
 }
 
-C clause_of_removed(const World& w, std::uint8_t who, std::uint64_t low, std::uint64_t high) {
-  for (const LayoutEvent& e : w.processes[who].layout.all()) {
-    if (low < e.high && e.low < high) return e.removed;
-  }
-  return C::none;
-}
-
-C clause_of_removed(const World& w, std::uint8_t who, std::uint64_t address) {
-  return clause_of_removed(w, who, address, address + 1);
-}
-
 C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint64_t address, bool write) {
   if (a.kind == Access::Kind::beyond_object) {
     const Inode& o = object_of(w, *a.vma);
@@ -347,15 +334,6 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
   }
   const Vma* below = address < w.page() ? nullptr : w.processes[who].memory.find(w.down(address) - 1);
   return below ? C::access_beyond_mapping : C::access_unmapped;
-}
-
-C blame_of_choice(const World& w, std::uint8_t who, std::uint64_t low, std::uint64_t length, C otherwise) {
-  for (const Vma& v : w.processes[who].memory.vmas()) {
-    if (v.high <= low || v.low >= low + length) continue;
-    C lost = blame_of_lost(w, who, v, std::max(low, v.low), false);
-    return lost == C::none ? otherwise : lost;
-  }
-  return otherwise;
 }
 
 C blame_of_fault(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset,

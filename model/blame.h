@@ -22,6 +22,16 @@ C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std:
 C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset);
 C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::uint8_t seen);
 
+// Before the rule of an op: the addresses that it is about.
+LayoutEvent layout_event(World& w, const Op& op);
+// After it: keeps the event for what is blamed later, if the op changes mappings.
+void note_layout(World& w, const Op& op, LayoutEvent event, const Outcome& outcome);
+// An address of a mapping that seems not to be there any more, or with less protection: by the last call that
+// was about it, else about a page beside it, else any. None: nothing says by what.
+C blame_of_lost(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address, bool protection);
+// What set the offset with which a mapping begins.
+C clause_of_begin(const World& w, std::uint8_t who, const Vma& vma);
+
 // What removed the mapping of an address last; none: no call of the last few.
 C clause_of_removed(const World& w, std::uint8_t who, std::uint64_t address);
 // The same of a range, any part of which may be what was removed.

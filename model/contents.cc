@@ -122,10 +122,9 @@ void rule_contents(World& w, Process& p, Step& s) {
   bool whole = true;
   for_pieces(w, p, address, length, false, [&](std::uint64_t at, std::uint64_t part, const Access& a) {
     // The processor looks at the protection before the kernel looks for the page.
-    bool free_to_refuse = a.vma && a.vma->prot != 0 && !(a.vma->prot & program::kProtRead) && !by_kernel;
-    bool refused =
-        free_to_refuse && in.current().kind == program::RunKind::signal && in.current().value == kSIGSEGV;
-    if (a.kind == Access::Kind::beyond_object && refused) {
+    bool refused = a.kind == Access::Kind::beyond_object && read_is_free(a) && !by_kernel &&
+                   in.current().kind == program::RunKind::signal && in.current().value == kSIGSEGV;
+    if (refused) {
       s.uses(Freedom::prot_implies);
       return whole = match_refusal(s, in, by_kernel, part, at - address);
     }

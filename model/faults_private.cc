@@ -133,7 +133,6 @@ constexpr C kApart[] = {C::share_unrelated,
                         C::private_later_file_changes,
                         C::mmap_fd_read_only_shared_write,
                         C::private_isolated,
-                        C::exit_no_cleanup_of_data,
                         C::mprotect_shared_upgrade_denied};
 void shared_file_is_private(World& w, Op& op) {
   bool file = op.code == OpCode::mmap && !(op.flags & map::kAnonymous) && runs(w, op);
@@ -141,16 +140,10 @@ void shared_file_is_private(World& w, Op& op) {
     op.flags ^= map::kShared | map::kPrivate;
 }
 
-constexpr C kAttachedApart[] = {C::shmat_shared,
-                                C::shmat_multiple,
-                                C::share_fork_anon,
-                                C::access_read,
-                                C::proc_maps_row,
-                                C::fork_shared_both_ways,
-                                C::sysv_life_overwrite_kept,
-                                C::exit_no_cleanup_of_data,
-                                C::mremap_duplicate_shared,
-                                C::shmdt_data_stays};
+constexpr C kAttachedApart[] = {
+    C::shmat_shared,    C::shmat_multiple,        C::share_fork_anon,          C::access_read,
+    C::proc_maps_row,   C::fork_shared_both_ways, C::sysv_life_overwrite_kept, C::mremap_duplicate_shared,
+    C::shmdt_data_stays};
 void attach_is_private(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmat || o.kind != OutcomeKind::ok) return;
   if (Vma* v = actor(w, op).memory.find(o.value)) v->shared = false;

@@ -50,8 +50,7 @@ Expected expected_of(const std::string& comment) {
 std::string findings_of(const TraceVerdict& verdict) {
   std::string text = verdict.unjudged_reason;
   for (const Finding& f : verdict.findings) {
-    text += fmt::format("step {} {}: allowed {}, seen {}{}\n", f.step + 1, clauses::info(f.clause).id,
-                        f.allowed, f.seen, f.consequence ? " (consequence)" : "");
+    text += fmt::format("{}{}\n", to_text(f), f.consequence ? " (consequence)" : "");
   }
   return text;
 }

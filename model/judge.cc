@@ -1,5 +1,7 @@
 #include "model/judge.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "model/rules.h"
@@ -219,6 +221,11 @@ bool Judge::blind() const {
 }
 const std::bitset<kFreedoms>& Judge::blinded_by() const {
   return state_->blinded;
+}
+
+std::string to_text(const Finding& f) {
+  return fmt::format("step {} {}: allowed {}, seen {}", f.step + 1, clauses::info(f.clause).id, f.allowed,
+                     f.seen);
 }
 
 const Finding* TraceVerdict::first() const {

@@ -25,6 +25,9 @@ struct Finding {
   bool consequence = false;   // follows from an earlier divergence; not counted
 };
 
+// "step 4 shmat.nattch: allowed nattch=2, seen nattch=1"; steps are counted from 1.
+std::string to_text(const Finding& finding);
+
 // What judging cost in certainty; added up over a run.
 struct JudgeStats {
   std::uint64_t traces = 0;

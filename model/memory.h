@@ -8,6 +8,12 @@
 
 namespace shmcheck::model {
 
+// Without PROT_READ an architecture may or may not let a page be read: access.write-implies-read,
+// access.exec-implied. User-Mode Linux does not.
+inline bool read_is_free(const Access& a) {
+  return a.vma && a.vma->prot != 0 && !(a.vma->prot & program::kProtRead);
+}
+
 // Calls f(address, length, access) for each piece of the range that lies in one page. f returns false to
 // stop.
 template <typename F>

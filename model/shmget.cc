@@ -96,18 +96,15 @@ void rule_shmget(World& w, Process& p, Step& s) {
   }
   const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(found)];
   if ((op.flags & kCreat) && (op.flags & kExcl)) s.must(kEEXIST, C::shmget_excl);
+  // A kernel that has not found it has removed it too early; one that refuses it takes IPC_EXCL alone for
+  // more than it is.
   bool excl_alone = (op.flags & kExcl) && !(op.flags & kCreat) && s.saw(kEEXIST);
-  if (size > k.segsz)
-    s.must(kEINVAL, s.saw(kENOENT) ? C::sysv_life_until_removed
-                    : excl_alone   ? C::shmget_excl_alone
-                                   : C::shmget_size_bigger);
+  auto unless_seen = [&](C clause) {
+    return s.saw(kENOENT) ? C::sysv_life_until_removed : excl_alone ? C::shmget_excl_alone : clause;
+  };
+  if (size > k.segsz) s.must(kEINVAL, unless_seen(C::shmget_size_bigger));
   if (!ipc_access(k.perm, p.cred, requested_access(op.mode))) s.must(kEACCES, C::shmget_lookup_permission);
-  // A kernel that has not found it has removed it too early.
-  C success = s.saw(kENOENT) ? C::sysv_life_until_removed
-              : excl_alone   ? C::shmget_excl_alone
-              : size == 0    ? C::shmget_size_zero_lookup
-                             : C::shmget_lookup;
-  if (s.failed(success)) return;
+  if (s.failed(unless_seen(size == 0 ? C::shmget_size_zero_lookup : C::shmget_lookup))) return;
   s.returns(k.id, C::shmget_lookup);
   w.segment_names[op.result] = static_cast<std::uint32_t>(found);
 }

@@ -17,6 +17,7 @@
 
 #include "clauses/clauses.h"
 #include "model/bytes.h"
+#include "model/layout.h"
 #include "program/trace.h"
 
 namespace shmcheck::model {
@@ -32,27 +33,6 @@ using program::OutcomeKind;
 struct Event {
   clauses::Clause clause = clauses::Clause::none;
   std::uint32_t step = 0;  // World::steps
-};
-
-// A call that changed mappings, or failed to, and the addresses that it was about.
-struct LayoutEvent {
-  clauses::Clause clause = clauses::Clause::none;   // what it must not do to other mappings
-  clauses::Clause removed = clauses::Clause::none;  // what demands that the range is gone; none: it stays
-  std::uint32_t step = 0;
-  std::uint64_t low = 0, high = 0;
-};
-
-// The last few of a process, the newest first.
-class LayoutEvents {
- public:
-  void note(const LayoutEvent& event) {
-    for (std::size_t i = events_.size() - 1; i > 0; --i) events_[i] = events_[i - 1];
-    events_[0] = event;
-  }
-  std::span<const LayoutEvent> all() const { return events_; }
-
- private:
-  std::array<LayoutEvent, 4> events_;
 };
 
 // Whether an event only ends a way to the object.
@@ -78,9 +58,9 @@ struct Inode {
   std::uint32_t cut_step = 0;  // when it was cut last
   bool removed = false;
   std::uint64_t stored_privately = 0;  // pages (index modulo 64) that some private mapping ever stored to
-  Event event;                         // since it was written to last
+  Event event;                         // the first since it was written to last
   Event earlier_event;                 // before that
-  std::uint32_t unlink_step = 0;
+  std::uint32_t unlink_step = 0;       // when a name of it went last
 };
 
 struct OpenFile {
@@ -108,9 +88,9 @@ struct Vma {
   bool inherited = false;     // by fork
   bool rounded_up = false;    // its last page is asked for in part only
   bool discarded = false;     // private pages of it were dropped by MADV_DONTNEED
-  Event event;
-  ObjectBytes copies;        // private pages, by page index of the object
-  std::vector<Doubt> older;  // former bytes that an uncopied private page may still show
+  Event event;                // of the mapping only
+  ObjectBytes copies;         // private pages, by page index of the object
+  std::vector<Doubt> older;   // former bytes that an uncopied private page may still show
 
   std::uint64_t object_offset(std::uint64_t address, std::uint32_t page_size) const {
     return page_offset * page_size + (address - low);

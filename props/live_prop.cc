@@ -70,8 +70,7 @@ void what_the_kernel_does_is_allowed(Kernel& kernel) {
     model::TraceVerdict verdict = model::judge_trace(trace, model::Profile::exact);
     const model::Finding* f = verdict.first();
     if (!f) return verdict.unjudged_reason;
-    return std::string(to_string(kernel.facts(fs).fs)) + ", step " + std::to_string(f->step) + ", " +
-           std::string(clauses::info(f->clause).id) + ": allowed " + f->allowed + ", seen " + f->seen;
+    return std::string(to_string(kernel.facts(fs).fs)) + ", " + to_text(*f);
   });
 }
 

@@ -69,10 +69,7 @@ std::string refused(const Program& program) {
        {model::Profile::posix, model::Profile::linux, model::Profile::defacto, model::Profile::exact}) {
     model::TraceVerdict verdict = model::judge_trace(trace, profile);
     std::string name(model::to_string(profile));
-    if (const model::Finding* f = verdict.first()) {
-      return name + ": " + std::string(clauses::info(f->clause).id) + ": allowed " + f->allowed + ", seen " +
-             f->seen;
-    }
+    if (const model::Finding* f = verdict.first()) return name + ": " + to_text(*f);
     if (!verdict.unjudged_reason.empty()) return name + ": not judged: " + verdict.unjudged_reason;
   }
   return "";
