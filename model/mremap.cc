@@ -262,10 +262,15 @@ void rule_mremap(World& w, Process& p, Step& s) {
               : r.fixed                     ? C::mremap_fixed
               : r.new_length > r.old_length ? C::mremap_grow
                                             : C::mremap_shrink;
+  // A new range that is not allowed is found out last, when its place has been cleared for the first mapping.
+  bool refused_last = since_617(w) && refused_before_move && !refused_before && !covers_source;
   if (s.failed(r.old_length == 0 ? C::mremap_duplicate_shared : success)) {
-    if (target_goes) w.unmap(who, r.to, r.to + r.new_length, s.when);
-    // Before 6.17 what a moving call cuts off was gone before the rest was found not to lie in one mapping.
-    if (target_goes && !since_617(w) && !covers_source && r.old_length > r.new_length)
+    std::uint64_t cleared = moves_all ? std::min(r.new_length, v->high - r.address) : r.new_length;
+    if (target_goes || refused_last) w.unmap(who, r.to, r.to + cleared, s.when);
+    // So is what a moving call cuts off; before 6.17 also before the rest was found not to lie in one
+    // mapping.
+    bool cuts = refused_last || (target_goes && !since_617(w) && !covers_source);
+    if (cuts && r.old_length > r.new_length)
       w.unmap(who, r.address + r.new_length, r.address + r.old_length, s.when);
     // What was moved before it could not go on stays moved.
     if (moves_all && s.exact() && !refused_before_move)
