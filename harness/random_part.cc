@@ -6,6 +6,7 @@
 #include "harness/interrupt.h"
 #include "harness/parts.h"
 #include "harness/session_runner.h"
+#include "model/machine.h"
 
 namespace shmcheck::harness {
 namespace {
@@ -61,6 +62,13 @@ class Campaigner {
     options.first = run_.options().first;
     options.interrupted = interrupted;
     options.generator.never = [this](const program::Op& op) { return forbidden(op); };
+    const auto known = run_.options().expectations.known_clauses(std::span(&run_.facts(fs_), 1));
+    if (!known.empty()) {
+      options.generator.avoid = [known](const model::World& world, const program::Op& op) {
+        const auto decisive = model::decisive_clauses(world, op);
+        return std::ranges::find_first_of(decisive, known) != decisive.end();
+      };
+    }
     options.expected = [this](clauses::Clause clause, const program::Program& program) {
       return expected(clause, program);
     };

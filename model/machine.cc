@@ -58,6 +58,18 @@ const World& Machine::world() const {
   return state_->world;
 }
 
+std::vector<clauses::Clause> decisive_clauses(const World& world, const Op& op) {
+  World running = world, judging = world;
+  Outcome made;
+  StepReport report;
+  Step run(op, world.facts(), made, report, 0);
+  apply(running, run);
+  report.clear();
+  Step judge(op, world.facts(), Profile::exact, made, report, 0);
+  apply(judging, judge);
+  return {report.decisive.begin(), report.decisive.begin() + report.decisive_count};
+}
+
 program::Trace run_program(const program::Program& program, const Facts& facts, const Fault* fault) {
   Machine machine(facts, fault);
   program::Trace trace;

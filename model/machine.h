@@ -31,6 +31,9 @@ class Machine {
   std::unique_ptr<State> state_;
 };
 
+// The clauses that decide what this op (normalized) comes to in this world, by the profile exact.
+std::vector<clauses::Clause> decisive_clauses(const World& world, const program::Op& op);
+
 program::Trace run_program(const program::Program& program, const program::Facts& facts,
                            const Fault* fault = nullptr);
 

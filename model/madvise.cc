@@ -7,8 +7,9 @@ namespace {
 constexpr int kEFBIG = 27, kENOMEM = 12, kEACCES = 13, kEFAULT = 14, kEINVAL = 22;
 using program::Advice;
 
-// Why an advice cannot be given to this vma; 0 if it can.
-int refusal(const World& w, const Vma& v, std::uint64_t high, Advice advice) {
+// Why an advice cannot be given to this vma; 0 if it can. `only_writable`: MADV_REMOVE wants a mapping that
+// is writable now, not one that may become so.
+int refusal(const World& w, const Vma& v, std::uint64_t high, Advice advice, bool only_writable) {
   bool private_anonymous = !v.shared && v.inode < 0;
   switch (advice) {
     case Advice::free:
@@ -17,6 +18,7 @@ int refusal(const World& w, const Vma& v, std::uint64_t high, Advice advice) {
     case Advice::remove: {
       if (v.inode < 0) return kEINVAL;
       if (!v.shared || !v.writable_file || !v.may_write) return kEACCES;
+      if (only_writable && !(v.prot & program::kProtWrite)) return kEACCES;
       // Punching is refused behind what the file system could hold.
       return v.object_offset(std::min(v.high, high) - 1, w.page()) >= largest_file(w.facts()) ? kEFBIG : 0;
     }
@@ -110,7 +112,7 @@ struct Walk {
   bool hole = false;
 };
 
-Walk walk(World& w, Process& p, std::uint64_t low, std::uint64_t high, Advice advice) {
+Walk walk(World& w, Process& p, std::uint64_t low, std::uint64_t high, Advice advice, bool only_writable) {
   Walk result{high};
   std::uint64_t at = low;
   for (std::size_t i = p.memory.first_above(low); at < high; ++i) {
@@ -120,7 +122,7 @@ Walk walk(World& w, Process& p, std::uint64_t low, std::uint64_t high, Advice ad
       break;
     }
     if (vmas[i].low > at) result.hole = true;
-    if (int error = refusal(w, vmas[i], high, advice)) {
+    if (int error = refusal(w, vmas[i], high, advice, only_writable)) {
       result.error = error;
       result.end = std::max(at, vmas[i].low);
       break;
@@ -223,16 +225,19 @@ void rule_madvise(World& w, Process& p, Step& s) {
   }
   // Since 6.7, and in some stable releases before, a mapping counts that may become writable, not only one
   // that is.
-  bool unsure = advice == Advice::remove && w.facts().release < program::release(6, 7) &&
-                has_read_only(p, low, low + pages);
-  if (unsure) s.may(kEACCES, Freedom::documented_alternative);
-  Walk result = walk(w, p, low, low + pages, advice);
+  bool only_writable = false;
+  if (advice == Advice::remove && w.facts().release < program::release(6, 7) &&
+      has_read_only(p, low, low + pages)) {
+    int pick = s.choose(2, Freedom::documented_alternative);
+    if (pick < 0) return;
+    only_writable = pick == 0;
+  }
+  Walk result = walk(w, p, low, low + pages, advice, only_writable);
   if (result.error)
     s.must(result.error, clause_of_refusal(advice));
   else if (result.hole)
     s.must(kENOMEM, C::madvise_hole);
-  bool refused = s.failed(s.saw(kENOMEM) ? C::madvise_hole : clause_of_success(p, low, advice));
-  if (unsure && refused) s.lose_quietly(Freedom::documented_alternative);
+  s.failed(s.saw(kENOMEM) ? C::madvise_hole : clause_of_success(p, low, advice));
   if (!s.running() && s.report().diverged) return;
   advise(w, p, s, low, result.end, advice);
 }
