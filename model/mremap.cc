@@ -109,6 +109,7 @@ void merge(World& w, Process& p, const Request& r) {
     if (vmas[first].copies.empty())
       vmas[first].page_offset = vmas[i].page_offset - (vmas[i].low - vmas[first].low) / w.page();
     vmas[first].high = vmas[i].high;
+    vmas[first].touched |= vmas[i].touched;
     vmas[first].copies.append(std::move(vmas[i].copies));
     vmas[first].older.insert(vmas[first].older.end(), vmas[i].older.begin(), vmas[i].older.end());
   }
@@ -120,7 +121,7 @@ void merge(World& w, Process& p, const Request& r) {
 Vma moved(World& w, Vma& v, const Request& r, std::uint64_t length, std::uint64_t low) {
   std::uint64_t first = v.page_offset + (r.address - v.low) / w.page();
   // Numbered anew, by its address (mm/vma.c, copy_vma).
-  bool untouched = v.inode < 0 && v.copies.empty() && !v.discarded;
+  bool untouched = v.inode < 0 && !v.touched;
   ObjectBytes tail = v.copies.split(first, w.page());
   ObjectBytes rest = tail.split(first + length / w.page(), w.page());
   ObjectBytes head = std::move(v.copies);

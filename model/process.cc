@@ -16,7 +16,10 @@ Vma inherited(const Vma& v, std::uint32_t step) {
   Vma copy = v;
   copy.made = step;
   copy.inherited = true;
-  if (v.wipe_on_fork && !v.shared && v.inode < 0) copy.copies = ObjectBytes();
+  if (v.wipe_on_fork && !v.shared && v.inode < 0) {
+    copy.copies = ObjectBytes();
+    copy.touched = false;
+  }
   return copy;
 }
 

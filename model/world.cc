@@ -109,6 +109,7 @@ std::uint8_t World::load(Vma& vma, std::uint64_t offset) {
 void World::copy_on_write(Vma& vma, std::uint64_t offset) {
   std::uint64_t index = offset / page();
   if (vma.copies.find(index)) return;
+  vma.touched = true;
   if (vma.inode < 0) {
     vma.copies.put(index, PageRef());
     return;

@@ -88,6 +88,7 @@ struct Vma {
   bool inherited = false;     // by fork
   bool rounded_up = false;    // its last page is asked for in part only
   bool discarded = false;     // private pages of it were dropped by MADV_DONTNEED
+  bool touched = false;       // private pages of it were stored to, so it keeps its page numbers (anon_vma)
   Event event;                // of the mapping only
   ObjectBytes copies;         // private pages, by page index of the object
   std::vector<Doubt> older;   // former bytes that an uncopied private page may still show
