@@ -204,7 +204,7 @@ class Campaign {
     f.kind = s.kind;
     f.seed = options_.seed;
     f.index = s.flight.index;
-    f.clause = s.clause;
+    f.clause = f.first_clause = s.clause;
     f.op = s.op;
     f.found = f.program = s.flight.program;
     f.trace = std::move(s.trace);
@@ -232,27 +232,60 @@ class Campaign {
     return f;
   }
 
+  ShrinkBudget budget(unsigned runs) const {
+    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(options_.end - Clock::now());
+    return {std::min(options_.shrink.runs, runs),
+            std::clamp(left, std::chrono::milliseconds(0), options_.shrink.time)};
+  }
+
   void shrink_finding(const Suspect& s, CampaignFinding& f) {
     auto still = [&](const Program& candidate) {
       if (stop_ || options_.interrupted()) return false;
       std::optional<ProgramRun> ran = run_alone(s, candidate);
       return ran && shows_again(s, *ran);
     };
-    ShrinkBudget budget = options_.shrink;
     // Each try costs a new start of a target that is lost.
-    if (s.kind != Kind::divergence) budget.runs = std::min(budget.runs, 40U);
-    auto left = std::chrono::duration_cast<std::chrono::milliseconds>(options_.end - Clock::now());
-    budget.time = std::clamp(left, std::chrono::milliseconds(0), budget.time);
-    Shrunk shrunk = shrink(f.found, still, budget);
+    Shrunk shrunk = shrink(f.found, still, budget(s.kind == Kind::divergence ? options_.shrink.runs : 40));
     f.program = std::move(shrunk.program);
     f.shrink_runs = shrunk.runs;
     if (stop_) return;
+    if (s.kind == Kind::divergence) find_root(s, f);
     std::optional<ProgramRun> ran = run_alone(s, f.program);
     if (!ran) return;
     f.sentence = ran->sentence;
     f.trace = std::move(ran->trace);
     model::TraceVerdict verdict = model::judge_trace(f.trace, options_.profile);
     if (const model::Finding* first = verdict.first()) f.finding = *first;
+  }
+
+  // One bug breaks many clauses, and the shortest program that shows it names the right one most often: what
+  // a part of the finding's program shows by itself takes the place of the finding, unless it is known.
+  void find_root(const Suspect& s, CampaignFinding& f) {
+    auto fresh = [&](const Trace& trace) -> const model::Finding* {
+      verdict_ = model::judge_trace(trace, options_.profile);
+      const model::Finding* first = verdict_.first();
+      if (!first) return nullptr;
+      const program::OpCode op = trace.steps[first->step].op.code;
+      if (first->clause == s.clause && op == s.op) return first;
+      if (find(Kind::divergence, first->clause, op)) return nullptr;
+      if (options_.expected && options_.expected(first->clause, f.program)) return nullptr;
+      return first;
+    };
+    auto wrong = [&](const Program& candidate) {
+      if (stop_ || options_.interrupted()) return false;
+      std::optional<ProgramRun> ran = run_alone(s, candidate);
+      return ran && ran->end == ProgramRun::End::complete && fresh(ran->trace);
+    };
+    Shrunk shrunk = shrink(f.program, wrong, budget(options_.shrink.runs / 2));
+    f.shrink_runs += shrunk.runs;
+    if (stop_ || shrunk.program.ops.size() >= f.program.ops.size()) return;
+    std::optional<ProgramRun> ran = run_alone(s, shrunk.program);
+    if (!ran) return;
+    const model::Finding* first = fresh(ran->trace);
+    if (!first) return;
+    f.clause = first->clause;
+    f.op = ran->trace.steps[first->step].op.code;
+    f.program = std::move(shrunk.program);
   }
 
   void report(CampaignFinding f) {
@@ -274,6 +307,7 @@ class Campaign {
   std::deque<Flight> flying_;
   std::deque<Suspect> waiting_;
   std::uint64_t submitted_ = 0;
+  model::TraceVerdict verdict_;
   const Clock::time_point start_ = Clock::now();
   bool stop_ = false;
 };

@@ -139,7 +139,8 @@ void read_only_descriptor(Play& p) {
   op.result = p.s.fresh_file(a);
   op.small = p.dice.pick<std::uint8_t>({0, 0, 2});
   p.step(op);
-  Quantity m = p.map(a, op.result, pages(2), either(p), p.dice.pick<std::uint8_t>({1, 1, 3, 0, 2}));
+  Quantity m = p.map(a, op.result, pages(3), either(p), p.dice.pick<std::uint8_t>({1, 1, 3, 0, 2}));
+  if (p.dice.chance(40)) m = p.piece(a, m);
   p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({3, 2, 1}));
   p.store(a, m);
   p.read(a, rw, 2);

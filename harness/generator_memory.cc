@@ -180,8 +180,8 @@ void discarded(Play& p) {
   p.fill(a, m, 3);
   std::optional<std::uint8_t> b;
   if (p.dice.chance(60)) b = p.child(a);
-  const bool hidden = p.dice.chance(25);
-  if (hidden) p.protect(a, m, pages(3), p.dice.pick<std::uint8_t>({0, 0, 1}));
+  const bool hidden = p.dice.chance(40);
+  if (hidden) p.protect(a, m, pages(3), p.dice.pick<std::uint8_t>({0, 0, 0, 1}));
   p.advise(a, plus(m, p.dice.pick({0, 1})), p.dice.pick({pages(1), pages(2), pages(0, 1)}),
            p.dice.pick({Advice::dontneed, Advice::dontneed, Advice::remove, Advice::free}));
   if (hidden) p.protect(a, m, pages(3), 3);

@@ -164,6 +164,12 @@ void Play::unmap(std::uint8_t p, Quantity where, Quantity length) {
   step(op);
 }
 
+Quantity Play::piece(std::uint8_t p, Quantity three) {
+  int gone = dice.pick({0, 1, 1, 2});
+  unmap(p, plus(three, gone), pages(1));
+  return plus(three, gone == 0 ? 1 : gone == 2 ? 0 : dice.pick({0, 2, 2}));
+}
+
 void Play::protect(std::uint8_t p, Quantity where, Quantity length, std::uint8_t prot) {
   Op op = make_op(OpCode::mprotect, p);
   op.addr = where;

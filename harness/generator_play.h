@@ -38,6 +38,8 @@ class Play {
   Quantity map_at(std::uint8_t p, std::uint8_t file, Quantity where, Quantity length, std::uint32_t flags);
   Quantity arena(int n);  // an arena address with n pages of the window behind it
   void unmap(std::uint8_t p, Quantity where, Quantity length);
+  // Unmaps one page of three; a page that is left. What holds for the whole holds for what is left.
+  Quantity piece(std::uint8_t p, Quantity three);
   void protect(std::uint8_t p, Quantity where, Quantity length, std::uint8_t prot);
   void advise(std::uint8_t p, Quantity where, Quantity length, program::Advice advice);
   void sync(std::uint8_t p, Quantity where, Quantity length);

@@ -132,9 +132,8 @@ void read_only_attach(Play& p) {
   std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 3), p.s.key());
   Quantity m = p.attach(a, s, at::kReadOnly);
   p.store(a, m);
-  if (p.dice.chance(40)) p.unmap(a, plus(m, p.dice.pick({0, 1, 2})), pages(1));
   if (p.dice.chance(30)) p.protect(a, plus(m, 1), pages(1), p.dice.pick<std::uint8_t>({0, 1}));
-  m = plus(m, p.dice.pick({0, 0, 1, 2}));
+  m = p.dice.chance(50) ? p.piece(a, m) : plus(m, p.dice.pick({0, 0, 1, 2}));
   p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({3, 3, 2, 1, 0}));
   p.store(a, m);
   p.peek(a, m, 1);

@@ -143,6 +143,9 @@ class Campaigner {
       finding.allowed = found.finding.allowed;
       finding.seen = found.finding.seen;
     }
+    if (found.clause != found.first_clause)
+      finding.note =
+          fmt::format("first seen as {}, by a longer program", clauses::info(found.first_clause).id);
     if (found.kind == CampaignFinding::Kind::flake)
       finding.sentence = "seen once, and not each time it was run again";
     if (found.kind == CampaignFinding::Kind::lost) finding.evidence = runner_.evidence();
