@@ -126,6 +126,8 @@ void rule_maps(World& w, Process& p, Step& s) {
   if (!s.expect(ascending(seen, w.page()), C::proc_maps_row,
                 [] { return std::string("ascending ranges of pages"); }))
     return;
+  // Rows that could be one row, too, are free in this.
+  if (merge(expected) != expected) s.names(Freedom::map_merge);
   if (expected == seen) return;
   if (!s.exact()) {
     unmark(expected);
