@@ -226,6 +226,13 @@ static long do_maps(void) {
   return close(fd);
 }
 
+static long do_locked(void) {
+  const int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  while (read(fd, buffer, kPage) > 0) continue;
+  return close(fd);
+}
+
 /* --- steps --------------------------------------------------------------------------------------------- */
 
 static int descriptor(int32_t object) {
@@ -251,11 +258,15 @@ static long bind_mapping(const struct bare_op* op, long address) {
   return address;
 }
 
-static long do_open(const struct bare_op* op) {
-  const int fd = open(path(op->object), (int)op->flags, op->mode);
+static long into_slot(const struct bare_op* op, int fd) {
   if (fd < 0) return fd;
   if (file[op->result] >= 0) close(file[op->result]);
   file[op->result] = fd;
+  return 0;
+}
+
+static long do_open(const struct bare_op* op) {
+  if (into_slot(op, open(path(op->object), (int)op->flags, op->mode)) < 0) return -1;
   if (((int)op->flags & O_CREAT) != 0) sh->paths_created |= 1U << op->object;
   return 0;
 }
@@ -384,6 +395,24 @@ static long perform(const struct bare_op* op) {
       return bind_mapping(op, syscall(SYS_mremap, a, len, off, (long)op->flags, (long)address_of(op->to)));
     case BARE_MADVISE:
       return syscall(SYS_madvise, a, len, (long)op->prot);
+    case BARE_FALLOCATE:
+      return syscall(SYS_fallocate, (long)descriptor(op->object), (long)op->prot, off, len);
+    case BARE_FSYNC:
+      return op->prot ? fdatasync(descriptor(op->object)) : fsync(descriptor(op->object));
+    case BARE_MEMFD:
+      return into_slot(op, (int)syscall(SYS_memfd_create, "bare", (long)op->flags));
+    case BARE_SEAL:
+      return fcntl(descriptor(op->object), F_ADD_SEALS, (int)op->flags);
+    case BARE_SEALS:
+      return fcntl(descriptor(op->object), F_GET_SEALS);
+    case BARE_MLOCK:
+      return op->flags ? syscall(SYS_mlock2, a, len, (long)op->flags) : syscall(SYS_mlock, a, len);
+    case BARE_MUNLOCK:
+      return syscall(SYS_munlock, a, len);
+    case BARE_LOCKED:
+      return do_locked();
+    case BARE_MINCORE:
+      return syscall(SYS_mincore, a, len, buffer);
   }
   return -1;
 }

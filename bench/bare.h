@@ -42,7 +42,16 @@ enum bare_code {
   BARE_MSYNC,
   BARE_SETID,
   BARE_MREMAP,
-  BARE_MADVISE
+  BARE_MADVISE,
+  BARE_FALLOCATE,
+  BARE_FSYNC,
+  BARE_MEMFD,
+  BARE_SEAL,
+  BARE_SEALS,
+  BARE_MLOCK,
+  BARE_MUNLOCK,
+  BARE_LOCKED,
+  BARE_MINCORE
 };
 
 /* An address: `value`, or `value` bytes from a mapping by name. */

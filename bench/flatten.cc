@@ -69,17 +69,30 @@ std::uint64_t translate(std::uint32_t ours, std::span<const Flag> flags) {
   return theirs;
 }
 
+constexpr Flag kMemfd[] = {{program::memfd::kSealing, MFD_ALLOW_SEALING}, {program::memfd::kUnknown, 0x4000}};
+constexpr Flag kSeal[] = {{program::seal::kSeal, F_SEAL_SEAL}, {program::seal::kShrink, F_SEAL_SHRINK},
+                          {program::seal::kGrow, F_SEAL_GROW}, {program::seal::kWrite, F_SEAL_WRITE},
+                          {program::seal::kFutureWrite, 16},   {program::seal::kUnknown, 0x4000}};
+constexpr Flag kLock[] = {{program::mlock::kOnFault, 1}, {program::mlock::kUnknown, 0x100}};
+constexpr std::array<std::uint64_t, 6> kAllocate = {0,
+                                                    FALLOC_FL_KEEP_SIZE,
+                                                    FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                                    FALLOC_FL_ZERO_RANGE,
+                                                    FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+                                                    0x4000};
 constexpr std::array<std::uint64_t, 3> kAccess = {O_RDONLY, O_RDWR, O_WRONLY};
 constexpr std::array<std::uint64_t, 6> kCommands = {IPC_STAT, IPC_RMID, IPC_SET, SHM_LOCK, SHM_UNLOCK, 77};
 constexpr std::array<std::uint64_t, 16> kAdvice = {0, 1, 2, 3, 4, 9, 10, 11, 8, 20, 21, 22, 23, 18, 19, 77};
 
 // In the order of OpCode.
 constexpr bare_code kCodes[] = {
-    BARE_OPEN,     BARE_CLOSE,    BARE_UNLINK,      BARE_FTRUNCATE,     BARE_TRUNCATE, BARE_PREAD,
-    BARE_PWRITE,   BARE_PREAD_TO, BARE_PWRITE_FROM, BARE_FSTAT,         BARE_MMAP,     BARE_MUNMAP,
-    BARE_MPROTECT, BARE_LOAD,     BARE_STORE,       BARE_CONTENTS_LOAD, BARE_FORK,     BARE_EXIT,
-    BARE_KILL,     BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,   BARE_MAPS,
-    BARE_MSYNC,    BARE_SETID,    BARE_MREMAP,      BARE_MADVISE};
+    BARE_OPEN,     BARE_CLOSE,    BARE_UNLINK,      BARE_FTRUNCATE,     BARE_TRUNCATE,  BARE_PREAD,
+    BARE_PWRITE,   BARE_PREAD_TO, BARE_PWRITE_FROM, BARE_FSTAT,         BARE_MMAP,      BARE_MUNMAP,
+    BARE_MPROTECT, BARE_LOAD,     BARE_STORE,       BARE_CONTENTS_LOAD, BARE_FORK,      BARE_EXIT,
+    BARE_KILL,     BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,    BARE_MAPS,
+    BARE_MSYNC,    BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
+    BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
+    BARE_MINCORE};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {
@@ -149,6 +162,21 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       break;
     case OpCode::madvise:
       out.prot = kAdvice[op.small];
+      break;
+    case OpCode::fallocate:
+      out.prot = kAllocate[op.small];
+      break;
+    case OpCode::fsync:
+      out.prot = op.small;
+      break;
+    case OpCode::memfd:
+      out.flags = translate(op.flags, kMemfd);
+      break;
+    case OpCode::seal:
+      out.flags = translate(op.flags, kSeal);
+      break;
+    case OpCode::mlock:
+      out.flags = translate(op.flags, kLock);
       break;
     default:
       break;

@@ -39,7 +39,9 @@ using Performer = void (*)(Call&);
 
 void perform_open(Call&), perform_close(Call&), perform_unlink(Call&), perform_ftruncate(Call&),
     perform_truncate(Call&), perform_pread(Call&), perform_pwrite(Call&), perform_pread_to(Call&),
-    perform_pwrite_from(Call&), perform_fstat(Call&);
+    perform_pwrite_from(Call&), perform_fstat(Call&), perform_fallocate(Call&), perform_fsync(Call&);
+void perform_memfd(Call&), perform_seal(Call&), perform_seals(Call&);
+void perform_mlock(Call&), perform_munlock(Call&), perform_locked(Call&), perform_mincore(Call&);
 void perform_mmap(Call&), perform_munmap(Call&), perform_mprotect(Call&), perform_msync(Call&),
     perform_mremap(Call&), perform_madvise(Call&);
 void perform_load(Call&), perform_store(Call&), perform_contents(Call&), perform_maps(Call&);
@@ -69,6 +71,9 @@ inline int descriptor(std::uint8_t object) {
   if (object == program::kFileNone) return -1;
   return object == program::kFileBad ? kNeverOpen : kFirstSlot + object;
 }
+
+// Moves an open descriptor to a slot; passes on a failure.
+long into_slot(long fd, std::uint8_t slot);
 
 struct FlagPair {
   std::uint32_t ours;

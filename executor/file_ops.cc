@@ -16,6 +16,14 @@ constexpr FlagPair kOpenFlags[] = {{program::openflag::kCreat, O_CREAT},
                                    {program::openflag::kAppend, O_APPEND}};
 constexpr long kAccess[] = {O_RDONLY, O_RDWR, O_WRONLY};
 
+// In the order of program::Allocate; the last is a bit without meaning.
+constexpr long kAllocate[] = {0,
+                              FALLOC_FL_KEEP_SIZE,
+                              FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                              FALLOC_FL_ZERO_RANGE,
+                              FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
+                              0x4000};
+
 // `maps` tells files apart by device and inode.
 void remember_identity(int fd, std::uint8_t path) {
   struct stat st = {};
@@ -39,20 +47,23 @@ struct PathName {
 }  // namespace
 
 // The slot's number is taken from its old file only when the new one is open.
+long into_slot(long fd, std::uint8_t slot) {
+  if (failed(fd)) return fd;
+  long moved = sys(SYS_dup3, fd, descriptor(slot), 0);
+  sys(SYS_close, fd);
+  return moved;
+}
+
 void perform_open(Call& call) {
   const Op& op = call.op;
   PathName path(op.object);
   long flags = translate(op.flags, kOpenFlags) | kAccess[op.small];
-  long fd = sys(SYS_openat, AT_FDCWD, path.text, flags, op.mode);
+  long fd = into_slot(sys(SYS_openat, AT_FDCWD, path.text, flags, op.mode), op.result);
   if (!failed(fd)) {
-    int slot = descriptor(op.result);
-    long moved = sys(SYS_dup3, fd, slot, 0);
-    sys(SYS_close, fd);
     if ((op.flags & program::openflag::kCreat) != 0) {
       control->paths_created = static_cast<std::uint8_t>(control->paths_created | 1U << op.object);
     }
-    if (!failed(moved) && control->observes_maps) remember_identity(slot, op.object);
-    fd = moved;
+    if (control->observes_maps) remember_identity(descriptor(op.result), op.object);
   }
   settle(call, fd);
 }
@@ -96,6 +107,15 @@ void perform_pread_to(Call& call) {
 
 void perform_pwrite_from(Call& call) {
   settle_value(call, sys(SYS_pwrite64, descriptor(call.op.object), call.at.addr, call.at.len, call.at.off));
+}
+
+void perform_fallocate(Call& call) {
+  settle(call,
+         sys(SYS_fallocate, descriptor(call.op.object), kAllocate[call.op.small], call.at.off, call.at.len));
+}
+
+void perform_fsync(Call& call) {
+  settle(call, sys(call.op.small == 0 ? SYS_fsync : SYS_fdatasync, descriptor(call.op.object)));
 }
 
 void perform_fstat(Call& call) {

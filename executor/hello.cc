@@ -4,6 +4,7 @@
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <sys/ipc.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/utsname.h>
 
@@ -89,6 +90,9 @@ void put_limits() {
   payload << " shmmax=" << read_number("/proc/sys/kernel/shmmax", info.shmmax)
           << " shmall=" << read_number("/proc/sys/kernel/shmall", info.shmall)
           << " shmmni=" << read_number("/proc/sys/kernel/shmmni", info.shmmni);
+  rlimit locks = {};
+  if (!failed(sys(SYS_prlimit64, 0, RLIMIT_MEMLOCK, nullptr, &locks)))
+    payload << " memlock=" << locks.rlim_cur;
 }
 
 void put_own() {

@@ -30,6 +30,8 @@ program::MapRow classify(const MapLine& line) {
     id = line.inode;
   } else if (path == "/dev/zero") {
     object = program::MapObject::shared_anonymous;
+  } else if (path.starts_with("/memfd:")) {
+    object = program::MapObject::memfd;
   } else if (path[0] == '/') {
     object = program::MapObject::file;
     id = path_of(line);

@@ -11,12 +11,14 @@ namespace {
 
 // In the order of OpCode.
 constexpr Performer kPerformers[] = {
-    perform_open,     perform_close,  perform_unlink,   perform_ftruncate,   perform_truncate,
-    perform_pread,    perform_pwrite, perform_pread_to, perform_pwrite_from, perform_fstat,
-    perform_mmap,     perform_munmap, perform_mprotect, perform_load,        perform_store,
-    perform_contents, perform_fork,   perform_exit,     perform_kill,        perform_shmget,
-    perform_shmat,    perform_shmdt,  perform_shmctl,   perform_maps,        perform_msync,
-    perform_setid,    perform_mremap, perform_madvise,
+    perform_open,     perform_close,   perform_unlink,   perform_ftruncate,   perform_truncate,
+    perform_pread,    perform_pwrite,  perform_pread_to, perform_pwrite_from, perform_fstat,
+    perform_mmap,     perform_munmap,  perform_mprotect, perform_load,        perform_store,
+    perform_contents, perform_fork,    perform_exit,     perform_kill,        perform_shmget,
+    perform_shmat,    perform_shmdt,   perform_shmctl,   perform_maps,        perform_msync,
+    perform_setid,    perform_mremap,  perform_madvise,  perform_fallocate,   perform_fsync,
+    perform_memfd,    perform_seal,    perform_seals,    perform_mlock,       perform_munlock,
+    perform_locked,   perform_mincore,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 

@@ -155,6 +155,22 @@ void record_timeout() {
   record(head);
 }
 
+bool attached_somewhere() {
+  for (unsigned i = 0; i < kSegments; ++i) {
+    shmid_ds ds;
+    bool bound = (control->segments_bound >> i & 1) != 0;
+    if (bound && !failed(stat_segment(control->segment[i], ds)) && ds.shm_nattch > 0) return true;
+  }
+  return false;
+}
+
+// Whoever reads /proc/PID/cmdline or the like of a process that ends, ps for instance, holds its memory a
+// moment longer: nobody is attached once that is over.
+void await_outsiders() {
+  constexpr timespec kMoment = {0, 1'000'000};
+  for (int moments = 0; moments < 6 && attached_somewhere(); ++moments) sys(SYS_nanosleep, &kMoment, nullptr);
+}
+
 void record_end(std::uint64_t in_namespace) {
   std::uint64_t words[1 + kSegments * program::kEndSegmentWords];
   std::size_t count = 0;
@@ -246,6 +262,7 @@ bool run_program(Channel& channel, std::uint32_t sequence, std::span<const std::
     channel.send(FrameType::error, sequence, "a process of the program cannot be killed; the executor ends");
     return false;
   }
+  await_outsiders();
   std::uint64_t in_namespace = segments_in_namespace();
   if (control->cursor.records < control->op_count) {
     record_timeout();

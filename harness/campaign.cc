@@ -267,6 +267,8 @@ class Campaign {
       if (!first) return nullptr;
       const program::OpCode op = trace.steps[first->step].op.code;
       if (first->clause == s.clause && op == s.op) return first;
+      // What is left at the end tells of everything before it, and so of nothing.
+      if (op == program::OpCode::end) return nullptr;
       if (find(Kind::divergence, first->clause, op)) return nullptr;
       if (options_.expected && options_.expected(first->clause, f.program)) return nullptr;
       return first;

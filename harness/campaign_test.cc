@@ -104,24 +104,23 @@ TEST(Campaign, ReportsADivergenceOnceAndCountsItsRepeats) {
 }
 
 TEST(Campaign, ReportsWhatAShorterProgramShowsInsteadOfWhatWasSeenFirst) {
-  const model::Fault* fault = model::find_fault("shmdt-detaches-all");
   unsigned elsewhere = 0;
-  for (std::uint64_t seed = 0; seed < 20; ++seed) {
-    Bent runner(fault);
+  for (const model::Fault& fault : model::faults()) {
+    Bent runner(&fault);
     CampaignOptions o = options(100'000);
-    o.seed = seed;
+    o.seed = 3;
     o.first = true;
     CampaignResult result = run_campaign(o, runner);
-    ASSERT_THAT(result.findings, SizeIs(1));
+    ASSERT_THAT(result.findings, SizeIs(1)) << fault.name;
     const CampaignFinding& f = result.findings[0];
     EXPECT_EQ(f.finding.clause, f.clause);
     EXPECT_TRUE(shows(f.trace, o.profile, f.clause, f.op));
-    EXPECT_TRUE(
-        model::judge_trace(model::run_program(f.found, runner.facts(), fault), o.profile).first()->clause ==
-        f.first_clause);
+    const program::Trace found = model::run_program(f.found, runner.facts(), &fault);
+    EXPECT_EQ(model::judge_trace(found, o.profile).first()->clause, f.first_clause);
     if (f.clause != f.first_clause) ++elsewhere;
   }
-  EXPECT_GT(elsewhere, 0U);
+  EXPECT_GT(elsewhere, 10U);
+  EXPECT_LT(elsewhere, model::faults().size() / 2) << "most first findings are right";
 }
 
 TEST(Campaign, StopsAtTheFirstFindingWhenAsked) {

@@ -191,6 +191,76 @@ void offset_mappings(Play& p) {
   p.read(a, f, 5);
 }
 
+void punched(Play& p) {
+  using program::Allocate;
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 3));
+  std::uint32_t type = either(p);
+  Quantity m = p.map(a, f, pages(4), type);
+  p.fill(a, m, static_cast<int>(p.dice.between(0, 3)));
+  p.allocate(a, f, p.dice.pick({pages(0), pages(1), pages(0, 100), pages(1, -1), pages(2, 17)}),
+             p.dice.pick({pages(1), pages(2), pages(0, 50), pages(1, 100), pages(4)}),
+             p.dice.pick({Allocate::punch, Allocate::punch, Allocate::zero_keep, Allocate::zero}));
+  p.peek(a, m, 4);
+  p.read(a, f, 4);
+  p.store(a, plus(m, 1));
+  if (std::optional<std::uint8_t> b = p.partner(a)) p.peek(*b, m, 4);
+  p.size(a, f);
+}
+
+void sealed(Play& p) {
+  using namespace program::seal;
+  std::uint8_t a = p.someone();
+  Op op = make_op(OpCode::memfd, a);
+  op.flags = p.dice.chance(90) ? program::memfd::kSealing : 0U;
+  op.result = p.s.fresh_file(a);
+  std::uint8_t f = op.result;
+  p.step(op);
+  p.truncate(a, f, ragged(p, 2));
+  std::optional<Quantity> m;
+  if (p.dice.chance(60)) m = p.map(a, f, pages(2), either(p), p.dice.pick<std::uint8_t>({3, 3, 1}));
+  if (m) p.fill(a, *m, 1);
+  std::uint8_t b = p.partner(a).value_or(a);
+  p.seal(b, f,
+         p.dice.pick({kWrite, kWrite, kFutureWrite, kFutureWrite, kShrink, kGrow, kShrink | kGrow, kSeal}));
+  if (m && p.dice.chance(30)) {
+    p.unmap(a, *m, pages(2));
+    p.seal(b, f, kWrite);
+  }
+  if (m && p.dice.chance(50)) p.store(a, plus(*m, p.dice.pick({0, 1})));
+  for (int i = 0; i < 3; ++i) {
+    std::uint8_t who = p.dice.chance(50) ? a : b;
+    switch (p.dice.below(6)) {
+      case 0:
+        p.write(who, f, p.dice.pick({pages(0), pages(1, 100), pages(2, -8)}), pages(0, 16));
+        break;
+      case 1:
+        p.truncate(who, f, p.dice.pick({pages(1), pages(3), pages(2, 17)}));
+        break;
+      case 2: {
+        Quantity n = p.map(who, f, pages(2), kShared, p.dice.pick<std::uint8_t>({1, 3}));
+        p.protect(who, n, pages(2), 3);
+        p.store(who, n);
+        break;
+      }
+      case 3:
+        p.allocate(who, f, pages(1), pages(2),
+                   p.dice.pick({program::Allocate::punch, program::Allocate::extend}));
+        break;
+      case 4:
+        p.seal(who, f, p.dice.pick({kSeal, kWrite, kGrow, kFutureWrite}));
+        break;
+      default:
+        if (m) p.store(a, *m);
+        break;
+    }
+  }
+  op = make_op(OpCode::seals, a);
+  op.object = f;
+  p.step(op);
+  p.read(a, f, 3);
+  if (m) p.peek(a, *m, 2);
+}
+
 constexpr Scenario kScenarios[] = {
     share_then_fork_then_store,
     private_copy_then_truncate,
@@ -204,6 +274,9 @@ constexpr Scenario kScenarios[] = {
     private_follows_until_written,
     kernel_copies_at_edges,
     offset_mappings,
+    punched,
+    sealed,
+    sealed,
 };
 
 }  // namespace

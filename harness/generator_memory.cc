@@ -176,7 +176,7 @@ void grown_in_place(Play& p) {
 
 void discarded(Play& p) {
   std::uint8_t a = p.someone();
-  Quantity m = some_memory(p, a, 3);
+  Quantity m = p.dice.chance(40) ? p.anonymous(a, 3, kPrivate) : some_memory(p, a, 3);
   p.fill(a, m, 3);
   std::optional<std::uint8_t> b;
   if (p.dice.chance(60)) b = p.child(a);
@@ -229,6 +229,54 @@ void death_by_fault(Play& p) {
   p.peek(a, m, 2);
 }
 
+void locked(Play& p) {
+  std::uint8_t a = p.someone();
+  Quantity m = some_memory(p, a, 3);
+  if (p.dice.chance(40)) p.fill(a, m, 2);
+  if (p.dice.chance(20)) p.protect(a, plus(m, 1), pages(2), p.dice.pick<std::uint8_t>({0, 1}));
+  int first = p.dice.pick({0, 0, 1});
+  p.lock(a, plus(m, first, p.dice.pick({0, 0, 100})), p.dice.pick({pages(1), pages(2), pages(3), pages(4)}),
+         p.dice.chance(25) ? program::mlock::kOnFault : 0U);
+  if (p.dice.chance(30)) p.count_resident(a, m, 3);
+  p.count_locked(a);
+  for (int i = 0; i < 2; ++i) {
+    switch (p.dice.below(8)) {
+      case 0:
+        p.advise(a, m, pages(3),
+                 p.dice.pick({Advice::dontneed, Advice::remove, Advice::free, Advice::pageout}));
+        break;
+      case 1: {
+        Op op = make_op(OpCode::msync, a);
+        op.addr = m;
+        op.len = pages(3);
+        op.flags = program::msync::kInvalidate | p.dice.pick({0U, program::msync::kSync});
+        p.step(op);
+        break;
+      }
+      case 2:
+        m = p.move(a, m, pages(3), pages(p.dice.pick({2, 3, 4})), kMayMove);
+        break;
+      case 3:
+        p.unmap(a, plus(m, 1), pages(1));
+        break;
+      case 4:
+        p.unlock(a, plus(m, p.dice.pick({0, 1})), p.dice.pick({pages(1), pages(2), pages(0, 1)}));
+        break;
+      case 5:
+        if (std::optional<std::uint8_t> b = p.child(a)) p.count_locked(*b);
+        break;
+      case 6:
+        p.protect(a, m, pages(2), p.dice.pick<std::uint8_t>({0, 1, 3}));
+        break;
+      default:
+        p.lock(a, m, pages(3));
+        break;
+    }
+    p.count_locked(a);
+  }
+  p.peek(a, m, 3);
+}
+
 constexpr Scenario kScenarios[] = {
     fork_isolates_or_shares,
     generations,
@@ -245,6 +293,8 @@ constexpr Scenario kScenarios[] = {
     synced,
     kept_from_children,
     death_by_fault,
+    locked,
+    locked,
 };
 
 }  // namespace

@@ -392,18 +392,81 @@ Op build_maps(Scene&, std::uint8_t p) {
   return make_op(OpCode::maps, p);
 }
 
+Op build_fallocate(Scene& s, std::uint8_t p) {
+  using program::Allocate;
+  Op op = with_file(s, OpCode::fallocate, p);
+  Allocate how = s.dice.pick({Allocate::punch, Allocate::punch, Allocate::punch, Allocate::extend,
+                              Allocate::extend, Allocate::keep, Allocate::zero, Allocate::zero_keep});
+  op.small = static_cast<std::uint8_t>(how);
+  op.len = io_length(s);
+  op.off = s.dice.chance(50) ? pages(static_cast<int>(s.dice.below(3))) : io_offset(s, p, op.object);
+  return op;
+}
+
+Op build_fsync(Scene& s, std::uint8_t p) {
+  Op op = with_file(s, OpCode::fsync, p);
+  op.small = s.dice.chance(50) ? 1 : 0;
+  return op;
+}
+
+Op build_memfd(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::memfd, p);
+  op.result = s.fresh_file(p);
+  op.flags = s.dice.chance(85) ? program::memfd::kSealing : 0U;
+  return op;
+}
+
+Op build_seal(Scene& s, std::uint8_t p) {
+  using namespace program::seal;
+  Op op = with_file(s, OpCode::seal, p);
+  op.object = s.memfd(p).value_or(op.object);
+  op.flags = s.dice.pick({kShrink, kGrow, kWrite, kWrite, kFutureWrite, kFutureWrite, kShrink | kGrow, kSeal,
+                          0U, kWrite | kSeal});
+  return op;
+}
+
+Op build_seals(Scene& s, std::uint8_t p) {
+  Op op = with_file(s, OpCode::seals, p);
+  op.object = s.memfd(p).value_or(op.object);
+  return op;
+}
+
+Op build_mlock(Scene& s, std::uint8_t p) {
+  Op op = with_stretch(s, OpCode::mlock, p);
+  if (s.dice.chance(25)) op.flags = program::mlock::kOnFault;
+  if (s.dice.chance(15)) op.addr = plus(op.addr, 0, s.dice.pick({1, 100, -1}));
+  return op;
+}
+
+Op build_munlock(Scene& s, std::uint8_t p) {
+  return with_stretch(s, OpCode::munlock, p);
+}
+
+Op build_locked(Scene&, std::uint8_t p) {
+  return make_op(OpCode::locked, p);
+}
+
+Op build_mincore(Scene& s, std::uint8_t p) {
+  Op op = build_contents(s, p);
+  op.code = OpCode::mincore;
+  op.small = 0;
+  return op;
+}
+
 using Builder = Op (*)(Scene&, std::uint8_t);
 constexpr Builder kBuilders[] = {
-    build_open,     build_close,    build_unlink,      build_ftruncate, build_truncate, build_pread,
-    build_pwrite,   build_pread_to, build_pwrite_from, build_fstat,     build_mmap,     build_munmap,
-    build_mprotect, build_load,     build_store,       build_contents,  build_fork,     build_exit,
-    build_kill,     build_shmget,   build_shmat,       build_shmdt,     build_shmctl,   build_maps,
-    build_msync,    build_setid,    build_mremap,      build_madvise,
+    build_open,     build_close,    build_unlink,      build_ftruncate, build_truncate,  build_pread,
+    build_pwrite,   build_pread_to, build_pwrite_from, build_fstat,     build_mmap,      build_munmap,
+    build_mprotect, build_load,     build_store,       build_contents,  build_fork,      build_exit,
+    build_kill,     build_shmget,   build_shmat,       build_shmdt,     build_shmctl,    build_maps,
+    build_msync,    build_setid,    build_mremap,      build_madvise,   build_fallocate, build_fsync,
+    build_memfd,    build_seal,     build_seals,       build_mlock,     build_munlock,   build_locked,
+    build_mincore,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 
 // What an op works on; without it, it can only fail.
-enum class Subject { none, file, memory, segment, attach };
+enum class Subject { none, file, memory_file, memory, segment, attach };
 
 Subject subject(OpCode code) {
   switch (code) {
@@ -414,7 +477,12 @@ Subject subject(OpCode code) {
     case OpCode::pread_to:
     case OpCode::pwrite_from:
     case OpCode::fstat:
+    case OpCode::fallocate:
+    case OpCode::fsync:
+    case OpCode::seals:
       return Subject::file;
+    case OpCode::seal:
+      return Subject::memory_file;
     case OpCode::munmap:
     case OpCode::mprotect:
     case OpCode::load:
@@ -422,6 +490,9 @@ Subject subject(OpCode code) {
     case OpCode::msync:
     case OpCode::mremap:
     case OpCode::madvise:
+    case OpCode::mlock:
+    case OpCode::munlock:
+    case OpCode::mincore:
       return Subject::memory;
     case OpCode::shmat:
     case OpCode::shmctl:
@@ -438,6 +509,8 @@ OpCode provider(Scene& s, std::uint8_t p, OpCode code) {
   switch (subject(code)) {
     case Subject::file:
       return s.has_file(p) ? code : OpCode::open;
+    case Subject::memory_file:
+      return s.memfd(p) ? code : OpCode::memfd;
     case Subject::memory:
       return s.vma(p) ? code : OpCode::mmap;
     case Subject::segment:

@@ -50,11 +50,15 @@ void Play::leave(std::uint8_t p) {
 
 std::uint8_t Play::file(std::uint8_t p, Quantity size, Access access) {
   Op op = make_op(OpCode::open, p);
-  op.result = s.fresh_file(p);
   op.object = s.path();
   op.small = static_cast<std::uint8_t>(access);
   op.flags = program::openflag::kCreat;
   op.mode = 0666;
+  if (access == Access::read_write && dice.chance(12)) {
+    op = make_op(OpCode::memfd, p);
+    op.flags = program::memfd::kSealing;
+  }
+  op.result = s.fresh_file(p);
   step(op);
   if (access != Access::read_only) {
     truncate(p, op.result, size);
@@ -79,10 +83,12 @@ void Play::truncate(std::uint8_t p, std::uint8_t file, Quantity size) {
 }
 
 void Play::resize(std::uint8_t p, std::uint8_t file, Quantity size) {
-  switch (dice.below(3)) {
+  switch (dice.below(s.memfd(p) ? 2 : 4)) {
     case 0:
       return truncate(p, file, size);
-    case 1: {
+    case 1:
+      return allocate(p, file, {}, size, program::Allocate::extend);
+    case 2: {
       Op op = make_op(OpCode::truncate, p);
       op.object = path_of(p, file);
       op.len = size;
@@ -91,6 +97,49 @@ void Play::resize(std::uint8_t p, std::uint8_t file, Quantity size) {
     default:
       return write(p, file, size, dice.pick({pages(0, 1), pages(0, 16), pages(1)}));
   }
+}
+
+void Play::allocate(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length,
+                    program::Allocate how) {
+  Op op = make_op(OpCode::fallocate, p);
+  op.object = file;
+  op.off = offset;
+  op.len = length;
+  op.small = static_cast<std::uint8_t>(how);
+  step(op);
+}
+
+void Play::seal(std::uint8_t p, std::uint8_t file, std::uint32_t seals) {
+  Op op = make_op(OpCode::seal, p);
+  op.object = file;
+  op.flags = seals;
+  step(op);
+}
+
+void Play::lock(std::uint8_t p, Quantity where, Quantity length, std::uint32_t flags) {
+  Op op = make_op(OpCode::mlock, p);
+  op.addr = where;
+  op.len = length;
+  op.flags = flags;
+  step(op);
+}
+
+void Play::unlock(std::uint8_t p, Quantity where, Quantity length) {
+  Op op = make_op(OpCode::munlock, p);
+  op.addr = where;
+  op.len = length;
+  step(op);
+}
+
+void Play::count_locked(std::uint8_t p) {
+  step(make_op(OpCode::locked, p));
+}
+
+void Play::count_resident(std::uint8_t p, Quantity where, int n) {
+  Op op = make_op(OpCode::mincore, p);
+  op.addr = where;
+  op.len = pages(n);
+  step(op);
 }
 
 void Play::write(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length) {

@@ -26,6 +26,8 @@ class Play {
   void resize(std::uint8_t p, std::uint8_t file, Quantity size);  // by one of three calls, if it grows
   void truncate(std::uint8_t p, std::uint8_t file, Quantity size);
   void write(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length);
+  void allocate(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length, program::Allocate how);
+  void seal(std::uint8_t p, std::uint8_t file, std::uint32_t seals);
   void read(std::uint8_t p, std::uint8_t file, int n);
   void size(std::uint8_t p, std::uint8_t file);
   std::uint8_t path_of(std::uint8_t p, std::uint8_t file) const;
@@ -43,6 +45,10 @@ class Play {
   void protect(std::uint8_t p, Quantity where, Quantity length, std::uint8_t prot);
   void advise(std::uint8_t p, Quantity where, Quantity length, program::Advice advice);
   void sync(std::uint8_t p, Quantity where, Quantity length);
+  void lock(std::uint8_t p, Quantity where, Quantity length, std::uint32_t flags = 0);
+  void unlock(std::uint8_t p, Quantity where, Quantity length);
+  void count_locked(std::uint8_t p);
+  void count_resident(std::uint8_t p, Quantity where, int n);
   Quantity move(std::uint8_t p, Quantity where, Quantity old_length, Quantity new_length, std::uint32_t flags,
                 Quantity to = {});
   void store(std::uint8_t p, Quantity where);

@@ -43,11 +43,15 @@ bool Scene::tame(const Op& op) const {
     case OpCode::pwrite:
     case OpCode::pwrite_from:
       return small_or(number(op.off), kHalf);
+    case OpCode::fallocate:
+      return small_or(number(op.len), kHalf) && small_or(number(op.off), kHalf);
     case OpCode::mmap:
     case OpCode::munmap:
     case OpCode::mprotect:
     case OpCode::msync:
     case OpCode::madvise:
+    case OpCode::mlock:
+    case OpCode::munlock:
       return small_or(number(op.len), impossible);
     case OpCode::mremap:
       return small_or(number(op.len), impossible) && small_or(number(op.off), impossible);
@@ -301,6 +305,15 @@ bool Scene::has_file(std::uint8_t proc) const {
   const auto& files = process(proc).files;
   return process(proc).life == Life::alive &&
          std::any_of(files.begin(), files.end(), [](std::int32_t f) { return f >= 0; });
+}
+
+std::optional<std::uint8_t> Scene::memfd(std::uint8_t proc) const {
+  for (std::uint8_t f = 0; f < program::kFiles; ++f) {
+    std::int32_t open_file = process(proc).files[f];
+    if (open_file < 0) continue;
+    if (world().inodes[world().open_files[static_cast<std::size_t>(open_file)].inode].memfd) return f;
+  }
+  return std::nullopt;
 }
 
 std::uint8_t Scene::file(std::uint8_t proc) {

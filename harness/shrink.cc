@@ -24,6 +24,9 @@ std::uint64_t fingerprint(const Program& p) {
   return h;
 }
 
+// How far the address that one name stands for may lie behind another's, for one to be said by the other.
+constexpr int kPagesBetweenNames = 4;
+
 bool forks_into(const Op& op, std::uint8_t process) {
   return op.code == OpCode::fork && op.result == process;
 }
@@ -47,6 +50,7 @@ class Shrinker {
       changed |= merge_names();
       if (changed) continue;  // fewer ops first: every op left costs tries
       changed |= simplify_arguments();
+      changed |= drop_neighbours();
       changed |= drop_pairs();
       changed |= attempt(canonical_names(best_));
     }
@@ -103,6 +107,18 @@ class Shrinker {
         end = first;
       }
       if (size == 1) break;
+    }
+    return changed;
+  }
+
+  // Neighbours that have to go together, wherever they begin: dropping one of them shifts what the clock or
+  // the next id is at the others.
+  bool drop_neighbours() {
+    bool changed = false;
+    for (std::size_t count : {std::size_t{3}, std::size_t{2}}) {
+      for (std::size_t end = best_.ops.size(); end >= count && !spent(); --end) {
+        if (end <= best_.ops.size()) changed |= attempt(without(end - count, count));
+      }
     }
     return changed;
   }
@@ -166,7 +182,13 @@ class Shrinker {
     for (std::size_t gone = best_.ops.size(); gone-- > 0;) {
       for (std::size_t kept = 0; kept < best_.ops.size() && !spent(); ++kept) {
         if (gone >= best_.ops.size()) break;
-        if (std::optional<Program> merged = merge(best_, gone, kept)) changed |= attempt(std::move(*merged));
+        for (int pages = 0; pages < kPagesBetweenNames && gone < best_.ops.size(); ++pages) {
+          std::optional<Program> merged = merge(best_, gone, kept, pages);
+          if (!merged) break;
+          if (!attempt(std::move(*merged))) continue;
+          changed = true;
+          break;
+        }
       }
     }
     return changed;

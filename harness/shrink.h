@@ -34,9 +34,11 @@ program::Program canonical_names(const program::Program& program);
 // Simpler forms of one op, simplest first.
 std::vector<program::Op> simpler_forms(const program::Op& op);
 
-// The program without the op `gone`; what used the name that it binds uses the name that `kept` binds.
-// Nothing if the two do not bind different names of one kind, or if the names are those of processes.
-std::optional<program::Program> merge(const program::Program& program, std::size_t gone, std::size_t kept);
+// The program without the op `gone`; what used the name that it binds uses the name that `kept` binds, so
+// many pages further on if it is an address. Nothing if the two do not bind different names of one kind, or
+// if the names are those of processes.
+std::optional<program::Program> merge(const program::Program& program, std::size_t gone, std::size_t kept,
+                                      int pages = 0);
 
 // The op and the later ops that use only what it makes: names that it binds, a process that it forks.
 std::vector<bool> dependents(const program::Program& program, std::size_t index);

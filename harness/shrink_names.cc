@@ -94,15 +94,21 @@ program::Program canonical_names(const program::Program& program) {
   return p;
 }
 
-std::optional<program::Program> merge(const program::Program& program, std::size_t gone, std::size_t kept) {
+std::optional<program::Program> merge(const program::Program& program, std::size_t gone, std::size_t kept,
+                                      int pages) {
   const Op& old_op = program.ops[gone];
   const Op& new_op = program.ops[kept];
   NameKind kind = program::spec(old_op.code).result_name;
   if (kind == NameKind::none || kind == NameKind::process) return std::nullopt;
   if (program::spec(new_op.code).result_name != kind || old_op.result == new_op.result) return std::nullopt;
+  if (pages != 0 && kind != NameKind::mapping) return std::nullopt;
   program::Program merged = program;
   merged.ops.erase(merged.ops.begin() + static_cast<std::ptrdiff_t>(gone));
   for (Op& op : merged.ops) {
+    for (program::Quantity* q : {&op.addr, &op.to}) {
+      bool moves = kind == NameKind::mapping && q->names_mapping() && q->mapping() == old_op.result;
+      if (moves) q->pages = static_cast<std::int16_t>(q->pages + pages);
+    }
     each_name(op, [&](NameKind named, std::uint8_t& index) {
       if (named == kind && index == old_op.result) index = new_op.result;
     });

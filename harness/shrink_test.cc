@@ -191,6 +191,10 @@ TEST(Merge, UsesTheOtherName) {
             "p0 shmget s0 key=k1 size=1p\np0 shmat m0 s0\np0 shmat m1 s0\np0 store m1 0x41\n");
   EXPECT_EQ(text_of(*merge(p, 3, 2)),
             "p0 shmget s0 key=k1 size=1p\np0 shmget s3 key=k1 size=1p\np0 shmat m0 s3\np0 store m0 0x41\n");
+  EXPECT_EQ(
+      text_of(*merge(p, 3, 2, 1)),
+      "p0 shmget s0 key=k1 size=1p\np0 shmget s3 key=k1 size=1p\np0 shmat m0 s3\np0 store m0+1p 0x41\n");
+  EXPECT_FALSE(merge(p, 1, 0, 1).has_value()) << "only addresses lie pages apart";
   EXPECT_FALSE(merge(p, 0, 0).has_value());
   EXPECT_FALSE(merge(p, 0, 2).has_value());
   EXPECT_FALSE(merge(p, 4, 2).has_value());

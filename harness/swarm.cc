@@ -20,6 +20,9 @@ constexpr Weight kWeights[] = {
     {OpCode::fork, 9},        {OpCode::exit, 3},   {OpCode::kill, 3},    {OpCode::shmget, 14},
     {OpCode::shmat, 18},      {OpCode::shmdt, 12}, {OpCode::shmctl, 14}, {OpCode::maps, 2},
     {OpCode::msync, 8},       {OpCode::setid, 2},  {OpCode::mremap, 12}, {OpCode::madvise, 12},
+    {OpCode::fallocate, 8},   {OpCode::fsync, 2},  {OpCode::memfd, 4},   {OpCode::seal, 4},
+    {OpCode::seals, 2},       {OpCode::mlock, 6},  {OpCode::munlock, 3}, {OpCode::locked, 2},
+    {OpCode::mincore, 2},
 };
 
 // Off, as usual, often, very often.

@@ -36,6 +36,12 @@ void AddressSpace::insert(Vma vma) {
   vmas_.insert(at, std::move(vma));
 }
 
+std::uint64_t AddressSpace::locked_bytes() const {
+  std::uint64_t bytes = 0;
+  for (const Vma& v : vmas_) bytes += v.locked ? v.high - v.low : 0;
+  return bytes;
+}
+
 std::int32_t AddressSpace::split(std::uint64_t address, std::uint32_t page_size) {
   std::size_t i = first_above(address);
   if (i == vmas_.size() || vmas_[i].low >= address) return -1;

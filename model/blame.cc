@@ -17,8 +17,8 @@ bool dead(const World& w, std::uint8_t process) {
 
 // Zeros where nothing was ever written to the page.
 C clause_of_untouched(const World& w, const Inode& o, std::uint64_t offset) {
-  if (o.kind == InodeKind::segment) return o.removed ? C::madvise_remove : C::shmget_zero_filled;
-  if (o.removed) return C::madvise_remove;
+  if (o.kind == InodeKind::segment) return o.removed_by != C::none ? o.removed_by : C::shmget_zero_filled;
+  if (o.removed_by != C::none) return o.removed_by;
   if (o.kind == InodeKind::shared_anonymous) return C::mmap_anon_zero;
   if (offset >= o.size) return C::slack_zero_filled;
   if (offset >= o.cut_to) return C::trunc_regrow_zero;
@@ -83,6 +83,9 @@ C clause_of_discard(const Vma& vma) {
 C clause_of_private_copy(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset) {
   Origin from = vma.copies.origin(offset, w.page());
   bool cut_away = cut_since(w, vma, offset);
+  bool punched = vma.inode >= 0 && object_of(w, vma).removed_by == C::punch_zero &&
+                 object_of(w, vma).removed_step > from.step;
+  if (punched && !cut_away) return C::punch_private_kept;
   switch (from.kind) {
     case OriginKind::store:
       if (cut_away) return C::trunc_tail_private_kept;
@@ -105,7 +108,8 @@ C clause_of_uncopied(World& w, std::uint8_t who, const Vma& vma, std::uint64_t o
   if (vma.discarded) return C::madvise_dontneed_private_file;
   C clause = clause_of_object_byte(w, who, vma, offset);
   bool follows_truncation = clause == C::trunc_regrow_zero || clause == C::trunc_tail_zeroed ||
-                            clause == C::madvise_remove || clause == C::access_hole_zero;
+                            clause == C::madvise_remove || clause == C::punch_zero ||
+                            clause == C::fallocate_zero_range || clause == C::access_hole_zero;
   if (follows_truncation) return clause;
   Origin from = object_of(w, vma).bytes.origin(offset, w.page());
   bool later =

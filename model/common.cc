@@ -55,20 +55,20 @@ bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t 
 }
 
 namespace {
-bool zeroes_slack_on_extension(const Facts& f) {
+bool zeroes_slack_on_extension(const World& w, const Inode& inode) {
   // Seen on 6.18 and not on ext4 of 6.1. Releases between get either: see extend.
-  if (f.release < program::release(6, 18)) return false;
-  return f.fs == program::FileSystem::ext4 || f.fs == program::FileSystem::xfs;
+  if (w.facts().release < program::release(6, 18)) return false;
+  return w.fs_of(inode) == program::FileSystem::ext4 || w.fs_of(inode) == program::FileSystem::xfs;
 }
 
-bool keeps_slack(const Facts& f) {
-  return f.fs == program::FileSystem::tmpfs;
+bool keeps_slack(const World& w, const Inode& inode) {
+  return w.fs_of(inode) == program::FileSystem::tmpfs;
 }
 }  // namespace
 
 void note_slack_store(World& w, std::uint32_t index, std::uint64_t offset, std::uint64_t length) {
   Inode& inode = w.inodes[index];
-  if (inode.kind != InodeKind::file || keeps_slack(w.facts())) return;
+  if (inode.kind != InodeKind::file || keeps_slack(w, inode)) return;
   std::uint64_t low = std::max(offset, inode.size), high = offset + length;
   if (low >= high) return;
   Doubt d;
@@ -86,8 +86,8 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   inode.grown_from = std::min(inode.grown_from, before);
   std::uint64_t edge = w.up(before);
   if (before == edge || inode.kind != InodeKind::file) return;
-  bool exact_zero = zeroes_slack_on_extension(w.facts());
-  if (s.exact() && keeps_slack(w.facts())) return;
+  bool exact_zero = zeroes_slack_on_extension(w, inode);
+  if (s.exact() && keeps_slack(w, inode)) return;
   std::uint64_t high = std::min(edge, size);
   if (exact_zero) {
     // What lies behind the new end is slack as before.
@@ -102,7 +102,7 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   d.high = high;
   d.freedom = Freedom::slack_extended;
   inode.bytes.doubt(d);
-  if (high < edge && !keeps_slack(w.facts())) note_slack_store(w, index, high, edge - high);
+  if (high < edge && !keeps_slack(w, inode)) note_slack_store(w, index, high, edge - high);
 }
 
 void object_changes(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::uint64_t length) {

@@ -50,7 +50,7 @@ void make(World& w, Process& p, Step& s, std::uint64_t address, std::uint64_t le
 bool match_fault(Step& s, RunReader& in, const Access& a, C clause, bool by_kernel, bool refused_by_processor,
                  std::uint64_t length, std::uint64_t place) {
   program::Run expected = fault_run(a, by_kernel, length);
-  if (refused_by_processor && in.current().code != expected.code) {
+  if (refused_by_processor) {
     s.uses(Freedom::non_canonical);
     expected.code = in.current().code;
   }

@@ -102,8 +102,8 @@ void dofork_ignored(World&, Op& op) {
 }
 
 // --- advice
-constexpr C kDontNeed[] = {C::madvise_dontneed_private_anon, C::madvise_dontneed_private_file,
-                           C::private_isolated, C::private_fork_isolated};
+constexpr C kDontNeed[] = {C::madvise_dontneed_locked, C::madvise_dontneed_private_anon,
+                           C::madvise_dontneed_private_file, C::private_isolated, C::private_fork_isolated};
 void dontneed_skips_none(World& w, Op& op) {
   if (!advises(op, Advice::dontneed)) return;
   Vma* v = vma_at(w, op);

@@ -52,7 +52,8 @@ void offset_ignored(World&, Op& op) {
   if (file && op.off.base == 0 && op.off.pages > 0) op.off.pages = 0;
 }
 
-constexpr C kHint[] = {C::mmap_create_hint_occupied, C::mmap_create_hint_below_minimum};
+constexpr C kHint[] = {C::mmap_create_null_addr, C::mmap_create_hint_occupied,
+                       C::mmap_create_hint_below_minimum};
 void hint_replaces(World& w, Op& op) {
   if (!is_mmap(op) || !runs(w, op) || (op.flags & (map::kFixed | map::kNoReplace))) return;
   std::uint64_t hint = w.value(op.addr);

@@ -188,16 +188,22 @@ void dontneed_drops_shared(const World& was, World& w, const Op& op, Outcome& o)
   w.inodes[static_cast<std::size_t>(v->inode)].bytes.drop(index, index + 1);
 }
 
-constexpr C kDontNeedKeeps[] = {C::madvise_dontneed_private_anon, C::madvise_dontneed_private_file,
-                                C::private_isolated, C::private_fork_isolated};
+constexpr C kDontNeedKeeps[] = {C::madvise_dontneed_locked, C::madvise_dontneed_private_anon,
+                                C::madvise_dontneed_private_file, C::private_isolated,
+                                C::private_fork_isolated};
 void dontneed_ignored(World&, Op& op) {
   bool advised =
       op.code == OpCode::madvise && static_cast<program::Advice>(op.small) == program::Advice::dontneed;
   if (advised) op.small = static_cast<std::uint8_t>(program::Advice::willneed);
 }
 
-constexpr C kRemove[] = {C::madvise_remove,  C::access_read,           C::shmat_shared,
-                         C::share_fork_anon, C::share_mapping_to_read, C::madvise_remove_not_shared_writable,
+constexpr C kRemove[] = {C::madvise_dontneed_locked,
+                         C::madvise_remove,
+                         C::access_read,
+                         C::shmat_shared,
+                         C::share_fork_anon,
+                         C::share_mapping_to_read,
+                         C::madvise_remove_not_shared_writable,
                          C::private_isolated};
 void remove_ignored(World&, Op& op) {
   bool advised =

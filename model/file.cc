@@ -6,7 +6,7 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEBADF = 9, kENOENT = 2, kEACCES = 13, kEEXIST = 17, kEINVAL = 22, kEFBIG = 27;
+constexpr int kEPERM = 1, kENOENT = 2, kEBADF = 9, kEACCES = 13, kEEXIST = 17, kEINVAL = 22, kEFBIG = 27;
 constexpr std::uint32_t kRegular = 0100000;
 
 OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
@@ -20,7 +20,8 @@ void clear_slack(World& w, Step& s, std::uint32_t index) {
   Inode& inode = w.inodes[index];
   std::uint64_t edge = w.up(inode.size);
   if (edge == inode.size) return;
-  bool known = w.facts().fs == program::FileSystem::tmpfs || w.facts().fs == program::FileSystem::ext4;
+  program::FileSystem fs = w.fs_of(inode);
+  bool known = fs == program::FileSystem::tmpfs || fs == program::FileSystem::ext4;
   if (s.exact() && known) {
     inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::cut, 0, 0, w.steps});
     return;
@@ -35,6 +36,7 @@ void clear_slack(World& w, Step& s, std::uint32_t index) {
 }
 
 void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size) {
+  w.inodes[inode].size_clause = C::mmap_sizes_never_change_file;
   std::uint64_t before = w.inodes[inode].size;
   if (size > before) {
     extend(w, s, inode, size);
@@ -48,9 +50,9 @@ void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size) {
 
 }  // namespace
 
-std::uint64_t largest_file(const Facts& f) {
+std::uint64_t largest_file(const World& w, const Inode& inode) {
   // ext4 with extents: 2^32-1 blocks. tmpfs, xfs, btrfs: the largest offset.
-  if (f.fs == program::FileSystem::ext4) return std::uint64_t{0xFFFF'FFFF} * f.fs_block;
+  if (w.fs_of(inode) == program::FileSystem::ext4) return std::uint64_t{0xFFFF'FFFF} * w.facts().fs_block;
   return INT64_MAX;
 }
 
@@ -77,6 +79,8 @@ void rule_open(World& w, Process& p, Step& s) {
     fresh.uid = p.cred.uid;
     fresh.gid = p.cred.gid;
     fresh.path = op.object;
+    // An ordinary file of tmpfs is one that cannot be sealed (mm/shmem.c, __shmem_get_inode).
+    fresh.seals = program::seal::kSeal;
     found = static_cast<std::int32_t>(w.inodes.size());
     w.inodes.push_back(std::move(fresh));
     w.paths[op.object] = found;
@@ -111,10 +115,15 @@ void rule_unlink(World& w, Process&, Step& s) {
 }
 
 namespace {
-void truncate_to(World& w, Step& s, std::int32_t inode, std::uint64_t size) {
-  if (size > largest_file(s.facts)) s.must(kEFBIG, C::trunc_size_limit);
+void truncate_to(World& w, Step& s, std::int32_t index, std::uint64_t size) {
+  if (index >= 0) {
+    const Inode& inode = w.inodes[static_cast<std::size_t>(index)];
+    if (size > largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
+    if (size < inode.size && (inode.seals & program::seal::kShrink)) s.must(kEPERM, C::seal_shrink);
+    if (size > inode.size && (inode.seals & program::seal::kGrow)) s.must(kEPERM, C::seal_grow);
+  }
   if (s.failed(C::trunc_kept_part_intact)) return;
-  set_size(w, s, static_cast<std::uint32_t>(inode), size);
+  set_size(w, s, static_cast<std::uint32_t>(index), size);
 }
 }  // namespace
 
@@ -156,7 +165,7 @@ void rule_fstat(World& w, Process& p, Step& s) {
   s.applies(C::mmap_sizes_never_change_file);
   for (std::size_t i = 0; i < program::kFileStatWords; ++i) {
     if (i < seen.size() && seen[i] == expected[i]) continue;
-    C clause = i == 0 ? C::mmap_sizes_never_change_file : C::none;
+    C clause = i == 0 ? inode.size_clause : C::none;
     s.diverge(clause, fmt::format("{}={}", names[i], expected[i]),
               i < seen.size() ? fmt::format("{}={}", names[i], seen[i]) : "no value");
     if (i == 0 && i < seen.size() && seen[0] != inode.size) set_size(w, s, file->inode, seen[0]);

@@ -9,7 +9,7 @@ namespace shmcheck::model {
 
 namespace {
 
-constexpr int kEBADF = 9, kEFAULT = 14, kEINVAL = 22, kEFBIG = 27;
+constexpr int kEPERM = 1, kEBADF = 9, kEFAULT = 14, kEINVAL = 22, kEFBIG = 27;
 
 OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
   if (object >= program::kFiles || p.files[object] < 0) return nullptr;
@@ -19,7 +19,21 @@ OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
 struct Transfer {
   std::uint64_t offset = 0, length = 0;
   OpenFile* file = nullptr;
+  bool sealed = false;  // `length` is what F_SEAL_GROW leaves of it
 };
+
+// Seals are looked at page by page (mm/shmem.c, shmem_write_begin).
+void seal_errors(const World& w, Step& s, const Inode& inode, Transfer& t) {
+  using namespace program::seal;
+  if (inode.seals & (kWrite | kFutureWrite))
+    s.must(kEPERM, inode.seals & kWrite ? C::seal_write : C::seal_future_write);
+  if (!(inode.seals & kGrow) || t.offset + t.length <= inode.size) return;
+  std::uint64_t whole = w.down(inode.size);
+  if (t.offset >= whole)
+    s.must(kEPERM, C::seal_grow);
+  else
+    t.length = whole - t.offset, t.sealed = true;
+}
 
 // The argument errors that all four calls share, in Linux's order. `bad_memory`: access_ok fails.
 Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_memory) {
@@ -31,7 +45,9 @@ Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_mem
   if (static_cast<std::int64_t>(t.offset + t.length) < 0) s.must(kEINVAL, C::none);
   if (write && usable && t.length > 0) {
     if (t.file->append) t.offset = w.inodes[t.file->inode].size;
-    if (t.offset >= largest_file(s.facts)) s.must(kEFBIG, C::trunc_size_limit);
+    const Inode& inode = w.inodes[t.file->inode];
+    if (t.offset >= largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
+    seal_errors(w, s, inode, t);
   }
   return t;
 }
@@ -147,7 +163,7 @@ void rule_pread(World& w, Process& p, Step& s) {
 void rule_pwrite(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, true, false);
   if (s.failed(C::none)) return;
-  s.returns(t.length, C::none);
+  s.returns(t.length, t.sealed ? C::seal_grow : C::none);
   if (t.length == 0) return;
   std::vector<std::uint8_t> bytes(t.length, s.op.byte);
   write_file(w, s, t, bytes.data(), bytes.size());
@@ -192,10 +208,10 @@ namespace {
 // its offset (the copy is tried before the buffer is faulted in, and write_end sets the size). Seen on 6.18,
 // not on 6.1.
 enum class EmptyWrite : std::uint8_t { keeps_size, extends, either };
-EmptyWrite empty_write(const Step& s) {
+EmptyWrite empty_write(const Step& s, program::FileSystem fs) {
   if (s.facts.kernel == "model") return EmptyWrite::keeps_size;
   if (s.facts.release < program::release(6, 2)) return EmptyWrite::keeps_size;
-  bool seen = s.facts.fs == program::FileSystem::tmpfs || s.facts.fs == program::FileSystem::ext4;
+  bool seen = fs == program::FileSystem::tmpfs || fs == program::FileSystem::ext4;
   bool certain = s.exact() && seen && s.facts.release >= program::release(6, 18);
   return certain ? EmptyWrite::extends : EmptyWrite::either;
 }
@@ -234,7 +250,10 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
   bool refused = s.must_fail();
   std::uint64_t wanted = refused ? 0 : t.length;
-  EmptyWrite empty = empty_write(s);
+  EmptyWrite empty = empty_write(s, t.file ? w.fs_of(w.inodes[t.file->inode]) : s.facts.fs);
+  // Which comes first, the look at the memory or at the seals, differs between releases.
+  if (s.first_error() == kEPERM && accessible_prefix(w, p, address, t.length, false) == 0)
+    s.may(kEFAULT, Freedom::which_error);
   bool beyond = !refused && wanted > 0 && t.offset > w.inodes[t.file->inode].size;
   bool moves_end = beyond && empty == EmptyWrite::extends;
   if (beyond && empty == EmptyWrite::either && accessible_prefix(w, p, address, wanted, false) == 0) {

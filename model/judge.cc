@@ -17,6 +17,9 @@ bool observes(const Op& op) {
     case OpCode::maps:
     case OpCode::fstat:
     case OpCode::pread:
+    case OpCode::seals:
+    case OpCode::locked:
+    case OpCode::mincore:
     case OpCode::end:
       return true;
     case OpCode::shmctl:

@@ -4,13 +4,16 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEFBIG = 27, kENOMEM = 12, kEACCES = 13, kEFAULT = 14, kEINVAL = 22;
+constexpr int kEPERM = 1, kEFBIG = 27, kENOMEM = 12, kEACCES = 13, kEFAULT = 14, kEINVAL = 22;
 using program::Advice;
 
 // Why an advice cannot be given to this vma; 0 if it can. `only_writable`: MADV_REMOVE wants a mapping that
 // is writable now, not one that may become so.
 int refusal(const World& w, const Vma& v, std::uint64_t high, Advice advice, bool only_writable) {
   bool private_anonymous = !v.shared && v.inode < 0;
+  bool drops = advice == Advice::dontneed || advice == Advice::free || advice == Advice::remove ||
+               advice == Advice::cold || advice == Advice::pageout;
+  if (drops && v.locked) return kEINVAL;
   switch (advice) {
     case Advice::free:
     case Advice::wipeonfork:
@@ -20,14 +23,19 @@ int refusal(const World& w, const Vma& v, std::uint64_t high, Advice advice, boo
       if (!v.shared || !v.writable_file || !v.may_write) return kEACCES;
       if (only_writable && !(v.prot & program::kProtWrite)) return kEACCES;
       // Punching is refused behind what the file system could hold.
-      return v.object_offset(std::min(v.high, high) - 1, w.page()) >= largest_file(w.facts()) ? kEFBIG : 0;
+      const Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
+      if (v.object_offset(std::min(v.high, high) - 1, w.page()) >= largest_file(w, inode)) return kEFBIG;
+      return inode.seals & (program::seal::kWrite | program::seal::kFutureWrite) ? kEPERM : 0;
     }
     default:
       return 0;
   }
 }
 
-C clause_of_refusal(Advice advice) {
+C clause_of_refusal(Advice advice, int error) {
+  if (error == kEINVAL && advice != Advice::free && advice != Advice::wipeonfork)
+    return C::madvise_dontneed_locked;
+  if (error == kEPERM) return C::seal_future_write;
   return advice == Advice::remove ? C::madvise_remove_not_shared_writable : C::madvise_free_shared;
 }
 
@@ -98,7 +106,8 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
     inode.bytes.settle(first * w.page(), last * w.page());
     inode.bytes.drop(first, last);
-    inode.removed = true;
+    inode.removed_by = C::madvise_remove;
+    inode.removed_step = w.steps;
     w.happens(v, C::madvise_remove);
   } else if (advice == Advice::populate_write && !v.shared) {
     for (std::uint64_t i = first; i < last; ++i) w.copy_on_write(v, i * w.page());
@@ -234,7 +243,7 @@ void rule_madvise(World& w, Process& p, Step& s) {
   }
   Walk result = walk(w, p, low, low + pages, advice, only_writable);
   if (result.error)
-    s.must(result.error, clause_of_refusal(advice));
+    s.must(result.error, clause_of_refusal(advice, result.error));
   else if (result.hole)
     s.must(kENOMEM, C::madvise_hole);
   s.failed(s.saw(kENOMEM) ? C::madvise_hole : clause_of_success(p, low, advice));

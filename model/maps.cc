@@ -22,8 +22,8 @@ Row row_of(const World& w, const Vma& v) {
     r.offset = v.page_offset * w.page();
     switch (inode.kind) {
       case InodeKind::file:
-        object = MapObject::file;
-        r.id = inode.path;
+        object = inode.memfd ? MapObject::memfd : MapObject::file;
+        if (!inode.memfd) r.id = inode.path;
         if (inode.links == 0) r.bits |= program::kMapDeleted;
         break;
       case InodeKind::shared_anonymous:
@@ -82,11 +82,11 @@ void unmark(std::vector<Row>& rows) {
 }
 
 std::string text(const Row& r) {
-  constexpr const char* objects[] = {"anonymous", "shared anonymous", "file", "segment", "other"};
+  constexpr const char* objects[] = {"anonymous", "shared anonymous", "file", "segment", "other", "memfd"};
   std::string s =
       fmt::format("{:#x}-{:#x} {}{}{}{} {}", r.low, r.high, r.bits & 1 ? 'r' : '-', r.bits & 2 ? 'w' : '-',
                   r.bits & 4 ? 'x' : '-', r.bits & program::kMapShared ? 's' : 'p',
-                  objects[std::min<std::size_t>(r.bits >> 8 & 0xff, 4)]);
+                  objects[std::min<std::size_t>(r.bits >> 8 & 0xff, 5)]);
   if (object_of(r) == MapObject::file) s += fmt::format(" n{}", r.id);
   if (object_of(r) == MapObject::segment) s += fmt::format(" id {}", r.id);
   if (r.offset) s += fmt::format(" offset {:#x}", r.offset);

@@ -17,6 +17,7 @@ constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
 struct Request {
   std::uint64_t address, length, offset, pages;  // pages: length rounded up, in bytes
   bool anonymous, shared, validate, fixed, noreplace, write;
+  bool sealed = false;  // seals are the first thing that is wrong
   OpenFile* file = nullptr;
 };
 
@@ -69,7 +70,24 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r) {
   }
 }
 
-void file_errors(World& w, Step& s, const Request& r, const Op& op) {
+// Only a mapping that could be stored through counts as shared here, and a descriptor of a memory file can be
+// written to. Read-only ones of a write-sealed file are granted since 6.7, and by some stable releases
+// before, but for a time not in 6.12.
+void seal_errors(const World& w, Step& s, Request& r) {
+  using namespace program::seal;
+  std::uint32_t seals = w.inodes[r.file->inode].seals;
+  if (!r.shared || !r.file->writable || !(seals & (kWrite | kFutureWrite))) return;
+  bool right_before = !s.must_fail();
+  if (r.write) {
+    s.must(kEPERM, seals & kWrite ? C::seal_write : C::seal_future_write);
+  } else if (seals & kWrite) {
+    if (w.facts().release < program::release(6, 13) || !s.exact())
+      s.may(kEPERM, Freedom::documented_alternative);
+  }
+  r.sealed = right_before && s.must_fail();
+}
+
+void file_errors(World& w, Step& s, Request& r, const Op& op) {
   using namespace program::map;
   constexpr std::uint64_t largest = INT64_MAX;
   if (r.offset > largest || r.pages > largest - r.offset) s.must(kEOVERFLOW, C::mmap_create_offset_overflow);
@@ -77,7 +95,8 @@ void file_errors(World& w, Step& s, const Request& r, const Op& op) {
     s.must(kEINVAL, C::mmap_type_required);
     return;
   }
-  bool no_dax = w.facts().fs == program::FileSystem::tmpfs;
+  program::FileSystem fs = w.fs_of(w.inodes[r.file->inode]);
+  bool no_dax = fs == program::FileSystem::tmpfs;
   if (r.validate && (op.flags & kUnknown))
     s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
   else if (r.validate && (op.flags & kSync) && no_dax)
@@ -94,18 +113,19 @@ void file_errors(World& w, Step& s, const Request& r, const Op& op) {
     s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
   }
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
+  seal_errors(w, s, r);
   // The file system's own refusal comes last.
   if ((op.flags & kSync) && !no_dax) {
     if (r.validate)
       s.must(kEOPNOTSUPP, C::mmap_type_map_sync_needs_dax);
-    else if (s.exact() && w.facts().fs == program::FileSystem::ext4)
+    else if (s.exact() && fs == program::FileSystem::ext4)
       s.must(kEOPNOTSUPP, C::mmap_type_map_sync_legacy);
     else
       s.may(kEOPNOTSUPP, Freedom::documented_alternative);
   }
 }
 
-void errors(World& w, Process& p, Step& s, const Request& r) {
+void errors(World& w, Process& p, Step& s, Request& r) {
   const Op& op = s.op;
   if (r.offset % w.page() != 0) s.must(kEINVAL, C::mmap_create_offset_unaligned);
   if (!r.anonymous && !r.file) s.must(kEBADF, C::mmap_fd_bad);
@@ -123,12 +143,15 @@ void errors(World& w, Process& p, Step& s, const Request& r) {
   if (r.validate && !r.anonymous && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
 }
 
-// Whether the only thing wrong is that the file system does not support MAP_SYNC.
+// Whether the only thing wrong is found by the file system: it does not support MAP_SYNC, or, before 6.13,
+// the file is sealed.
 bool refused_late(const World& w, const Step& s, const Request& r) {
   using namespace program::map;
   bool sync = r.file && (s.op.flags & kSync) != 0;
   bool unknown = r.validate && (s.op.flags & (kUnknown | kNoReplace)) != 0;
-  return sync && !unknown && w.facts().fs != program::FileSystem::tmpfs && s.first_error() == kEOPNOTSUPP;
+  if (r.sealed) return w.facts().release < program::release(6, 13);
+  return sync && !unknown && w.fs_of(w.inodes[r.file->inode]) != program::FileSystem::tmpfs &&
+         s.first_error() == kEOPNOTSUPP;
 }
 
 // The start that was given or chosen, checked against what is mapped.
@@ -161,13 +184,7 @@ std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
 
 // A writable private mapping is populated by write faults, which copy the pages (mm_populate).
 void populate(World& w, const Step& s, Vma& v) {
-  bool copies = !v.shared && v.inode >= 0 && (v.prot & program::kProtWrite);
-  if (!copies || s.profile < Profile::defacto) return;
-  for (std::uint64_t at = v.low; at < v.high; at += w.page()) {
-    std::uint64_t offset = v.object_offset(at, w.page());
-    if (!w.backed(v, offset)) return;
-    w.copy_on_write(v, offset);
-  }
+  if (s.profile >= Profile::defacto) w.populate_copies(v, v.low, v.high);
 }
 
 }  // namespace
@@ -181,7 +198,8 @@ void rule_mmap(World& w, Process& p, Step& s) {
   // The file system refuses after the old mappings have gone; every other check comes before.
   bool late = r.fixed && !r.noreplace && refused_late(w, s, r);
   bool gone = late;
-  if (late && !s.exact()) {
+  // Releases before 6.13 look at seals early or late, as their stable updates have it.
+  if (late && (!s.exact() || r.sealed)) {
     int pick = s.choose(2, Freedom::fixed_failure);
     if (pick < 0) return;
     gone = pick == 0;
@@ -190,6 +208,9 @@ void rule_mmap(World& w, Process& p, Step& s) {
   // What the kernel takes to be there has been removed.
   C removed = s.saw(kEEXIST) ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages) : C::none;
   if (s.failed(removed == C::none ? success : removed)) {
+    bool unsure = r.fixed && !r.noreplace && r.file && s.saw(kEPERM) && !s.must_fail() &&
+                  w.facts().release < program::release(6, 13);
+    if (unsure) s.lose_quietly(Freedom::fixed_failure);
     if (gone && !s.running() && s.seen().kind == OutcomeKind::error) {
       w.unmap(index_of(w, p), r.address, r.address + r.pages, s.when);
     }
@@ -220,7 +241,9 @@ void rule_mmap(World& w, Process& p, Step& s) {
   if (r.file) {
     v.inode = static_cast<std::int32_t>(r.file->inode);
     v.writable_file = r.file->writable;
-    v.may_write = !r.shared || r.file->writable;
+    bool sealed =
+        (w.inodes[r.file->inode].seals & (program::seal::kWrite | program::seal::kFutureWrite)) != 0;
+    v.may_write = !r.shared || (r.file->writable && !sealed);
   } else if (r.shared) {
     Inode object;
     object.kind = InodeKind::shared_anonymous;

@@ -9,7 +9,7 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kENOMEM = 12, kEFAULT = 14, kEINVAL = 22;
+constexpr int kEPERM = 1, kEAGAIN = 11, kENOMEM = 12, kEFAULT = 14, kEINVAL = 22;
 
 struct Request {
   std::uint64_t address, old_length, new_length, to;
@@ -82,7 +82,8 @@ bool numbered_through(const Vma& a, const Vma& b, std::uint32_t page) {
 bool may_be_one(const Vma& a, const Vma& b, std::uint32_t page) {
   return a.high == b.low && a.segment < 0 && b.segment < 0 && a.prot == b.prot && a.inode == b.inode &&
          a.shared == b.shared && a.may_write == b.may_write && a.dont_fork == b.dont_fork &&
-         a.wipe_on_fork == b.wipe_on_fork && a.read_hint == b.read_hint && numbered_through(a, b, page);
+         a.wipe_on_fork == b.wipe_on_fork && a.locked == b.locked && a.on_fault == b.on_fault &&
+         a.read_hint == b.read_hint && numbered_through(a, b, page);
 }
 
 // The index behind the last vma that the one at the index may be one with.
@@ -136,12 +137,35 @@ Vma moved(World& w, Vma& v, const Request& r, std::uint64_t length, std::uint64_
   return copy;
 }
 
+// What was left behind is not locked any more, nor is what the kernel has made one with it: the copy, too, if
+// it lies beside it.
+void unlock(const World& w, Process& p, const Request& r) {
+  std::vector<Vma>& vmas = p.memory.vmas();
+  std::size_t first = p.memory.first_above(r.address);
+  if (first == vmas.size()) return;
+  std::size_t last = end_of_merged(w, p, first);
+  while (first > 0 && may_be_one(vmas[first - 1], vmas[first], w.page())) --first;
+  p.lock_count_off |= vmas[first].locked;
+  for (std::size_t i = first; i < last; ++i) vmas[i].locked = vmas[i].on_fault = vmas[i].resident = false;
+}
+
+// Locked memory grows by pages that are there at once.
+void populate_growth(World& w, Vma& v, std::uint64_t from) {
+  if (!v.locked || v.on_fault) return;
+  w.populate_copies(v, from, v.high);
+  v.resident = v.resident && v.prot != 0;
+}
+
 void resize_in_place(World& w, Process& p, Step& s, const Request& r, std::uint8_t who) {
+  if (p.memory.find(r.address) && p.memory.find(r.address)->locked) p.lock_clause = C::mremap_lock_kept;
   if (r.new_length < r.old_length) {
     w.unmap(who, r.address + r.new_length, r.address + r.old_length, s.when);
   } else {
     Vma* v = p.memory.find(r.address);
-    if (r.new_length > r.old_length && v) v->high = r.address + r.new_length;
+    if (r.new_length > r.old_length && v) {
+      v->high = r.address + r.new_length;
+      populate_growth(w, *v, r.address + r.old_length);
+    }
   }
   w.mapping_names[s.op.result] = r.address;
 }
@@ -156,6 +180,7 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
   if (!v) return;
   std::uint64_t kept = std::min(r.old_length, r.new_length);
   Vma copy = moved(w, *v, r, kept, low);
+  bool locked = copy.locked;
   if (r.dont_unmap || r.old_length == 0) copy.id = w.next_vma++;
   copy.event = {C::mremap_content_kept, w.steps};
   copy.made = w.steps;
@@ -164,6 +189,10 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
     w.open_attach(static_cast<std::uint32_t>(copy.segment), who, s.when, false);
   if (!r.dont_unmap && r.old_length > 0) w.unmap(who, r.address, r.address + r.old_length, s.when);
   if (!joins) p.memory.insert(std::move(copy));
+  if (r.dont_unmap) unlock(w, p, r);
+  if (locked) p.lock_clause = C::mremap_lock_kept;
+  if (joins) return;
+  if (r.new_length > r.old_length) populate_growth(w, *p.memory.find(low), low + r.old_length);
 }
 
 // Where a move over several mappings stops: at an attach, whose file places its mappings itself (mm/mremap.c,
@@ -241,6 +270,9 @@ void rule_mremap(World& w, Process& p, Step& s) {
   else if (!several && r.old_length == 0 && !v->shared) {
     s.must(kEINVAL, C::mremap_duplicate_private);
   }
+  bool grows_locked = source == Source::one && v->locked && r.new_length > r.old_length && !p.cred.capable;
+  if (grows_locked && p.memory.locked_bytes() + (r.new_length - r.old_length) > w.facts().memlock)
+    s.must(kEAGAIN, C::mremap_locked_limit);
   bool in_place = source == Source::one && !r.moves_to() &&
                   (shrinks_in_place || (r.old_length > 0 && room_behind(w, p, r)));
   bool huge = r.new_length >= w.facts().top;

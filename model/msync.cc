@@ -3,19 +3,33 @@
 
 namespace shmcheck::model {
 
+void write_back(World& w, Step& s, std::uint32_t index) {
+  Inode& inode = w.inodes[index];
+  bool disk = w.fs_of(inode) == program::FileSystem::ext4 || w.fs_of(inode) == program::FileSystem::xfs;
+  std::uint64_t edge = w.up(inode.size);
+  if (!disk || inode.size == edge) return;
+  s.applies(C::slack_cleared_by_writeback);
+  inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::written_back, 0, 0, w.steps});
+}
+
 void rule_msync(World& w, Process& p, Step& s) {
   using namespace program::msync;
-  constexpr int kENOMEM = 12, kEINVAL = 22;
+  constexpr int kENOMEM = 12, kEBUSY = 16, kEINVAL = 22;
   std::uint64_t low = w.value(s.op.addr), length = w.value(s.op.len);
   std::uint64_t pages = (length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
   std::uint32_t flags = s.op.flags;
   if (flags & kUnknown) s.must(kEINVAL, C::msync_bad_flag);
   if (low % w.page() != 0) s.must(kEINVAL, C::msync_unaligned);
   if ((flags & kAsync) && (flags & kSync)) s.must(kEINVAL, C::msync_both_flags);
+  // A locked mapping is met on the way, a hole told at the end.
+  bool locked = false;
+  for (const Vma& v : p.memory.vmas()) locked |= v.locked && v.low < low + pages && low < v.high;
+  if (low + pages > low && (flags & kInvalidate) && locked) s.must(kEBUSY, C::msync_invalidate_locked);
+  C unmapped = s.saw(kEBUSY) ? p.lock_clause : C::msync_unmapped;
   if (low + pages < low)
     s.must(kENOMEM, kEINVAL, C::msync_unmapped);
   else if (pages != 0 && !p.memory.covers(low, low + pages))
-    s.must(kENOMEM, C::msync_unmapped);
+    s.must(kENOMEM, unmapped);
   if (!(flags & (kAsync | kSync)) && s.profile == Profile::posix)
     s.may(kEINVAL, Freedom::documented_alternative);
   C success = pages == 0                    ? C::msync_len_zero
@@ -23,24 +37,20 @@ void rule_msync(World& w, Process& p, Step& s) {
               : (flags & kAsync)            ? C::msync_async_returns
                                             : C::msync_anonymous;
   if (s.saw(kENOMEM)) success = C::msync_unmapped;
+  if (s.saw(kEBUSY)) success = p.lock_clause;
   if (s.failed(success)) return;
   for (Vma& v : p.memory.vmas()) {
     if (!v.shared && v.low < low + pages && low < v.high) v.event = {C::msync_private, w.steps};
   }
   if (!(flags & kSync)) return;
-  bool disk = w.facts().fs == program::FileSystem::ext4 || w.facts().fs == program::FileSystem::xfs;
-  for (std::size_t i = p.memory.first_above(low); disk && i < p.memory.vmas().size(); ++i) {
+  for (std::size_t i = p.memory.first_above(low); i < p.memory.vmas().size(); ++i) {
     const Vma& v = p.memory.vmas()[i];
     if (v.low >= low + pages) break;
-    if (!v.shared || !v.writable_file || w.inodes[static_cast<std::size_t>(v.inode)].kind != InodeKind::file)
-      continue;
-    Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
+    if (!v.shared || !v.writable_file) continue;
+    const Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
     std::uint64_t from = v.object_offset(std::max(v.low, low), w.page());
     std::uint64_t to = v.object_offset(std::min(v.high, low + pages) - 1, w.page()) + 1;
-    std::uint64_t edge = w.up(inode.size);
-    if (inode.size == edge || inode.size >= to || edge <= from) continue;
-    s.applies(C::slack_cleared_by_writeback);
-    inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::written_back, 0, 0, w.steps});
+    if (inode.size < to && w.up(inode.size) > from) write_back(w, s, static_cast<std::uint32_t>(v.inode));
   }
 }
 

@@ -16,6 +16,7 @@ Vma inherited(const Vma& v, std::uint32_t step) {
   Vma copy = v;
   copy.made = step;
   copy.inherited = true;
+  copy.locked = copy.on_fault = copy.resident = false;
   if (v.wipe_on_fork && !v.shared && v.inode < 0) {
     copy.copies = ObjectBytes();
     copy.touched = false;
@@ -52,6 +53,8 @@ void rule_fork(World& w, Process& p, Step& s) {
   child.memory = AddressSpace();
   child.born = w.next_vma;
   child.layout = {};
+  child.lock_count_off = false;
+  child.lock_clause = p.memory.locked_bytes() > 0 ? C::fork_locks_not_inherited : C::mlock_accounting;
   for (const Vma& v : p.memory.vmas()) {
     if (v.dont_fork) continue;
     if (v.segment >= 0) w.open_attach(static_cast<std::uint32_t>(v.segment), who, s.when, false);

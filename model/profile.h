@@ -44,6 +44,8 @@ enum class Freedom : std::uint8_t {
   freed_page,              // a page given up by MADV_FREE keeps its bytes or reads zero
   fixed_failure,           // a failed MAP_FIXED may have removed what was there
   uncounted,               // the executor could not count the segments of the namespace
+  lock_count,              // what VmLck says once MREMAP_DONTUNMAP has left locked memory behind (D38)
+  residency,               // which pages that are not locked are resident
   tainted,                 // undetermined since an earlier divergence
   count,
 };

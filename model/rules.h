@@ -34,6 +34,9 @@ Rule rule_fork, rule_exit, rule_kill, rule_setid;
 Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl;
 // maps.cc
 Rule rule_maps;
+// fallocate.cc, memfd.cc, mlock.cc
+Rule rule_fallocate, rule_fsync, rule_memfd, rule_seal, rule_seals;
+Rule rule_mlock, rule_munlock, rule_locked, rule_mincore;
 
 // --- shared by several rules
 
@@ -59,8 +62,10 @@ bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want
 bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
 bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred);
 
-// The largest size that a file of the program's directory can have.
-std::uint64_t largest_file(const Facts& f);
+// The largest size that a file of its file system can have.
+std::uint64_t largest_file(const World& w, const Inode& inode);
+// Writes an inode back: what a disk's file system does to the slack of its last page.
+void write_back(World& w, Step& s, std::uint32_t inode);
 // What extending a file shows of the slack of its former last page, on this file system.
 void extend(World& w, Step& s, std::uint32_t inode, std::uint64_t size);
 // Marks bytes of a shared object as undetermined slack where the file system may zero them by itself.

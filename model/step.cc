@@ -40,6 +40,8 @@ std::string_view to_string(Freedom freedom) {
                                         "freed-page",
                                         "fixed-failure",
                                         "uncounted",
+                                        "lock-count",
+                                        "residency",
                                         "tainted"};
   static_assert(std::size(names) == kFreedoms);
   return names[static_cast<std::size_t>(freedom)];

@@ -132,6 +132,15 @@ void World::copy_on_write(Vma& vma, std::uint64_t offset) {
   keep(vma.older);
 }
 
+void World::populate_copies(Vma& vma, std::uint64_t low, std::uint64_t high) {
+  if (vma.shared || vma.inode < 0 || !(vma.prot & program::kProtWrite)) return;
+  for (std::uint64_t at = low; at < high; at += page()) {
+    std::uint64_t offset = vma.object_offset(at, page());
+    if (!backed(vma, offset)) return;
+    copy_on_write(vma, offset);
+  }
+}
+
 void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
                   std::uint8_t who) {
   Origin origin{OriginKind::store, who, vma.id, steps};
@@ -223,7 +232,7 @@ namespace {
 // Whether two pieces of one attach could be one vma, apart from where they lie.
 bool equal_pieces(const Vma& a, const Vma& b) {
   return a.attach == b.attach && a.segment == b.segment && a.prot == b.prot && a.dont_fork == b.dont_fork &&
-         a.read_hint == b.read_hint;
+         a.locked == b.locked && a.on_fault == b.on_fault && a.read_hint == b.read_hint;
 }
 bool adjoin(const Vma& low, const Vma& high, std::uint32_t page) {
   return low.high == high.low && low.page_offset + (low.high - low.low) / page == high.page_offset;
@@ -281,6 +290,7 @@ void World::unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Momen
     if (vmas[last].segment >= 0)
       close_attach(static_cast<std::uint32_t>(vmas[last].segment), who, when, false);
     if (vmas[last].shared) happens(vmas[last], clauses::Clause::munmap_keeps_data);
+    if (vmas[last].locked) processes[who].lock_clause = clauses::Clause::munmap_unlocks;
     ++last;
   }
   vmas.erase(vmas.begin() + static_cast<std::ptrdiff_t>(first),

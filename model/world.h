@@ -49,6 +49,8 @@ struct Inode {
   std::uint32_t links = 0;
   std::uint32_t mode = 0;  // permission bits
   std::uint32_t uid = 0, gid = 0;
+  bool memfd = false;         // made by memfd_create: no file of the program's directory
+  std::uint32_t seals = 0;    // program::seal
   std::uint8_t path = 255;    // index of the path it was created by
   std::uint32_t segment = 0;  // index into IpcIds::segments
   ObjectBytes bytes;
@@ -56,7 +58,10 @@ struct Inode {
   // pages were removed from it.
   std::uint64_t cut_to = UINT64_MAX, grown_from = UINT64_MAX;
   std::uint32_t cut_step = 0;  // when it was cut last
-  bool removed = false;
+  clauses::Clause removed_by = clauses::Clause::none;
+  std::uint32_t removed_step = 0;
+  // What demands that the size is what it is: the last call that set it, or must not.
+  clauses::Clause size_clause = clauses::Clause::mmap_sizes_never_change_file;
   std::uint64_t stored_privately = 0;  // pages (index modulo 64) that some private mapping ever stored to
   Event event;                         // the first since it was written to last
   Event earlier_event;                 // before that
@@ -78,8 +83,10 @@ struct Vma {
   bool writable_file = false;  // made through a descriptor open for writing
   bool dont_fork = false;
   bool wipe_on_fork = false;
-  std::uint8_t read_hint = 0;  // program::Advice normal, random or sequential
-  std::int32_t inode = -1;     // index into World::inodes; -1: private anonymous
+  bool locked = false, on_fault = false;  // mlock, mlock2 with MLOCK_ONFAULT
+  bool resident = false;                  // private anonymous memory whose pages an mlock made resident
+  std::uint8_t read_hint = 0;             // program::Advice normal, random or sequential
+  std::int32_t inode = -1;                // index into World::inodes; -1: private anonymous
   std::uint64_t page_offset = 0;
   std::int32_t segment = -1;  // index into IpcIds::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of
@@ -110,6 +117,7 @@ class AddressSpace {
   bool overlaps(std::uint64_t low, std::uint64_t high) const;
   // Whether every page of the range is mapped.
   bool covers(std::uint64_t low, std::uint64_t high) const;
+  std::uint64_t locked_bytes() const;
   void insert(Vma vma);
   // Splits the vma that spans the address, if one does; returns its segment, or -1.
   std::int32_t split(std::uint64_t address, std::uint32_t page_size);
@@ -131,8 +139,11 @@ struct Process {
   Credentials cred;
   std::array<std::int32_t, program::kFiles> files{};  // index into World::open_files, -1: closed
   AddressSpace memory;
-  std::uint32_t born = 0;  // the id that the next vma would have had at the fork
-  LayoutEvents layout;     // the last calls that changed its mappings
+  std::uint32_t born = 0;       // the id that the next vma would have had at the fork
+  bool lock_count_off = false;  // MREMAP_DONTUNMAP has left locked memory behind
+  // What demands that as much is locked as is: the last call that changed it, or should not have.
+  clauses::Clause lock_clause = clauses::Clause::mlock_accounting;
+  LayoutEvents layout;  // the last calls that changed its mappings
 };
 
 struct Moment {
@@ -222,6 +233,10 @@ class World {
 
   const Facts& facts() const { return *facts_; }
   std::uint32_t page() const { return facts_->page_size; }
+  // Of the file system that holds the object.
+  program::FileSystem fs_of(const Inode& inode) const {
+    return inode.kind == InodeKind::file && !inode.memfd ? facts_->fs : program::FileSystem::tmpfs;
+  }
   std::uint64_t up(std::uint64_t v) const { return (v + page() - 1) / page() * page(); }
   std::uint64_t down(std::uint64_t v) const { return v / page() * page(); }
 
@@ -252,6 +267,9 @@ class World {
   void store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
              std::uint8_t who = 0);
   void copy_on_write(Vma& vma, std::uint64_t offset);
+  // What faulting in every page of a part of a mapping copies: those of a writable private one, up to the
+  // first that is not there.
+  void populate_copies(Vma& vma, std::uint64_t low, std::uint64_t high);
   // Writes into an object, as write(2) and shared stores do.
   void write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
                     std::uint64_t length, Origin origin = {});

@@ -201,6 +201,7 @@ constexpr Key kTable[] = {
     unsigned_key<&Facts::shmmax>("shmmax"),
     unsigned_key<&Facts::shmall>("shmall"),
     unsigned_key<&Facts::shmmni>("shmmni"),
+    unsigned_key<&Facts::memlock>("memlock"),
 };
 
 }  // namespace

@@ -36,6 +36,7 @@ struct Facts {
   bool capable = true;                         // u0 has the capabilities that clauses speak of
   bool private_ipc = true;                     // segments of the namespace are all ours
   std::uint64_t shmmax = 0, shmall = 0, shmmni = 0;
+  std::uint64_t memlock = 8 << 20;  // RLIMIT_MEMLOCK of its processes, bytes
   bool operator==(const Facts&) const = default;
 };
 

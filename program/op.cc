@@ -38,6 +38,17 @@ constexpr NamedValue kAdvice[] = {
     {"remove", 5},   {"dontfork", 6},       {"dofork", 7},          {"free", 8},        {"cold", 9},
     {"pageout", 10}, {"populate_read", 11}, {"populate_write", 12}, {"wipeonfork", 13}, {"keeponfork", 14},
     {"unknown", 15}};
+constexpr NamedValue kAllocate[] = {{"extend", 0}, {"keep", 1},      {"punch", 2},
+                                    {"zero", 3},   {"zero_keep", 4}, {"unknown", 5}};
+constexpr NamedValue kSync[] = {{"all", 0}, {"data", 1}};
+constexpr NamedValue kMemfdFlags[] = {{"sealing", memfd::kSealing}, {"unknown", memfd::kUnknown}};
+constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
+                                 {"shrink", seal::kShrink},
+                                 {"grow", seal::kGrow},
+                                 {"write", seal::kWrite},
+                                 {"future_write", seal::kFutureWrite},
+                                 {"unknown", seal::kUnknown}};
+constexpr NamedValue kMlockFlags[] = {{"onfault", mlock::kOnFault}, {"unknown", mlock::kUnknown}};
 constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
 constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
 constexpr NamedValue kSignals[] = {{"kill", 0}, {"term", 1}};
@@ -101,6 +112,13 @@ constexpr Arg kMremap[] = {address(), quantity(Slot::len, "old", true), quantity
                            flags(kMremapFlags), quantity(Slot::to, "to", false)};
 constexpr Arg kMadvise[] = {address(), quantity(Slot::len, "len", true),
                             choice(Slot::small, "advice", kAdvice)};
+constexpr Arg kFallocate[] = {object(), quantity(Slot::len, "len", true), quantity(Slot::off, "off", false),
+                              choice(Slot::small, "how", kAllocate)};
+constexpr Arg kFsync[] = {object(), choice(Slot::small, "how", kSync)};
+constexpr Arg kMemfd[] = {flags(kMemfdFlags)};
+constexpr Arg kSeal[] = {object(), {ArgKind::flags, Slot::flags, "seals", false, kSeals}};
+constexpr Arg kMlock[] = {address(), quantity(Slot::len, "len", true), flags(kMlockFlags)};
+constexpr Arg kMincore[] = {address(), small_len()};
 
 using N = NameKind;
 using R = ResultKind;
@@ -140,6 +158,22 @@ constexpr OpSpec kSpecs[] = {
      "become another user and group for good, without capabilities"},
     {"mremap", N::mapping, N::none, R::address, kMremap, "mremap(2); to= is the new address for fixed"},
     {"madvise", N::none, N::none, R::nothing, kMadvise, "madvise(2)"},
+    {"fallocate", N::none, N::file, R::nothing, kFallocate,
+     "fallocate(2); how= extends the file, keeps its size, punches a hole or zeroes"},
+    {"fsync", N::none, N::file, R::nothing, kFsync, "fsync(2), or with how=data fdatasync(2)"},
+    {"memfd", N::file, N::none, R::nothing, kMemfd, "memfd_create(2) into a descriptor slot"},
+    {"seal", N::none, N::file, R::nothing, kSeal, "fcntl(2) F_ADD_SEALS"},
+    {"seals", N::none, N::file, R::count, kObject,
+     "fcntl(2) F_GET_SEALS: 1 seal, 2 shrink, 4 grow, 8 write, 16 future_write, added up"},
+    {"mlock", N::none, N::none, R::nothing, kMlock, "mlock(2), or with flags mlock2(2)"},
+    {"munlock", N::none, N::none, R::nothing, kMunmap, "munlock(2)"},
+    {"locked",
+     N::none,
+     N::none,
+     R::count,
+     {},
+     "how many bytes the process has locked: VmLck of /proc/self/status"},
+    {"mincore", N::none, N::none, R::count, kMincore, "mincore(2): how many pages are resident"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

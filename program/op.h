@@ -43,6 +43,15 @@ enum class OpCode : std::uint8_t {
   setid,
   mremap,
   madvise,
+  fallocate,
+  fsync,
+  memfd,
+  seal,
+  seals,
+  mlock,
+  munlock,
+  locked,
+  mincore,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -127,6 +136,25 @@ enum class Advice : std::uint8_t {
   keeponfork,
   unknown
 };
+enum class Allocate : std::uint8_t {  // Op::small of fallocate
+  extend,
+  keep,
+  punch,
+  zero,
+  zero_keep,
+  unknown
+};
+namespace memfd {
+inline constexpr std::uint32_t kSealing = 1, kUnknown = 2;
+}
+// As Linux numbers them, so that `seals` shows them; the last is ours.
+namespace seal {
+inline constexpr std::uint32_t kSeal = 1, kShrink = 2, kGrow = 4, kWrite = 8, kFutureWrite = 16,
+                               kUnknown = 32;
+}
+namespace mlock {
+inline constexpr std::uint32_t kOnFault = 1, kUnknown = 2;
+}
 enum class SignalAction : std::uint8_t {
   caught,
   default_action,

@@ -140,7 +140,7 @@ bool parse_runs(Scanner& in, std::vector<std::uint64_t>& words) {
 // --- maps
 // ---------------------------------------------------------------------------------------------------
 
-constexpr std::string_view kMapObjects[] = {"anon", "shared_anon", "file", "segment", "other"};
+constexpr std::string_view kMapObjects[] = {"anon", "shared_anon", "file", "segment", "other", "memfd"};
 constexpr std::string_view kProtections = "rwx";
 constexpr std::uint64_t kPathUnknown = 255;
 

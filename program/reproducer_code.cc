@@ -184,6 +184,7 @@ static void shm_stat(long id) {
     if (!*p || *p == '[') say("anon; ");
     else if (!strncmp(p, "/SYSV", 5)) say("segment; ");
     else if (!strncmp(p, "/dev/zero", 9)) say("shared_anon; ");
+    else if (!strncmp(p, "/memfd:", 7)) say("memfd; ");
     else if (base) say("file %.2s%s; ", base + 1, gone);
     else say("other; ");
   }
@@ -192,6 +193,24 @@ static void shm_stat(long id) {
 )c"},
     {kNeedSetid, kNeedSys | kNeedOk | kNeedFailed, "", R"c(static void setid(long id) {
   if (!failed(sys(setgroups, 0, 0)) && !failed(sys(setresgid, id, id, id))) ok(sys(setresuid, id, id, id));
+}
+)c"},
+    {kNeedLocked, kNeedCount | kNeedFailed, "", R"c(static void locked(void) {
+  FILE *f = fopen("/proc/self/status", "r");
+  char line[4400];
+  long kb = -1;
+  if (failed(f ? 0 : -1)) return;
+  while (fgets(line, sizeof line, f)) sscanf(line, "VmLck: %ld", &kb);
+  fclose(f);
+  count(kb * 1024);
+}
+)c"},
+    {kNeedResident, kNeedCount | kNeedSys | kNeedFailed, "", R"c(static void resident(size_t a, size_t n) {
+  static unsigned char in[66];
+  long pages = 0;
+  if (failed(sys(mincore, a, n, (long)in))) return;
+  for (size_t i = 0; i < (n + P - 1) / P; i++) pages += in[i] & 1;
+  count(pages);
 }
 )c"},
     {kNeedBeside, 0, "",

@@ -43,6 +43,21 @@ constexpr CName kRemapFlags[] = {{mremap::kMayMove, "MREMAP_MAYMOVE"},
                                  {mremap::kFixed, "MREMAP_FIXED"},
                                  {mremap::kDontUnmap, "4 /* MREMAP_DONTUNMAP */"},
                                  {mremap::kUnknown, "0x100"}};
+constexpr CName kMemfdFlags[] = {{memfd::kSealing, "MFD_ALLOW_SEALING"}, {memfd::kUnknown, "0x4000"}};
+constexpr CName kSealBits[] = {{seal::kSeal, "F_SEAL_SEAL"},
+                               {seal::kShrink, "F_SEAL_SHRINK"},
+                               {seal::kGrow, "F_SEAL_GROW"},
+                               {seal::kWrite, "F_SEAL_WRITE"},
+                               {seal::kFutureWrite, "16 /* F_SEAL_FUTURE_WRITE */"},
+                               {seal::kUnknown, "0x4000"}};
+constexpr CName kMlockFlags[] = {{mlock::kOnFault, "1 /* MLOCK_ONFAULT */"}, {mlock::kUnknown, "0x100"}};
+// In the order of Allocate.
+constexpr std::string_view kAllocate[] = {"0",
+                                          "FALLOC_FL_KEEP_SIZE",
+                                          "FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE",
+                                          "FALLOC_FL_ZERO_RANGE",
+                                          "FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE",
+                                          "0x4000"};
 constexpr std::string_view kAccess[] = {"O_RDONLY", "O_RDWR", "O_WRONLY"};
 constexpr std::string_view kTypes[] = {"unsigned char", "unsigned short", "unsigned", "unsigned long"};
 constexpr std::string_view kCommands[] = {"IPC_STAT", "IPC_RMID", "IPC_SET", "SHM_LOCK", "SHM_UNLOCK", "77"};
@@ -226,6 +241,26 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
                  list("mremap", q(op.addr), q(op.len), q(op.off), bits(op.flags, kRemapFlags), q(op.to)));
     case OpCode::madvise:
       return sys("ok(", list("madvise", q(op.addr), q(op.len), std::to_string(kAdvice[op.small])));
+    case OpCode::fallocate:
+      return sys("ok(", list("fallocate", descriptor(op.object), kAllocate[op.small], q(op.off), q(op.len)));
+    case OpCode::fsync:
+      return sys("ok(", list(op.small == 0 ? "fsync" : "fdatasync", descriptor(op.object)));
+    case OpCode::memfd:
+      return sys("opened(" + descriptor(op.result) + ", ",
+                 list("memfd_create", "(long)\"shmcheck\"", bits(op.flags, kMemfdFlags)));
+    case OpCode::seal:
+      return sys("ok(", list("fcntl", descriptor(op.object), "F_ADD_SEALS", bits(op.flags, kSealBits)));
+    case OpCode::seals:
+      return sys("count(", list("fcntl", descriptor(op.object), "F_GET_SEALS"));
+    case OpCode::mlock:
+      if (op.flags == 0) return sys("ok(", list("mlock", q(op.addr), q(op.len)));
+      return sys("ok(", list("mlock2", q(op.addr), q(op.len), bits(op.flags, kMlockFlags)));
+    case OpCode::munlock:
+      return sys("ok(", list("munlock", q(op.addr), q(op.len)));
+    case OpCode::locked:
+      return "locked();";
+    case OpCode::mincore:
+      return "resident(" + list(q(op.addr), q(op.len)) + ");";
     case OpCode::end:
       break;
   }
@@ -271,6 +306,17 @@ std::uint32_t needs_of(const Op& op, bool failing) {
     case OpCode::unlink:
     case OpCode::truncate:
       return kNeedSys | kNeedOk | kNeedFiles;
+    case OpCode::memfd:
+      return kNeedOpened;
+    case OpCode::fallocate:
+    case OpCode::seal:
+      return kNeedSys | kNeedOk | kNeedFiles;
+    case OpCode::seals:
+      return kNeedSys | kNeedCount | kNeedFiles;
+    case OpCode::locked:
+      return kNeedLocked | kNeedCount;
+    case OpCode::mincore:
+      return kNeedResident | kNeedCount;
     case OpCode::setid:
       return op.byte == 0 ? 0U : kNeedSetid;
     case OpCode::kill:

@@ -40,6 +40,8 @@ enum Need : std::uint32_t {
   kNeedDeaths = 1U << 25,
   kNeedFilled = 1U << 26,
   kNeedBeside = 1U << 27,
+  kNeedLocked = 1U << 28,
+  kNeedResident = 1U << 29,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

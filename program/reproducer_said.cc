@@ -164,7 +164,8 @@ class Speaker {
     for (unsigned i = 0; i < 3; ++i) out += (w[2] & 1U << i) != 0 ? "rwx"[i] : '-';
     out += (w[2] & kMapShared) != 0 ? 's' : 'p';
     out += " off=" + std::to_string(w[3]) + ' ';
-    constexpr std::string_view kObjects[] = {"anon; ", "shared_anon; ", "file ", "segment; ", "other; "};
+    constexpr std::string_view kObjects[] = {"anon; ",    "shared_anon; ", "file ",
+                                             "segment; ", "other; ",       "memfd; "};
     std::uint64_t object = w[2] >> 8 & 255;
     out += object < std::size(kObjects) ? kObjects[object] : "other; ";
     if (static_cast<MapObject>(object) != MapObject::file) return out;

@@ -77,7 +77,16 @@ constexpr std::string_view kExamples =
     "p0 msync m0 len=1p flags=async,sync,invalidate,unknown\n"
     "p0 setid user=u1\n"
     "p0 mremap m3 m0 old=0 new=2p flags=maymove,fixed,dontunmap,unknown to=m0+2p\n"
-    "p7 madvise m0 len=2p advice=keeponfork\n";
+    "p7 madvise m0 len=2p advice=keeponfork\n"
+    "p0 fallocate f0 len=1p off=100 how=punch\n"
+    "p0 fsync f0 how=data\n"
+    "p0 memfd f0 flags=sealing,unknown\n"
+    "p0 seal f0 seals=seal,shrink,grow,write,future_write,unknown\n"
+    "p0 seals f0\n"
+    "p0 mlock m0+100 len=1p flags=onfault,unknown\n"
+    "p0 munlock m0 len=1p\n"
+    "p0 locked\n"
+    "p0 mincore m0 len=3p\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

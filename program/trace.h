@@ -72,7 +72,7 @@ struct ShmStat {
 inline constexpr std::size_t kShmStatWords = 13;
 
 // ResultKind::maps: one row per line of the file, without the executor's own mappings.
-enum class MapObject : std::uint8_t { anonymous, shared_anonymous, file, segment, other };
+enum class MapObject : std::uint8_t { anonymous, shared_anonymous, file, segment, other, memfd };
 struct MapRow {
   std::uint64_t low, high;
   std::uint64_t bits;    // prot (r1 w2 x4), 8 shared, 16 deleted; MapObject in bits 8-15

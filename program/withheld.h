@@ -9,9 +9,12 @@
 //   `top` mprotect, msync, madvise    the pages of the range. They may work on the first pages before they
 //   find a hole,
 //               so passing `top` is no excuse; refused or without effect: unaligned address, no length, wrap
-//   mmap        with `fixed` and not `noreplace`; refused: as munmap
-//   mremap      the old pages (at least one), and with `fixed` the new ones, which are unmapped before the
-//   old are
+//   mlock, munlock, mincore    the pages of the range, which mlock and munlock round down to; without effect:
+//   no
+//               length, wrap
+//   fallocate   but for holes, of more than 256 pages; refused: lengths and offsets that are negative or
+//   overflow mmap        with `fixed` and not `noreplace`; refused: as munmap mremap      the old pages (at
+//   least one), and with `fixed` the new ones, which are unmapped before the old are
 //               looked at; refused: unknown flags, `fixed` without `maymove`, no new length, an address that
 //               is unaligned, new pages that wrap or pass `top`
 //   shmat       with `remap`, the pages of the segment; refused: address 0, also after rounding, or
@@ -79,6 +82,14 @@ constexpr bool of_mremap(const Op& op, const Resolved& at, const Layout& layout)
   return layout.own_overlaps(at.addr, old_length == 0 ? layout.page : old_length);
 }
 
+// Space for more than a program's objects can use would be the machine's memory.
+constexpr bool of_fallocate(const Op& op, const Resolved& at, const Layout& layout) {
+  constexpr std::uint64_t kMost = std::uint64_t{1} << 63;
+  bool takes_none = static_cast<Allocate>(op.small) == Allocate::punch || at.len == 0;
+  bool refused = at.len >= kMost || at.off >= kMost || at.off + at.len >= kMost;
+  return !takes_none && !refused && at.len > std::uint64_t{4} * kMaxIoPages * layout.page;
+}
+
 constexpr bool of_shmat(const Op& op, const Resolved& at, const Layout& layout, std::uint64_t segment_bytes) {
   if ((op.flags & shmat::kRemap) == 0 || segment_bytes == 0) return false;
   std::uint64_t addr = (op.flags & shmat::kRound) != 0 ? at.addr & ~(layout.shmlba - 1) : at.addr;
@@ -113,6 +124,14 @@ constexpr bool withheld(const Op& op, const Resolved& at, const Layout& layout,
       std::uint64_t length = layout.round_up(at.len);
       return layout.aligned(at.addr) && !layout.wraps(at.addr, length) &&
              layout.own_overlaps(at.addr, length);
+    }
+    case OpCode::fallocate:
+      return withheld_detail::of_fallocate(op, at, layout);
+    case OpCode::mlock:
+    case OpCode::munlock:
+    case OpCode::mincore: {
+      std::uint64_t low = at.addr & ~(layout.page - 1), length = layout.round_up(at.len + (at.addr - low));
+      return !layout.wraps(low, length) && layout.own_overlaps(low, length);
     }
     case OpCode::mremap:
       return withheld_detail::of_mremap(op, at, layout);

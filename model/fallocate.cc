@@ -1,0 +1,98 @@
+// fallocate(2) and fsync(2). Errors in the order of vfs_fallocate, then of the file system.
+#include <algorithm>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr int kEPERM = 1, kEBADF = 9, kEINVAL = 22, kEFBIG = 27, kEOPNOTSUPP = 95;
+using program::Allocate;
+
+OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
+  if (object >= program::kFiles || p.files[object] < 0) return nullptr;
+  return &w.open_files[static_cast<std::size_t>(p.files[object])];
+}
+
+bool zeroes(Allocate how) {
+  return how == Allocate::punch || how == Allocate::zero || how == Allocate::zero_keep;
+}
+
+C clause_of(Allocate how) {
+  return how == Allocate::punch ? C::punch_zero : zeroes(how) ? C::fallocate_zero_range : C::fallocate_extend;
+}
+
+void errors(World& w, Step& s, const OpenFile& file, std::uint64_t offset, std::uint64_t length,
+            Allocate how) {
+  using namespace program::seal;
+  const Inode& inode = w.inodes[file.inode];
+  if (static_cast<std::int64_t>(offset) < 0 || static_cast<std::int64_t>(length) <= 0)
+    s.must(kEINVAL, C::none);
+  if (how == Allocate::unknown) s.must(kEOPNOTSUPP, kEINVAL, C::none);
+  if (!file.writable) s.must(kEBADF, C::none);
+  std::uint64_t end = offset + length;
+  if (static_cast<std::int64_t>(end) < 0 || end > largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
+  bool tmpfs = w.fs_of(inode) == program::FileSystem::tmpfs;
+  if (tmpfs && (how == Allocate::zero || how == Allocate::zero_keep))
+    s.must(kEOPNOTSUPP, C::fallocate_zero_range);
+  bool known = tmpfs || w.fs_of(inode) == program::FileSystem::ext4;
+  if (!known && how != Allocate::unknown) s.may(kEOPNOTSUPP, Freedom::documented_alternative);
+  if (how == Allocate::punch && (inode.seals & (kWrite | kFutureWrite)))
+    s.must(kEPERM, inode.seals & kWrite ? C::seal_write : C::seal_future_write);
+  if (!zeroes(how) && (inode.seals & kGrow) && end > inode.size) s.must(kEPERM, C::seal_grow);
+}
+
+// Bytes of the object that read zero from now on, its slack included. A disk's file system punches no hole
+// that begins behind the end.
+void zero(World& w, Step& s, std::uint32_t index, std::uint64_t low, std::uint64_t high, Allocate how) {
+  Inode& inode = w.inodes[index];
+  bool tmpfs = w.fs_of(inode) == program::FileSystem::tmpfs;
+  if (how == Allocate::punch && !tmpfs && low >= inode.size) return;
+  bool whole_pages = tmpfs || w.facts().fs_block == w.page();
+  high = std::min(high, whole_pages ? w.up(inode.size) : inode.size);
+  if (low >= high) return;
+  object_changes(w, s, index, low, high - low);
+  const C clause = clause_of(how);
+  const std::uint64_t first = std::min(w.up(low), high), last = std::max(first, w.down(high));
+  auto fill = [&](std::uint64_t from, std::uint64_t to) {
+    if (from < to) inode.bytes.fill(from, 0, to - from, w.page());
+  };
+  fill(low, first);
+  inode.bytes.settle(first, last);
+  inode.bytes.drop(first / w.page(), last / w.page());
+  fill(last, high);
+  inode.removed_by = clause;
+  inode.removed_step = w.steps;
+  w.happens(index, clause);
+}
+
+}  // namespace
+
+void rule_fallocate(World& w, Process& p, Step& s) {
+  OpenFile* file = open_file(w, p, s.op.object);
+  std::uint64_t offset = w.value(s.op.off), length = w.value(s.op.len);
+  auto how = static_cast<Allocate>(s.op.small);
+  if (file)
+    errors(w, s, *file, offset, length, how);
+  else
+    s.must(kEBADF, C::none);
+  if (s.failed(clause_of(how))) return;
+  std::uint32_t index = file->inode;
+  std::uint64_t end = offset + length;
+  bool extends = (how == Allocate::extend || how == Allocate::zero) && end > w.inodes[index].size;
+  if (extends) {
+    object_changes(w, s, index, w.inodes[index].size, 0);
+    extend(w, s, index, end);
+  }
+  w.inodes[index].size_clause = extends ? C::fallocate_extend : C::punch_size_kept;
+  if (zeroes(how)) zero(w, s, index, offset, end, how);
+}
+
+void rule_fsync(World& w, Process& p, Step& s) {
+  OpenFile* file = open_file(w, p, s.op.object);
+  if (!file) s.must(kEBADF, C::none);
+  if (s.failed(C::msync_fsync_equivalent)) return;
+  write_back(w, s, file->inode);
+}
+
+}  // namespace shmcheck::model

@@ -1,0 +1,166 @@
+// mlock(2), mlock2(2), munlock(2), what they account, and mincore(2). In the order of mm/mlock.c, do_mlock.
+#include <optional>
+
+#include "model/memory.h"
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr int kEPERM = 1, kENOMEM = 12, kEINVAL = 22;
+
+Pages pages_of(World& w, const Op& op) {
+  std::uint64_t address = w.value(op.addr), low = w.down(address);
+  std::uint64_t length = w.value(op.len) + (address - low);
+  return {low, low + ((length + w.page() - 1) & ~std::uint64_t{w.page() - 1})};
+}
+
+// The first address of the range that is not mapped, or its end.
+std::uint64_t first_hole(const Process& p, const Pages& range) {
+  std::uint64_t at = range.low;
+  for (std::size_t i = p.memory.first_above(at); at < range.high && i < p.memory.vmas().size(); ++i) {
+    const Vma& v = p.memory.vmas()[i];
+    if (v.low > at) break;
+    at = std::min(v.high, range.high);
+  }
+  return at;
+}
+
+template <typename Change>
+void change_mapped(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, Change change) {
+  std::uint8_t who = index_of(w, p);
+  for (std::uint64_t at = low; at < high;) {
+    std::size_t i = p.memory.first_above(at);
+    if (i == p.memory.vmas().size() || p.memory.vmas()[i].low >= high) return;
+    const Vma& v = p.memory.vmas()[i];
+    std::uint64_t from = std::max(v.low, at), to = std::min(v.high, high);
+    Vma changed = v;
+    change(changed);
+    if (changed.locked != v.locked || changed.on_fault != v.on_fault)
+      w.change_part(who, from, to, s.when, change);
+    at = to;
+  }
+}
+
+// Faults the pages in, one after the other. The first address that cannot be had, or the end.
+std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
+  for (std::uint64_t at = low; at < high; at += w.page()) {
+    const Vma* v = p.memory.find(at);
+    if (v->prot == 0 || !w.backed(*v, v->object_offset(at, w.page()))) return at;
+  }
+  return high;
+}
+
+void populate(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
+  for (std::uint64_t at = low; at < high;) {
+    Vma& v = *p.memory.find(at);
+    std::uint64_t to = std::min(v.high, high);
+    w.populate_copies(v, at, to);
+    // What is there in part only is not told apart.
+    v.resident = v.inode < 0 && !v.shared && at == v.low && to == v.high;
+    at = to;
+  }
+}
+
+void limit_errors(World& w, Process& p, Step& s, const Pages& range) {
+  std::uint64_t limit = w.facts().memlock;
+  if (p.cred.capable) return;
+  if (limit == 0) s.must(kEPERM, C::mlock_limit);
+  std::uint64_t wanted = (range.high - range.low) / w.page(), locked = p.memory.locked_bytes() / w.page();
+  for (const Vma& v : p.memory.vmas()) {
+    std::uint64_t low = std::max(v.low, range.low), high = std::min(v.high, range.high);
+    if (v.locked && low < high) locked -= (high - low) / w.page();
+  }
+  if (wanted + locked > limit / w.page()) s.must(kENOMEM, C::mlock_limit);
+}
+
+// How far a call that meets a hole gets: Linux changes what lies before it (D16). Nothing: return at once.
+std::optional<std::uint64_t> changed_until(Step& s, const Pages& range, std::uint64_t hole) {
+  if (s.exact() || hole >= range.high) return hole;
+  int pick = s.choose(3, Freedom::documented_alternative);
+  if (pick < 0) return std::nullopt;
+  const std::uint64_t ends[] = {hole, range.low, range.high};
+  return ends[pick];
+}
+
+}  // namespace
+
+void rule_mlock(World& w, Process& p, Step& s) {
+  Pages range = pages_of(w, s.op);
+  bool on_fault = (s.op.flags & program::mlock::kOnFault) != 0;
+  if (s.op.flags & program::mlock::kUnknown) s.must(kEINVAL, C::mlock2_bad_flag);
+  limit_errors(w, p, s, range);
+  bool limited = s.must_fail(), wraps = range.high < range.low;
+  if (wraps) s.must(kEINVAL, C::mlock_wrap);
+  if (w.value(s.op.addr) % w.page() != 0 && s.profile == Profile::posix)
+    s.may(kEINVAL, Freedom::documented_alternative);
+  std::uint64_t hole = wraps ? range.high : first_hole(p, range);
+  // Only rounding the start down may be what makes the range reach a hole.
+  bool by_rounding = hole < range.high && hole - range.low >= w.up(w.value(s.op.len));
+  if (hole < range.high) s.must(kENOMEM, by_rounding ? C::mlock_unaligned : C::mlock_unmapped);
+  std::optional<std::uint64_t> end = changed_until(s, range, hole);
+  if (!end) return;
+  std::uint64_t refused =
+      hole >= range.high && !on_fault && !wraps ? first_refused(w, p, range.low, range.high) : range.high;
+  if (refused < range.high) {
+    if (s.exact() || w.access(p, refused, false).kind != Access::Kind::protection)
+      s.must(kENOMEM, C::mlock_inaccessible);
+    else
+      s.may(kENOMEM, Freedom::documented_alternative);
+  }
+  bool failed = s.failed(on_fault ? C::mlock2_onfault : C::mlock_resident);
+  if (limited || wraps) return;
+  p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_accounting;
+  change_mapped(w, p, s, range.low, *end, [=](Vma& v) { v.locked = true, v.on_fault = on_fault; });
+  // Nothing is faulted in if a part was not mapped.
+  if (!on_fault && hole >= range.high && s.profile >= Profile::defacto) populate(w, p, range.low, refused);
+}
+
+void rule_munlock(World& w, Process& p, Step& s) {
+  Pages range = pages_of(w, s.op);
+  bool wraps = range.high < range.low;
+  if (wraps) s.must(kEINVAL, C::mlock_wrap);
+  if (w.value(s.op.addr) % w.page() != 0 && s.profile == Profile::posix)
+    s.may(kEINVAL, Freedom::documented_alternative);
+  std::uint64_t hole = wraps ? range.high : first_hole(p, range);
+  if (hole < range.high) s.must(kENOMEM, C::mlock_unmapped);
+  std::optional<std::uint64_t> end = changed_until(s, range, hole);
+  if (!end) return;
+  bool failed = s.failed(C::mlock_no_stacking);
+  if (wraps) return;
+  p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_no_stacking;
+  auto unlock = [](Vma& v) { v.locked = v.on_fault = v.resident = false; };
+  change_mapped(w, p, s, range.low, *end, unlock);
+}
+
+void rule_locked(World&, Process& p, Step& s) {
+  if (s.failed(C::mlock_accounting)) return;
+  std::uint64_t bytes = p.memory.locked_bytes();
+  if (p.lock_count_off) {
+    s.chosen(bytes, Freedom::lock_count);
+    return s.uses(Freedom::lock_count);
+  }
+  s.returns(bytes, p.lock_clause);
+  if (s.report().diverged) s.adopted();  // a wrong count changes no mapping
+}
+
+void rule_mincore(World& w, Process& p, Step& s) {
+  std::uint64_t address = w.value(s.op.addr), length = w.value(s.op.len);
+  std::uint64_t high = address + ((length + w.page() - 1) & ~std::uint64_t{w.page() - 1});
+  if (address % w.page() != 0) s.must(kEINVAL, C::mincore_errors);
+  bool outside = high < address || address >= w.facts().top || address + length > w.facts().top;
+  if (outside || (high > address && !p.memory.covers(address, high))) s.must(kENOMEM, C::mincore_errors);
+  if (s.failed(C::mincore_vector)) return;
+  // Which pages are resident is the kernel's choice, but for locked ones.
+  std::uint64_t pages = (high - address) / w.page(), least = 0;
+  for (const Vma& v : p.memory.vmas()) {
+    std::uint64_t from = std::max(v.low, address), to = std::min(v.high, high);
+    if (v.resident && from < to) least += (to - from) / w.page();
+  }
+  std::uint64_t seen = s.chosen(least, Freedom::residency);
+  if (least < pages) s.uses(Freedom::residency);
+  s.expect(seen >= least && seen <= pages, least > 0 ? C::mlock_resident : C::mincore_vector,
+           [&] { return std::to_string(least) + " to " + std::to_string(pages) + " pages"; });
+}
+
+}  // namespace shmcheck::model
