@@ -244,8 +244,10 @@ std::vector<clauses::Clause> Expectations::known_clauses(std::span<const program
 std::vector<UnexpectedPass> unexpected_passes(const Expectations& expectations, const Result& result,
                                               std::span<const std::string> passed_subjects) {
   std::vector<UnexpectedPass> passes;
-  // What would have shown that a clause fails may be among what there was no time for.
-  const bool complete = std::all_of(result.parts.begin(), result.parts.end(),
+  // What would have shown that a clause fails may be among what there was no time for; random programs alone
+  // may miss it.
+  const bool complete = result.parts[static_cast<std::size_t>(Part::corpus)].run > 0 &&
+                        std::all_of(result.parts.begin(), result.parts.end(),
                                     [](const PartCount& part) { return part.not_run == 0; });
   for (const Expectation& entry : expectations.all()) {
     const bool here = std::any_of(result.facts.begin(), result.facts.end(),

@@ -116,7 +116,7 @@ class Campaigner {
   // A divergence that an expectation foresees is reported once, with the first program that showed it.
   bool expected(clauses::Clause clause, const program::Program& program) {
     Finding finding = blank(clause);
-    finding.subject = "a program";
+    finding.subject = "programs";
     finding.program = program;
     if (run_.options().expectations.find(finding, run_.facts(fs_)) == nullptr) return false;
     const auto known = std::find_if(

@@ -94,12 +94,17 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
     inode.bytes.fill(before, 0, high - before, w.page(), {OriginKind::extended, 0, 0, w.steps});
     return;
   }
+  // A byte that could be any stays one that could be any.
+  const bool any = std::ranges::any_of(inode.bytes.doubts(), [&](const Doubt& doubt) {
+    return doubt.any && doubt.low < edge && before < doubt.high;
+  });
   inode.bytes.settle(before, edge);
   const PageRef* page = std::as_const(inode.bytes).find(before / w.page());
   if (!page || !page->bytes()) return;
   Doubt d;
   d.low = before;
   d.high = high;
+  d.any = any;
   d.freedom = Freedom::slack_extended;
   inode.bytes.doubt(d);
   if (high < edge && !keeps_slack(w, inode)) note_slack_store(w, index, high, edge - high);
