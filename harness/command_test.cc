@@ -364,15 +364,20 @@ TEST_F(Command, CoverageCountsWhatStandsBehindEachClause) {
   ASSERT_NE(row, std::string::npos) << said.text;
   std::istringstream line(said.text.substr(row));
   std::string id, strength;
-  std::uint64_t tests = 0, programs = 0, random = 0, faults = 0;
-  line >> id >> strength >> tests >> programs >> random >> faults;
-  EXPECT_TRUE(line && tests > 0 && programs > 0 && random > 0 && faults > 0) << line.str().substr(0, 100);
+  std::uint64_t tests = 0, broken = 0, programs = 0, random = 0, faults = 0;
+  line >> id >> strength >> tests >> broken >> programs >> random >> faults;
+  EXPECT_TRUE(line && tests > 0 && broken > 0 && programs > 0 && random > 0 && faults > 0)
+      << line.str().substr(0, 100);
+  EXPECT_LE(broken, tests);
+  std::string lie;
+  std::getline(line, lie);
+  EXPECT_THAT(lie, HasSubstr(":")) << "a lie says whom it was told about";
   // A clause that needs another machine has none of it.
   const std::size_t none = said.text.find("\nsysv.life.not-over-reboot ");
   ASSERT_NE(none, std::string::npos);
   std::istringstream empty(said.text.substr(none));
-  empty >> id >> strength >> tests >> programs >> random >> faults;
-  EXPECT_EQ(tests + programs + random + faults, 0U);
+  empty >> id >> strength >> tests >> broken >> programs >> random >> faults;
+  EXPECT_EQ(tests + broken + programs + random + faults, 0U);
 }
 
 // --- traces

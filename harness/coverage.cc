@@ -68,9 +68,20 @@ std::string list_tests(std::string& listing) {
   return {};
 }
 
-std::string row(std::string_view name, std::string_view strength, std::size_t tests, std::size_t programs,
-                std::uint64_t random, std::size_t faults) {
-  return fmt::format("{:<46} {:<8}{:>6}{:>9}{:>8}{:>7}\n", name, strength, tests, programs, random, faults);
+std::string row(std::string_view name, std::string_view strength, const ClauseCoverage& c) {
+  return fmt::format("{:<46} {:<8}{:>6}{:>7}{:>9}{:>8}{:>7}  {}\n", name, strength, c.tests.size(),
+                     c.broken.size(), c.programs.size(), c.random, c.faults.size(), c.lie);
+}
+
+// The clauses of a comma-separated list. Empty on success, else the one that is unknown.
+std::string parse_ids(const std::string& ids, std::vector<clauses::Clause>& found) {
+  std::istringstream each(ids);
+  for (std::string id; std::getline(each, id, ',');) {
+    const auto clause = clauses::find(id);
+    if (!clause) return id;
+    found.push_back(*clause);
+  }
+  return {};
 }
 
 }  // namespace
@@ -82,11 +93,32 @@ std::string add_tests(std::string_view listing, Coverage& coverage) {
     std::string test, ids;
     if (!std::getline(fields, test, '\t') || !std::getline(fields, ids, '\t'))
       return fmt::format("the conformance binary lists '{}', which is no test with its clauses", line);
-    std::istringstream each(ids);
-    for (std::string id; std::getline(each, id, ',');) {
-      const auto clause = clauses::find(id);
-      if (!clause) return fmt::format("the conformance test {} names an unknown clause {}", test, id);
-      coverage[static_cast<std::size_t>(*clause)].tests.push_back(test);
+    std::vector<clauses::Clause> named;
+    const std::string unknown = parse_ids(ids, named);
+    if (!unknown.empty())
+      return fmt::format("the conformance test {} names an unknown clause {}", test, unknown);
+    for (const clauses::Clause clause : named)
+      coverage[static_cast<std::size_t>(clause)].tests.push_back(test);
+  }
+  return {};
+}
+
+std::string add_lies(std::string_view broken, Coverage& coverage) {
+  std::istringstream lines{std::string(broken)};
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('#')) continue;
+    std::istringstream fields(line);
+    std::string test, ids, lie;
+    std::vector<clauses::Clause> named;
+    const bool whole =
+        std::getline(fields, test, '\t') && std::getline(fields, ids, '\t') && std::getline(fields, lie);
+    if (!whole) return fmt::format("liar/broken.tsv: '{}' is no test with its clauses and a lie", line);
+    const std::string unknown = parse_ids(ids, named);
+    if (!unknown.empty()) return fmt::format("liar/broken.tsv: {} names an unknown clause {}", test, unknown);
+    for (const clauses::Clause clause : named) {
+      ClauseCoverage& c = coverage[static_cast<std::size_t>(clause)];
+      c.broken.push_back(test);
+      if (c.lie.empty()) c.lie = lie;
     }
   }
   return {};
@@ -95,6 +127,7 @@ std::string add_tests(std::string_view listing, Coverage& coverage) {
 std::string measure_coverage(Coverage& coverage) {
   std::string listing, sentence = list_tests(listing);
   if (sentence.empty()) sentence = add_tests(listing, coverage);
+  if (sentence.empty()) sentence = add_lies(embedded_lies(), coverage);
   if (sentence.empty()) sentence = add_corpus(coverage);
   if (!sentence.empty()) return sentence;
   add_random(coverage);
@@ -108,35 +141,45 @@ std::string measure_coverage(Coverage& coverage) {
 }
 
 std::string coverage_table(const Coverage& coverage) {
-  std::string text = fmt::format("{:<46} {:<8}{:>6}{:>9}{:>8}{:>7}\n", "clause", "strength", "tests",
-                                 "programs", "random", "faults");
+  std::string text = fmt::format("{:<46} {:<8}{:>6}{:>7}{:>9}{:>8}{:>7}  {}\n", "clause", "strength", "tests",
+                                 "broken", "programs", "random", "faults", "by, for instance");
+  struct Sums {
+    std::size_t clauses = 0, tested = 0, broken = 0, ruled = 0;
+  } all;
+  auto line = [](std::string_view title, const Sums& sums) {
+    return fmt::format("{:<46}{:>8}{:>8}{:>8}{:>8}\n", title, sums.clauses, sums.tested, sums.broken,
+                       sums.ruled);
+  };
   std::string chapters;
-  std::size_t all_tested = 0, all_ruled = 0;
   for (const clauses::Chapter& chapter : clauses::chapters()) {
-    std::size_t total = 0, tested = 0, ruled = 0;
+    Sums sums;
     for (std::size_t i = 0; i < clauses::kCount; ++i) {
       const clauses::Info& info = clauses::all()[i];
       if (info.chapter != chapter.number) continue;
       const ClauseCoverage& c = coverage[i];
-      text += row(info.id, clauses::name(info.strength), c.tests.size(), c.programs.size(), c.random,
-                  c.faults.size());
-      ++total;
-      tested += c.tests.empty() ? 0 : 1;
-      ruled += c.rule() ? 1 : 0;
+      text += row(info.id, clauses::name(info.strength), c);
+      ++sums.clauses;
+      sums.tested += c.tests.empty() ? 0 : 1;
+      sums.broken += c.broken.empty() ? 0 : 1;
+      sums.ruled += c.rule() ? 1 : 0;
     }
-    chapters +=
-        fmt::format("{:>2} {:<43}{:>8}{:>8}{:>8}\n", chapter.number, chapter.title, total, tested, ruled);
-    all_tested += tested;
-    all_ruled += ruled;
+    chapters += line(fmt::format("{:>2} {}", chapter.number, chapter.title), sums);
+    all.clauses += sums.clauses;
+    all.tested += sums.tested;
+    all.broken += sums.broken;
+    all.ruled += sums.ruled;
   }
-  text += fmt::format("\n{:<46}{:>8}{:>8}{:>8}\n{}{:<46}{:>8}{:>8}{:>8}\n", "chapter", "clauses", "tested",
-                      "ruled", chapters, "   all", clauses::kCount, all_tested, all_ruled);
-  return text +
-         fmt::format(
-             "\ntests: conformance tests that name the clause. programs: programs of the corpus in which "
-             "it decided a step\non the model. random: of {} random programs, those in which it did. "
-             "faults: planted bugs it is to be blamed\nfor. ruled: it decided some step.\n",
-             kRandomPrograms);
+  text += fmt::format("\n{:<46}{:>8}{:>8}{:>8}{:>8}\n{}{}", "chapter", "clauses", "tested", "broken", "ruled",
+                      chapters, line("   all", all));
+  return text + fmt::format(
+                    "\ntests: conformance tests that name the clause. broken: those that a lie has made fail "
+                    "(docs/liar.md), "
+                    "and one\nsuch lie at the end of the line. programs: programs of the corpus in which it "
+                    "decided a "
+                    "step on the model.\nrandom: of {} random programs, those in which it did. faults: "
+                    "planted bugs it is to "
+                    "be blamed for. ruled: it decided\nsome step.\n",
+                    kRandomPrograms);
 }
 
 }  // namespace shmcheck::harness

@@ -12,6 +12,8 @@ namespace shmcheck::harness {
 
 struct ClauseCoverage {
   std::vector<std::string> tests;        // conformance tests that name it
+  std::vector<std::string> broken;       // those of them that a lie about it has made fail
+  std::string lie;                       // one such lie
   std::vector<std::string> programs;     // of the corpus, where it decided a step
   std::uint64_t random = 0;              // of kRandomPrograms random programs, those where it decided a step
   std::vector<std::string_view> faults;  // of the running model, that it is right blame for
@@ -30,6 +32,9 @@ std::string measure_coverage(Coverage& coverage);
 
 // The lines of `--list-clauses`: name, clauses, needs, separated by tabs. Empty on success.
 std::string add_tests(std::string_view listing, Coverage& coverage);
+
+// The lines of liar/broken.tsv: test, clauses, lie, separated by tabs. Empty on success.
+std::string add_lies(std::string_view broken, Coverage& coverage);
 
 // One line per clause, a line per chapter with sums, and how to read them.
 std::string coverage_table(const Coverage& coverage);

@@ -91,6 +91,11 @@ std::vector<CorpusFile> embedded_corpus() {
   return files_of("corpus/", ".prog");
 }
 
+std::string_view embedded_lies() {
+  const std::vector<CorpusFile> files = files_of("liar/", "broken.tsv");
+  return files.empty() ? std::string_view() : files.front().text;
+}
+
 std::vector<CorpusFile> embedded_alphabets() {
   return files_of("corpus/enumerate/", ".alphabet");
 }

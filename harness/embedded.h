@@ -29,6 +29,9 @@ struct ArchiveFile {
 // The files of ci/expectations.
 std::vector<ArchiveFile> embedded_expectations();
 
+// liar/broken.tsv: tests with their clauses and a lie that makes each fail.
+std::string_view embedded_lies();
+
 // The regular files of an archive in cpio's `newc` form, as far as it is whole. Public for tests.
 std::vector<ArchiveFile> read_cpio(std::span<const std::uint8_t> archive);
 

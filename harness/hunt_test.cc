@@ -59,6 +59,25 @@ TEST(Hunting, FindsAFaultAndCountsTheOpsUntilThen) {
   EXPECT_LT(h.worst_ops(), options.ops);
   EXPECT_EQ(h.rightly(), 2U);
   EXPECT_EQ(h.corpus.programs, 0U);
+  EXPECT_EQ(h.enumerated.programs, 0U);
+}
+
+TEST(Hunting, EnumeratesUntilAProgramShowsTheFault) {
+  auto parsed = parse_alphabet(
+      "[scene]\np0 shmget s0 key=private size=1p\n[ops]\np0 fork p1\np0 shmat m0 s0\n"
+      "[observe]\np0 shmctl s0 cmd=stat\n",
+      "a");
+  ASSERT_TRUE(std::holds_alternative<Alphabet>(parsed));
+  const Enumeration pairs({std::get<Alphabet>(parsed)}, 2), single({std::get<Alphabet>(parsed)}, 1);
+  const model::Fault* fault = model::find_fault("fork-forgets-nattch");
+  const HuntOptions options{.first_seed = 5, .seeds = 1, .ops = 100};
+  // fork; shmat; fork fork; shmat fork shows it.
+  const Hunt found = hunt(*fault, options, {.enumeration = &pairs});
+  EXPECT_EQ(found.enumerated.programs, 5U);
+  EXPECT_TRUE(found.enumerated.right);
+  EXPECT_GT(found.enumerated.ops, 0U);
+  EXPECT_EQ(hunt(*fault, options, {.enumeration = &single}).enumerated.programs, 0U);
+  EXPECT_THAT(hunts_table({found}), HasSubstr(" 5  "));
 }
 
 TEST(Hunting, SaysWhenThereWasNothingToFind) {

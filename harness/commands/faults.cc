@@ -6,6 +6,7 @@
 
 #include "harness/commands/commands.h"
 #include "harness/commands/common.h"
+#include "harness/embedded.h"
 #include "harness/files.h"
 #include "harness/hunt/report.h"
 #include "harness/interrupt.h"
@@ -19,6 +20,7 @@ struct FaultWords {
   HuntOptions hunt{.first_seed = 20290101};
   std::vector<std::string> names;
   std::string json, svg;
+  unsigned length = 2;  // of enumerated programs; 0: none
 };
 
 std::string choose(const std::vector<std::string>& names, std::vector<const model::Fault*>& chosen) {
@@ -32,6 +34,18 @@ std::string choose(const std::vector<std::string>& names, std::vector<const mode
     if (chosen.back() == nullptr)
       return fmt::format("there is no fault '{}'{}", name, did_you_mean(name, known));
   }
+  return {};
+}
+
+// All alphabets within the command. Empty on success.
+std::string enumerate_all(unsigned length, std::optional<Enumeration>& enumeration) {
+  std::vector<Alphabet> alphabets;
+  for (const CorpusFile& file : embedded_alphabets()) {
+    auto parsed = parse_alphabet(file.text, file.name);
+    if (const auto* error = std::get_if<program::ParseError>(&parsed)) return error->to_string();
+    alphabets.push_back(std::get<Alphabet>(std::move(parsed)));
+  }
+  enumeration.emplace(std::move(alphabets), length);
   return {};
 }
 
@@ -50,6 +64,8 @@ int hunt_faults(const FaultWords& words) {
     sentence = "--seeds takes 1 to 1000";
   if (sentence.empty() && words.hunt.ops == 0) sentence = "--ops takes a number above 0";
   if (sentence.empty()) sentence = read_corpus(corpus);
+  std::optional<Enumeration> enumeration;
+  if (sentence.empty() && words.length > 0) sentence = enumerate_all(words.length, enumeration);
   if (!sentence.empty()) return usage_error(sentence);
   catch_interrupts();
   Output output;
@@ -58,7 +74,7 @@ int hunt_faults(const FaultWords& words) {
   for (const model::Fault* fault : chosen) {
     if (interrupted()) break;
     output.progress(fmt::format("{} of {}: {}", hunts.size() + 1, chosen.size(), fault->name));
-    hunts.push_back(hunt(*fault, words.hunt, corpus));
+    hunts.push_back(hunt(*fault, words.hunt, {&corpus, enumeration ? &*enumeration : nullptr}));
   }
   const double seconds = std::chrono::duration<double>(Deadline::Clock::now() - start).count();
   const Totals totals = totals_of(hunts);
@@ -92,6 +108,10 @@ void add_faults(CLI::App& app, Action& chosen) {
       ->capture_default_str();
   command->add_option("--ops", words->hunt.ops, "Give a fault up after so many judged ops")
       ->type_name("N")
+      ->capture_default_str();
+  command->add_option("--length", words->length, "Enumerate programs of up to so many ops; 0: none")
+      ->type_name("N")
+      ->check(CLI::Range(0U, Enumeration::kLongest))
       ->capture_default_str();
   command->add_option("--json", words->json, "Write the whole result there")->type_name("FILE");
   command->add_option("--svg", words->svg, "Write a plot there: faults caught over ops")->type_name("FILE");

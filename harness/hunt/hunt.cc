@@ -40,23 +40,50 @@ Catch hunt_by_seed(const model::Fault& fault, std::uint64_t seed, const HuntOpti
   return one;
 }
 
+// The clause of the first divergence that a program shows; adds the ops that were judged.
+std::optional<clauses::Clause> shown(const model::Fault& fault, const program::Program& program,
+                                     std::uint64_t& ops) {
+  static const program::Facts facts = model::model_facts();
+  const model::TraceVerdict verdict =
+      judge_trace(model::run_program(program, facts, &fault), model::Profile::exact);
+  ops += verdict.stats.steps + verdict.stats.observations;
+  const model::Finding* first = verdict.first();
+  if (first == nullptr) return std::nullopt;
+  return first->clause;
+}
+
+EnumeratedCatch hunt_by_enumeration(const model::Fault& fault, const Enumeration& enumeration,
+                                    const std::function<bool()>& over) {
+  EnumeratedCatch one;
+  const Clock::time_point start = Clock::now();
+  std::uint64_t programs = 0;
+  for (std::uint64_t index = 0; !over(); ++index) {
+    const std::optional<program::Program> program = enumeration.from(index);
+    if (!program) break;
+    ++programs;
+    const std::optional<clauses::Clause> clause = shown(fault, *program, one.ops);
+    if (!clause) continue;
+    one.programs = programs;
+    one.right = is_right(fault, *clause);
+    break;
+  }
+  one.seconds = since(start);
+  return one;
+}
+
 CorpusCatch hunt_by_corpus(const model::Fault& fault, const std::vector<NamedProgram>& corpus) {
   CorpusCatch sum;
-  const program::Facts facts = model::model_facts();
   const Clock::time_point start = Clock::now();
   std::uint64_t ops = 0;
   for (const NamedProgram& named : corpus) {
-    const program::Trace trace = model::run_program(named.program, facts, &fault);
-    const model::TraceVerdict verdict = judge_trace(trace, model::Profile::exact);
-    ops += verdict.stats.steps + verdict.stats.observations;
-    const model::Finding* first = verdict.first();
-    if (first == nullptr) continue;
+    const std::optional<clauses::Clause> clause = shown(fault, named.program, ops);
+    if (!clause) continue;
     if (sum.programs++ == 0) {
       sum.first = named.name;
       sum.ops = ops;
       sum.seconds = since(start);
     }
-    sum.right += is_right(fault, first->clause) ? 1 : 0;
+    sum.right += is_right(fault, *clause) ? 1 : 0;
   }
   return sum;
 }
@@ -94,12 +121,13 @@ std::size_t Hunt::worst_length() const {
   return all.empty() ? 0 : *std::ranges::max_element(all);
 }
 
-Hunt hunt(const model::Fault& fault, const HuntOptions& options, const std::vector<NamedProgram>& corpus) {
+Hunt hunt(const model::Fault& fault, const HuntOptions& options, const HuntSources& sources) {
   Hunt result;
   result.fault = &fault;
   for (unsigned i = 0; i < options.seeds && !options.over(); ++i)
     result.catches.push_back(hunt_by_seed(fault, options.first_seed + i, options));
-  result.corpus = hunt_by_corpus(fault, corpus);
+  if (sources.corpus) result.corpus = hunt_by_corpus(fault, *sources.corpus);
+  if (sources.enumeration) result.enumerated = hunt_by_enumeration(fault, *sources.enumeration, options.over);
   return result;
 }
 

@@ -9,6 +9,7 @@
 
 #include "clauses/clauses.h"
 #include "harness/corpus.h"
+#include "harness/enumeration.h"
 #include "model/faults.h"
 
 namespace shmcheck::harness {
@@ -32,10 +33,19 @@ struct CorpusCatch {
   std::string first;           // its name
 };
 
+// What enumeration shows: all programs of up to `length` ops, shortest first, alphabet after alphabet.
+struct EnumeratedCatch {
+  std::uint64_t programs = 0;  // until the first that shows it, that one included; 0: none does
+  std::uint64_t ops = 0;       // until then
+  double seconds = 0;          // the same
+  bool right = false;          // it blames a clause that the fault breaks
+};
+
 struct Hunt {
   const model::Fault* fault = nullptr;
   std::vector<Catch> catches;  // one for each seed
   CorpusCatch corpus;
+  EnumeratedCatch enumerated;
 
   bool caught() const;               // on every seed
   std::uint64_t median_ops() const;  // of the seeds
@@ -53,7 +63,13 @@ struct HuntOptions {
   std::function<bool()> over = [] { return false; };
 };
 
-Hunt hunt(const model::Fault& fault, const HuntOptions& options, const std::vector<NamedProgram>& corpus);
+// What is tried beside random programs; null: not.
+struct HuntSources {
+  const std::vector<NamedProgram>* corpus = nullptr;
+  const Enumeration* enumeration = nullptr;
+};
+
+Hunt hunt(const model::Fault& fault, const HuntOptions& options, const HuntSources& sources);
 
 // The middle one, or the lower of the two middle ones; 0 of none.
 template <typename T>

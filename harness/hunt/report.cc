@@ -36,6 +36,7 @@ Totals totals_of(const std::vector<Hunt>& hunts) {
     t.sourced += hunt.fault->source.empty() ? 0 : 1;
     t.caught += hunt.caught() ? 1 : 0;
     t.caught_by_corpus += hunt.corpus.programs > 0 ? 1 : 0;
+    t.caught_by_enumeration += hunt.enumerated.programs > 0 ? 1 : 0;
     t.right += hunt.rightly();
     for (const Catch& one : hunt.catches) {
       ++t.hunts;
@@ -57,17 +58,23 @@ bool keeps_promises(const Totals& t) {
 }
 
 std::string hunts_table(const std::vector<Hunt>& hunts) {
-  std::string text = fmt::format("{:<32}{:>6}{:>8}{:>8}{:>8}{:>7}{:>8}{:>8}  {}\n", "fault", "caught",
-                                 "median", "worst", "ms", "right", "length", "corpus", "blamed (! wrongly)");
+  std::string text =
+      fmt::format("{:<32}{:>6}{:>8}{:>8}{:>8}{:>7}{:>8}{:>8}{:>7}  {}\n", "fault", "caught", "median",
+                  "worst", "ms", "right", "length", "corpus", "enum", "blamed (! wrongly)");
   for (const Hunt& h : hunts) {
     const auto caught = static_cast<std::size_t>(std::ranges::count_if(h.catches, &Catch::caught));
     const std::string corpus =
         h.corpus.programs == 0 ? "-" : fmt::format("{}/{}", h.corpus.right, h.corpus.programs);
-    text += fmt::format("{:<32}{:>6}{:>8}{:>8}{:>8.1f}{:>7}{:>8}{:>8}  {}\n",
+    const std::string enumerated =
+        h.enumerated.programs == 0
+            ? "-"
+            : fmt::format("{}{}", h.enumerated.right ? "" : "!", h.enumerated.programs);
+    text += fmt::format("{:<32}{:>6}{:>8}{:>8}{:>8.1f}{:>7}{:>8}{:>8}{:>7}  {}\n",
                         fmt::format("{}{}", h.fault->name, h.fault->subtle ? " *" : ""),
                         fmt::format("{}/{}", caught, h.catches.size()), h.median_ops(), h.worst_ops(),
                         1000 * h.median_seconds(), fmt::format("{}/{}", h.rightly(), h.catches.size()),
-                        fmt::format("{}..{}", h.median_length(), h.worst_length()), corpus, blamed(h));
+                        fmt::format("{}..{}", h.median_length(), h.worst_length()), corpus, enumerated,
+                        blamed(h));
   }
   return text;
 }
@@ -79,10 +86,11 @@ std::string totals_text(const Totals& t, unsigned seeds, std::uint64_t ops) {
       "ops until caught, median and worst       {} (below {}), {}\n"
       "rightly blamed                           {:.1f} % (at least {:.0f} %)\n"
       "length of the program, median and worst  {} (at most {}), {} (at most {})\n"
-      "caught by the corpus                     {} of {}\n",
+      "caught by the corpus                     {} of {}\n"
+      "caught by enumeration                    {} of {}\n",
       t.faults, t.subtle, t.sourced, seeds, ops, t.caught, t.faults, t.median_ops, kMedianOps, t.worst_ops,
       percent(t.right, t.hunts), 100 * kRightShare, t.median_length, kMedianLength, t.worst_length,
-      kWorstLength, t.caught_by_corpus, t.faults);
+      kWorstLength, t.caught_by_corpus, t.faults, t.caught_by_enumeration, t.faults);
 }
 
 std::string hunts_json(const std::vector<Hunt>& hunts, const HuntOptions& options, double seconds) {
@@ -109,7 +117,12 @@ std::string hunts_json(const std::vector<Hunt>& hunts, const HuntOptions& option
                         {"right", hunt.corpus.right},
                         {"ops", hunt.corpus.ops},
                         {"seconds", hunt.corpus.seconds},
-                        {"first", hunt.corpus.first}}}});
+                        {"first", hunt.corpus.first}}},
+                      {"enumerated",
+                       {{"programs", hunt.enumerated.programs},
+                        {"ops", hunt.enumerated.ops},
+                        {"seconds", hunt.enumerated.seconds},
+                        {"right", hunt.enumerated.right}}}});
   }
   const Totals t = totals_of(hunts);
   return json{{"command", "faults"},

@@ -12,7 +12,7 @@ namespace shmcheck::harness {
 struct Totals {
   std::size_t faults = 0, subtle = 0, sourced = 0;
   std::size_t caught = 0;  // on every seed
-  std::size_t caught_by_corpus = 0;
+  std::size_t caught_by_corpus = 0, caught_by_enumeration = 0;
   std::uint64_t median_ops = 0;  // of all faults and seeds
   std::uint64_t worst_ops = 0;
   std::size_t hunts = 0, right = 0;  // blames
