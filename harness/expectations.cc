@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 #include "harness/suggest.h"
+#include "program/text.h"
 
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
@@ -15,7 +17,7 @@
 namespace shmcheck::harness {
 namespace {
 
-constexpr std::string_view kKeys[] = {"clause", "program", "test", "status", "when", "reason", "bug"};
+constexpr std::string_view kKeys[] = {"clause", "program", "test", "op", "status", "when", "reason", "bug"};
 constexpr std::string_view kConditions[] = {"kernel", "arch", "fs", "page"};
 constexpr std::string_view kStatuses[] = {"fail", "flake", "skip", "crash"};
 
@@ -84,8 +86,9 @@ class Reader {
     }
     entry.program = text(table, "program", false);
     entry.test = text(table, "test", false);
-    if (clause.empty() && entry.program.empty() && entry.test.empty()) {
-      complain(table, "an expectation names a clause, a program or a test");
+    read_op(table, entry);
+    if (clause.empty() && entry.program.empty() && entry.test.empty() && !table.contains("op")) {
+      complain(table, "an expectation names a clause, a program, a test or an op");
     }
     const std::string status = text(table, "status", true);
     const auto* found = std::find(std::begin(kStatuses), std::end(kStatuses), status);
@@ -95,10 +98,37 @@ class Reader {
       complain(*table.get("status"), fmt::format("status is fail, flake, skip or crash, not '{}'{}", status,
                                                  did_you_mean(status, kStatuses)));
     }
+    if (entry.op && entry.status != Expected::skip)
+      complain(*table.get("op"), "an op is left out of random programs: its status is skip");
     entry.reason = text(table, "reason", true);
     entry.bug = text(table, "bug", true);
     read_condition(table, entry);
     into_.push_back(std::move(entry));
+  }
+
+  // "madvise advice=dontfork": the name of an op and arguments as programs have them.
+  void read_op(const toml::table& table, Expectation& entry) {
+    std::istringstream words(text(table, "op", false));
+    std::string word;
+    if (!(words >> word)) return;
+    std::vector<std::string_view> known;
+    for (std::uint8_t i = 0; i < program::kOpCodes; ++i) {
+      known.push_back(program::spec(static_cast<program::OpCode>(i)).name);
+      if (known.back() == word) entry.op = static_cast<program::OpCode>(i);
+    }
+    if (!entry.op)
+      return complain(*table.get("op"),
+                      fmt::format("no op is named '{}'{}", word, did_you_mean(word, known)));
+    const program::OpSpec& spec = program::spec(*entry.op);
+    while (words >> word) {
+      const std::string label = word.substr(0, word.find('='));
+      const bool there =
+          std::any_of(spec.args.begin(), spec.args.end(), [&label](const program::Arg& argument) {
+            return !argument.label.empty() && argument.label == label;
+          });
+      if (!there) complain(*table.get("op"), fmt::format("'{}' is no argument of {}", word, spec.name));
+      entry.arguments.push_back(word);
+    }
   }
 
   void read_condition(const toml::table& table, Expectation& entry) {
@@ -162,6 +192,7 @@ class Reader {
 };
 
 bool names(const Expectation& entry, const Finding& finding) {
+  if (entry.op) return false;
   if (entry.clause) {
     const bool among = std::find(finding.more_clauses.begin(), finding.more_clauses.end(), *entry.clause) !=
                        finding.more_clauses.end();
@@ -197,6 +228,15 @@ bool Expectation::applies(const program::Facts& facts) const {
          (fs.empty() || fs == program::to_string(facts.fs)) && (page == 0 || page == facts.page_size);
 }
 
+bool Expectation::matches(const program::Op& given) const {
+  if (op != given.code) return false;
+  std::istringstream words(program::to_text(given));
+  const std::vector<std::string> written(std::istream_iterator<std::string>(words), {});
+  return std::ranges::all_of(arguments, [&written](const std::string& argument) {
+    return std::ranges::find(written, argument) != written.end();
+  });
+}
+
 std::string Expectations::add_text(std::string_view file, std::string_view text) {
   const toml::parse_result parsed = toml::parse(text, file);
   if (!parsed) {
@@ -225,7 +265,7 @@ const Expectation* Expectations::find(const Finding& finding, const program::Fac
 
 const Expectation* Expectations::skips(std::string_view subject, const program::Facts& facts) const {
   for (const Expectation& entry : all_) {
-    const bool named = entry.program == subject || entry.test == subject;
+    const bool named = !entry.op && (entry.program == subject || entry.test == subject);
     if (entry.status == Expected::skip && named && entry.applies(facts)) return &entry;
   }
   return nullptr;

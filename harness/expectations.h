@@ -1,7 +1,9 @@
 // Expectations: the known failures of one target, from ci/expectations/<target>.toml.
 //
 //   [[expect]]
-//   clause  = "madvise.dontfork"          # or program = "fork/…", or test = "Suite.Name/tmpfs"
+//   clause  = "madvise.dontfork"          # or program = "fork/…", or test = "Suite.Name/tmpfs", or
+//                                         # op = "madvise advice=dontfork", which no random program holds
+//                                         then
 //   status  = "fail"                      # fail, flake, skip or crash
 //   when    = { kernel = ">=6.1 <6.2", arch = "x86_64", fs = "tmpfs", page = 4096 }   # may be absent
 //   reason  = "…"
@@ -18,6 +20,7 @@
 #include "clauses/clauses.h"
 #include "harness/result.h"
 #include "program/facts.h"
+#include "program/op.h"
 
 namespace shmcheck::harness {
 
@@ -27,8 +30,10 @@ struct Expectation {
   std::string file;
   unsigned line = 0;
   std::optional<clauses::Clause> clause;
-  std::string program;  // empty: any
-  std::string test;     // empty: any
+  std::string program;                 // empty: any
+  std::string test;                    // empty: any
+  std::optional<program::OpCode> op;   // of random programs; only with status skip
+  std::vector<std::string> arguments;  // that the op is written with
   Expected status = Expected::fail;
   std::uint32_t kernel_low = 0, kernel_high = UINT32_MAX;  // release in [low, high)
   std::string arch, fs;                                    // empty: any
@@ -38,6 +43,8 @@ struct Expectation {
   std::string where() const;  // "ci/expectations/uml.toml:12"
   // Whether its condition holds on a target with these facts.
   bool applies(const program::Facts& facts) const;
+  // Whether it is about this op of a random program.
+  bool matches(const program::Op& op) const;
 };
 
 class Expectations {

@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "program/text.h"
+
 namespace shmcheck::harness {
 namespace {
 
@@ -95,11 +97,33 @@ TEST(Expectations, RefuseWhatTheyDoNotUnderstand) {
               HasSubstr("no key is named 'clauze', did you mean 'clause'?"));
   EXPECT_THAT(complaint("[[expect]]\nclause = \"mmap.create.len-zero\"\nstatus = \"fail\"\nreason = \"r\"\n"),
               HasSubstr("an expectation needs 'bug'"));
-  EXPECT_THAT(complaint(with("")), HasSubstr("names a clause, a program or a test"));
+  EXPECT_THAT(complaint(with("")), HasSubstr("names a clause, a program, a test or an op"));
+  EXPECT_THAT(complaint(with("op = \"madwise\"")),
+              HasSubstr("no op is named 'madwise', did you mean 'madvise'?"));
+  EXPECT_THAT(complaint(with("op = \"madvise advise=free\"")),
+              HasSubstr("'advise=free' is no argument of madvise"));
+  EXPECT_THAT(complaint(with("op = \"madvise advice=free\"")), HasSubstr("its status is skip"));
   EXPECT_THAT(complaint(with("clause = \"mmap.create.len-zero\"\nwhen = { kernel = \"6.1\" }")),
               HasSubstr("'6.1' is no bound of a kernel release"));
   EXPECT_THAT(complaint("expect = 3\n"), HasSubstr("only [[expect]] tables"));
   EXPECT_THAT(complaint("[[expect\n"), StartsWith("ci/expectations/uml.toml:1: "));
+}
+
+TEST(Expectations, AnOpIsMatchedByNameAndArguments) {
+  Expectations expectations;
+  const std::string entry =
+      "[[expect]]\nop = \"madvise advice=free\"\nstatus = \"skip\"\nreason = \"r\"\nbug = \"b\"\n";
+  ASSERT_EQ(expectations.add_text("f.toml", entry), "");
+  auto op = [](std::string_view text) {
+    return std::get<program::Program>(program::parse_program(text, "t")).ops.at(0);
+  };
+  const Expectation& only = expectations.all().front();
+  EXPECT_TRUE(only.matches(op("p0 madvise m0 len=1p advice=free\n")));
+  EXPECT_TRUE(only.matches(op("p3 madvise a len=2p advice=free\n")));
+  EXPECT_FALSE(only.matches(op("p0 madvise m0 len=1p advice=dontneed\n")));
+  EXPECT_FALSE(only.matches(op("p0 munmap m0 len=1p\n")));
+  EXPECT_EQ(expectations.find(failure(clauses::Clause::mmap_create_len_zero), {}), nullptr);
+  EXPECT_EQ(expectations.skips("", {}), nullptr);
 }
 
 TEST(Expectations, UnexpectedPassSaysWhichLineToDelete) {

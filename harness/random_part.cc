@@ -82,15 +82,11 @@ class Campaigner {
   }
 
  private:
-  // Whether an expectation forbids the clause that the op is about.
+  // Whether an expectation says that this target cannot be asked to do it.
   bool forbidden(const program::Op& op) const {
-    const bool dontfork = op.code == program::OpCode::madvise &&
-                          static_cast<program::Advice>(op.small) == program::Advice::dontfork;
-    if (!dontfork) return false;
     const auto entries = run_.options().expectations.all();
-    return std::any_of(entries.begin(), entries.end(), [this](const Expectation& entry) {
-      return entry.status == Expected::skip && entry.clause == clauses::Clause::fork_dontfork &&
-             entry.applies(run_.facts(fs_));
+    return std::any_of(entries.begin(), entries.end(), [&](const Expectation& entry) {
+      return entry.matches(op) && entry.applies(run_.facts(fs_));
     });
   }
 

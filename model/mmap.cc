@@ -70,15 +70,32 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r) {
   }
 }
 
+// Whether the new pages may come to lie beside a shared mapping of the file that shows the ones before or
+// behind them. Where the kernel places a mapping is not known yet.
+bool continues_neighbour(const World& w, const Process& p, const Request& r) {
+  return std::ranges::any_of(p.memory.vmas(), [&](const Vma& v) {
+    if (!v.shared || v.inode != static_cast<std::int32_t>(r.file->inode)) return false;
+    std::uint64_t first = v.page_offset * w.page(), end = first + (v.high - v.low);
+    bool before = end == r.offset && (!r.fixed || v.high == r.address);
+    bool behind = r.offset + r.pages == first && (!r.fixed || v.low == r.address + r.pages);
+    return before || behind;
+  });
+}
+
 // Only a mapping that could be stored through counts as shared here, and a descriptor of a memory file can be
 // written to. Read-only ones of a write-sealed file are granted since 6.7, and by some stable releases
 // before, but for a time not in 6.12.
-void seal_errors(const World& w, Step& s, Request& r) {
+void seal_errors(const World& w, const Process& p, Step& s, Request& r) {
   using namespace program::seal;
   std::uint32_t seals = w.inodes[r.file->inode].seals;
   if (!r.shared || !r.file->writable || !(seals & (kWrite | kFutureWrite))) return;
   bool right_before = !s.must_fail();
-  if (r.write) {
+  // Before 6.13 a mapping that continues an equal neighbour grew it, and the seals were not looked at.
+  bool continues =
+      w.facts().release < program::release(6, 13) && !(seals & kWrite) && continues_neighbour(w, p, r);
+  if (r.write && continues) {
+    s.may(kEPERM, Freedom::documented_alternative);
+  } else if (r.write) {
     s.must(kEPERM, seals & kWrite ? C::seal_write : C::seal_future_write);
   } else if (seals & kWrite) {
     if (w.facts().release < program::release(6, 13) || !s.exact())
@@ -87,7 +104,7 @@ void seal_errors(const World& w, Step& s, Request& r) {
   r.sealed = right_before && s.must_fail();
 }
 
-void file_errors(World& w, Step& s, Request& r, const Op& op) {
+void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
   using namespace program::map;
   constexpr std::uint64_t largest = INT64_MAX;
   if (r.offset > largest || r.pages > largest - r.offset) s.must(kEOVERFLOW, C::mmap_create_offset_overflow);
@@ -113,7 +130,7 @@ void file_errors(World& w, Step& s, Request& r, const Op& op) {
     s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
   }
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
-  seal_errors(w, s, r);
+  seal_errors(w, p, s, r);
   // The file system's own refusal comes last.
   if ((op.flags & kSync) && !no_dax) {
     if (r.validate)
@@ -138,7 +155,7 @@ void errors(World& w, Process& p, Step& s, Request& r) {
       s.must(kEINVAL, C::mmap_type_both);
     if (r.offset != 0 && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
   } else if (r.file) {
-    file_errors(w, s, r, op);
+    file_errors(w, p, s, r, op);
   }
   if (r.validate && !r.anonymous && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
 }
