@@ -129,6 +129,11 @@ std::string random_statistics(const Result& result) {
 
 std::string summary(const Result& result) {
   std::string text;
+  // Where nothing was run, tables of zeros would hide why.
+  const bool ran = std::any_of(result.parts.begin(), result.parts.end(),
+                               [](const PartCount& part) { return part.run + part.skip + part.not_run > 0; });
+  if (!ran && !result.unjudged.empty() && result.findings.empty() && result.partial.empty())
+    return fmt::format("\nnothing was judged: {}\nVERDICT {}", result.unjudged, to_string(result.verdict()));
   if (result.heard && result.command == "check") text += "\n" + chapter_table(result);
   if (result.shows_claims()) {
     const std::vector<ClaimVerdict> verdicts = decide_claims(result);
