@@ -117,6 +117,17 @@ class Forms {
     add(form);
   }
 
+  // A store puts bytes into memory as a read from a file does, and needs no file.
+  void without_read() {
+    if (op_.code != OpCode::pread_to) return;
+    Op form;
+    form.code = OpCode::store;
+    form.proc = op_.proc;
+    form.addr = op_.addr;
+    form.value = kPlainByte;
+    add(form);
+  }
+
  private:
   const Op& op_;
   std::vector<Op> forms_;
@@ -173,6 +184,7 @@ void simplify(Forms& forms, const Op& op, const Arg& arg) {
 std::vector<Op> simpler_forms(const Op& op) {
   Forms forms(op);
   forms.without_file();
+  forms.without_read();
   for (const Arg& arg : program::spec(op.code).args) simplify(forms, op, arg);
   return forms.take();
 }

@@ -147,6 +147,11 @@ TEST(Shrink, SimplifiesEveryKindOfArgument) {
             "p0 pwrite f0 len=1p byte=0x41\n");
 }
 
+TEST(SimplerForms, AReadIntoMemoryBecomesAStore) {
+  const Program read = parse("p1 pread_to f3 m0+1p len=8 off=2\n");
+  EXPECT_THAT(simpler_forms(read.ops[0]), ::testing::Contains(parse("p1 store m0+1p 0x41\n").ops[0]));
+}
+
 TEST(SimplerForms, AreNormalizedAndDifferent) {
   SeededEntropy dice(7);
   for (int i = 0; i < 2000; ++i) {
