@@ -226,6 +226,11 @@ static long do_maps(void) {
   return close(fd);
 }
 
+static long do_shm_info(void) {
+  struct shm_info info;
+  return shmctl(0, SHM_INFO, (struct shmid_ds*)&info) < 0 ? -1 : 0;
+}
+
 static long do_locked(void) {
   const int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
   if (fd < 0) return -1;
@@ -411,6 +416,8 @@ static long perform(const struct bare_op* op) {
       return syscall(SYS_munlock, a, len);
     case BARE_LOCKED:
       return do_locked();
+    case BARE_SHM_INFO:
+      return do_shm_info();
     case BARE_MINCORE:
       return syscall(SYS_mincore, a, len, buffer);
   }

@@ -51,7 +51,8 @@ enum bare_code {
   BARE_MLOCK,
   BARE_MUNLOCK,
   BARE_LOCKED,
-  BARE_MINCORE
+  BARE_MINCORE,
+  BARE_SHM_INFO
 };
 
 /* An address: `value`, or `value` bytes from a mapping by name. */

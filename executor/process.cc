@@ -18,7 +18,7 @@ constexpr Performer kPerformers[] = {
     perform_shmat,    perform_shmdt,   perform_shmctl,   perform_maps,        perform_msync,
     perform_setid,    perform_mremap,  perform_madvise,  perform_fallocate,   perform_fsync,
     perform_memfd,    perform_seal,    perform_seals,    perform_mlock,       perform_munlock,
-    perform_locked,   perform_mincore,
+    perform_locked,   perform_mincore, perform_shm_info,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 

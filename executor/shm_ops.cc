@@ -98,4 +98,12 @@ void perform_shmctl(Call& call) {
   for (std::uint64_t w : words) call.words.push(w);
 }
 
+void perform_shm_info(Call& call) {
+  shm_info info = {};
+  long result = sys(SYS_shmctl, 0, SHM_INFO, &info);
+  if (failed(result)) return settle(call, result);
+  bool pages = static_cast<program::ShmTotal>(call.op.small) == program::ShmTotal::pages;
+  settle_value(call, pages ? static_cast<long>(info.shm_tot) : info.used_ids);
+}
+
 }  // namespace shmcheck::executor

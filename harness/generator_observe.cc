@@ -95,6 +95,10 @@ void Scene::look_at_segments() {
     op.small = static_cast<std::uint8_t>(program::ShmCommand::stat);
     perform(op);
   }
+  if (!dice.chance(20)) return;
+  Op op = make_op(OpCode::shm_info, p);
+  op.small = static_cast<std::uint8_t>(dice.below(2));
+  perform(op);
 }
 
 // What only a new mapping can show: the bytes of segments that nobody has attached, of files that are closed.

@@ -453,6 +453,12 @@ Op build_mincore(Scene& s, std::uint8_t p) {
   return op;
 }
 
+Op build_shm_info(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::shm_info, p);
+  op.small = static_cast<std::uint8_t>(s.dice.below(2));
+  return op;
+}
+
 using Builder = Op (*)(Scene&, std::uint8_t);
 constexpr Builder kBuilders[] = {
     build_open,     build_close,    build_unlink,      build_ftruncate, build_truncate,  build_pread,
@@ -461,7 +467,7 @@ constexpr Builder kBuilders[] = {
     build_kill,     build_shmget,   build_shmat,       build_shmdt,     build_shmctl,    build_maps,
     build_msync,    build_setid,    build_mremap,      build_madvise,   build_fallocate, build_fsync,
     build_memfd,    build_seal,     build_seals,       build_mlock,     build_munlock,   build_locked,
-    build_mincore,
+    build_mincore,  build_shm_info,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 

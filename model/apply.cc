@@ -12,12 +12,13 @@ namespace {
 
 // In the order of OpCode.
 constexpr std::array<Rule*, program::kOpCodes> kRules = {
-    rule_open,      rule_close,       rule_unlink, rule_ftruncate, rule_truncate, rule_pread,    rule_pwrite,
-    rule_pread_to,  rule_pwrite_from, rule_fstat,  rule_mmap,      rule_munmap,   rule_mprotect, rule_load,
-    rule_store,     rule_contents,    rule_fork,   rule_exit,      rule_kill,     rule_shmget,   rule_shmat,
-    rule_shmdt,     rule_shmctl,      rule_maps,   rule_msync,     rule_setid,    rule_mremap,   rule_madvise,
-    rule_fallocate, rule_fsync,       rule_memfd,  rule_seal,      rule_seals,    rule_mlock,    rule_munlock,
-    rule_locked,    rule_mincore};
+    rule_open,     rule_close,    rule_unlink,      rule_ftruncate, rule_truncate,  rule_pread,
+    rule_pwrite,   rule_pread_to, rule_pwrite_from, rule_fstat,     rule_mmap,      rule_munmap,
+    rule_mprotect, rule_load,     rule_store,       rule_contents,  rule_fork,      rule_exit,
+    rule_kill,     rule_shmget,   rule_shmat,       rule_shmdt,     rule_shmctl,    rule_maps,
+    rule_msync,    rule_setid,    rule_mremap,      rule_madvise,   rule_fallocate, rule_fsync,
+    rule_memfd,    rule_seal,     rule_seals,       rule_mlock,     rule_munlock,   rule_locked,
+    rule_mincore,  rule_shm_info};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);

@@ -20,6 +20,7 @@ bool observes(const Op& op) {
     case OpCode::seals:
     case OpCode::locked:
     case OpCode::mincore:
+    case OpCode::shm_info:
     case OpCode::end:
       return true;
     case OpCode::shmctl:

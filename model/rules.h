@@ -31,7 +31,7 @@ Rule rule_load, rule_store, rule_contents;
 // process.cc
 Rule rule_fork, rule_exit, rule_kill, rule_setid;
 // shmget.cc, shmat.cc, shmdt.cc, shmctl.cc
-Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl;
+Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl, rule_shm_info;
 // maps.cc
 Rule rule_maps;
 // fallocate.cc, memfd.cc, mlock.cc

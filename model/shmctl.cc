@@ -213,4 +213,25 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   }
 }
 
+void rule_shm_info(World& w, Process&, Step& s) {
+  if (s.failed(C::shmctl_shm_info)) return;
+  bool pages = static_cast<program::ShmTotal>(s.op.small) == program::ShmTotal::pages;
+  std::uint64_t all = pages ? w.ipc.pages(w.page()) : w.ipc.in_use();
+  std::uint64_t seen = s.chosen(all, Freedom::uncounted);
+  if (!w.facts().private_ipc) return s.uses(Freedom::uncounted);
+  // Segments that are marked for removal are there as long as somebody is attached.
+  std::uint64_t unmarked = 0;
+  for (std::uint32_t i : w.ipc.live) {
+    const ShmidKernel& k = w.ipc.segments[i];
+    if ((k.perm.mode & kShmDest) == 0) unmarked += pages ? w.up(k.segsz) / w.page() : 1;
+  }
+  if (!s.running() && !s.exact() && seen == unmarked && unmarked != all)
+    return s.uses(Freedom::documented_alternative);
+  s.expect(seen == all, C::shmctl_shm_info, [=] { return std::to_string(all); });
+  if (s.report().diverged) {
+    s.report().seen = std::to_string(seen);
+    s.adopted();  // a wrong total changes no segment
+  }
+}
+
 }  // namespace shmcheck::model

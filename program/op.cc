@@ -49,6 +49,7 @@ constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
                                  {"future_write", seal::kFutureWrite},
                                  {"unknown", seal::kUnknown}};
 constexpr NamedValue kMlockFlags[] = {{"onfault", mlock::kOnFault}, {"unknown", mlock::kUnknown}};
+constexpr NamedValue kTotals[] = {{"segments", 0}, {"pages", 1}};
 constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
 constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
 constexpr NamedValue kSignals[] = {{"kill", 0}, {"term", 1}};
@@ -118,6 +119,7 @@ constexpr Arg kFsync[] = {object(), choice(Slot::small, "how", kSync)};
 constexpr Arg kMemfd[] = {flags(kMemfdFlags)};
 constexpr Arg kSeal[] = {object(), {ArgKind::flags, Slot::flags, "seals", false, kSeals}};
 constexpr Arg kMlock[] = {address(), quantity(Slot::len, "len", true), flags(kMlockFlags)};
+constexpr Arg kShmInfo[] = {choice(Slot::small, "what", kTotals)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 using N = NameKind;
@@ -174,6 +176,8 @@ constexpr OpSpec kSpecs[] = {
      {},
      "how many bytes the process has locked: VmLck of /proc/self/status"},
     {"mincore", N::none, N::none, R::count, kMincore, "mincore(2): how many pages are resident"},
+    {"shm_info", N::none, N::none, R::count, kShmInfo,
+     "shmctl(2) SHM_INFO: the segments of the namespace, or the pages that they are accounted"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

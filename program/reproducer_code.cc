@@ -195,6 +195,12 @@ static void shm_stat(long id) {
   if (!failed(sys(setgroups, 0, 0)) && !failed(sys(setresgid, id, id, id))) ok(sys(setresuid, id, id, id));
 }
 )c"},
+    {kNeedShmTotal, kNeedCount | kNeedFailed, "sys/shm.h", R"c(static void shm_total(int pages) {
+  struct shm_info info;
+  long r = shmctl(0, SHM_INFO, (struct shmid_ds *)&info);
+  count(r < 0 ? r : pages ? (long)info.shm_tot : info.used_ids);
+}
+)c"},
     {kNeedLocked, kNeedCount | kNeedFailed, "", R"c(static void locked(void) {
   FILE *f = fopen("/proc/self/status", "r");
   char line[4400];

@@ -261,6 +261,8 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "locked();";
     case OpCode::mincore:
       return "resident(" + list(q(op.addr), q(op.len)) + ");";
+    case OpCode::shm_info:
+      return std::string("shm_total(") + (op.small == 0 ? "0" : "1") + ");";
     case OpCode::end:
       break;
   }
@@ -313,6 +315,8 @@ std::uint32_t needs_of(const Op& op, bool failing) {
       return kNeedSys | kNeedOk | kNeedFiles;
     case OpCode::seals:
       return kNeedSys | kNeedCount | kNeedFiles;
+    case OpCode::shm_info:
+      return kNeedShmTotal | kNeedCount;
     case OpCode::locked:
       return kNeedLocked | kNeedCount;
     case OpCode::mincore:

@@ -42,6 +42,7 @@ enum Need : std::uint32_t {
   kNeedBeside = 1U << 27,
   kNeedLocked = 1U << 28,
   kNeedResident = 1U << 29,
+  kNeedShmTotal = 1U << 30,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -86,7 +86,8 @@ constexpr std::string_view kExamples =
     "p0 mlock m0+100 len=1p flags=onfault,unknown\n"
     "p0 munlock m0 len=1p\n"
     "p0 locked\n"
-    "p0 mincore m0 len=3p\n";
+    "p0 mincore m0 len=3p\n"
+    "p0 shm_info what=pages\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);
