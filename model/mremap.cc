@@ -151,9 +151,9 @@ void unlock(const World& w, Process& p, const Request& r) {
 
 // Locked memory grows by pages that are there at once.
 void populate_growth(World& w, Vma& v, std::uint64_t from) {
-  if (!v.locked || v.on_fault) return;
-  w.populate_copies(v, from, v.high);
-  v.resident = v.resident && v.prot != 0;
+  bool populated = v.locked && !v.on_fault;
+  if (populated) w.populate_copies(v, from, v.high);
+  v.resident = v.resident && populated && v.prot != 0;
 }
 
 void resize_in_place(World& w, Process& p, Step& s, const Request& r, std::uint8_t who) {
