@@ -132,6 +132,7 @@ ClaimVerdict decide(const Result& result, const clauses::Claim& claim) {
   add_own_program(result, out);
   out.verdict = verdict_of(out);
   out.standing = standing_of(out);
+  if (claim.id == kFastestIpc) out.measured = result.ipc_measured;
   if (out.verdict.empty()) {
     const std::string broken = broken_ids(out, kAllRoles);
     out.verdict = broken.empty() ? "undecided" : fmt::format("undecided, broken here: {}", broken);

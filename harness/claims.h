@@ -44,11 +44,16 @@ struct ClaimVerdict {
   Standing standing = Standing::undecided;
   std::string verdict;  // "true, refined"; "false here: access.read"; "undecided"
   std::vector<ClaimClause> clauses;
+  std::vector<std::string>
+      measured;  // figures beside the clauses, or why there are none; they decide nothing
 };
 
 std::string_view to_string(ClaimVerdict::Standing standing);
 std::string_view to_string(ClaimClause::Role role);
 std::string_view to_string(ClaimClause::State state);
+
+// That shared memory is the fastest: bench_ipc has figures of it.
+inline constexpr std::string_view kFastestIpc = "S2";
 
 // In the order of the claims. What it gives points into `result`.
 std::vector<ClaimVerdict> decide_claims(const Result& result);

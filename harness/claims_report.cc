@@ -87,6 +87,7 @@ std::string claims_in_full(const std::vector<ClaimVerdict>& verdicts) {
     text += head(verdict);
     if (!verdict.claim->refined.empty()) text += fmt::format("     in fact  {}\n", verdict.claim->refined);
     for (const ClaimClause& clause : verdict.clauses) text += clause_line(clause);
+    for (const std::string& line : verdict.measured) text += fmt::format("     measured {}\n", line);
   }
   return text + totals(verdicts);
 }

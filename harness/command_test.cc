@@ -165,6 +165,17 @@ TEST_F(Command, ClaimsThatAgreeWithTheCatalogueExitWith0) {
   EXPECT_FALSE(claims[19].at("clauses")[0].at("programs").empty());
 }
 
+TEST_F(Command, ClaimsCiteARunOfBenchIpcOnTheRunningKernelOnly) {
+  const std::string broken = file("broken.json", "{");
+  const Said said = shmcheck({"claims", "--ipc", broken});
+  EXPECT_EQ(said.code, 2);
+  EXPECT_THAT(said.text, HasSubstr("--ipc: " + broken + ": this is no run of bench_ipc"));
+  EXPECT_EQ(shmcheck({"claims", "--ipc", room_ + "/none.json"}).code, 2);
+  EXPECT_THAT(
+      shmcheck({"claims", "--target", "model"}).text,
+      HasSubstr("     measured no: bench_ipc measures the running kernel, and the target is another\n"));
+}
+
 TEST_F(Command, AClaimThatDiffersExitsWith1UnlessThatIsExpected) {
   const std::vector<std::string> words = {"claims", "--target", "model+mmap-noreplace-ignored", "--expect"};
   const auto with = [&words](const std::string& expect) {

@@ -106,6 +106,7 @@ struct Result {
   std::vector<std::string> failed_reasons;  // why the run fails beside its findings: an unexpected pass
   std::string unjudged;                     // why nothing could be judged; empty: something was
   std::string partial;                      // why the run ended early; empty: it did not
+  std::vector<std::string> ipc_measured;    // beside a claim, without a say in its verdict
   double seconds = 0;
   bool heard = false;              // the target said hello
   std::uint64_t judged_steps = 0;  // of traces; 0 and no conformance test: nothing was judged

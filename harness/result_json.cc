@@ -132,7 +132,8 @@ json claims_json(const Result& result) {
                    {"catalogue", name(verdict.claim->truth)},
                    {"refined", verdict.claim->refined},
                    {"standing", to_string(verdict.standing)},
-                   {"clauses", decided_by}});
+                   {"clauses", decided_by},
+                   {"measured", verdict.measured}});
   }
   return out;
 }

@@ -9,6 +9,7 @@
 #include "harness/commands/commands.h"
 #include "harness/commands/common.h"
 #include "harness/interrupt.h"
+#include "harness/ipc_run.h"
 
 namespace shmcheck::harness {
 namespace {
@@ -20,9 +21,24 @@ Deadline share(Run& run, double part) {
   return Deadline::in(std::chrono::duration_cast<milliseconds>(run.deadline().left() * part));
 }
 
-int claims(const CommonWords& words) {
+struct ClaimsWords : CommonWords {
+  std::string ipc;
+};
+
+std::vector<std::string> measured(const ClaimsWords& words, const Options& options) {
+  if (options.target.kind != TargetKind::kernel)
+    return {"no: bench_ipc measures the running kernel, and the target is another"};
+  return ipc_evidence(words.ipc.empty() ? kept_ipc_run() : words.ipc, this_machine());
+}
+
+int claims(const ClaimsWords& words) {
   Options options;
-  const std::string sentence = make_options(words, options);
+  std::string sentence = make_options(words, options);
+  if (sentence.empty() && !words.ipc.empty()) {
+    IpcRun run;
+    sentence = read_ipc_run(words.ipc, run);
+    if (!sentence.empty()) sentence = "--ipc: " + sentence;
+  }
   if (!sentence.empty()) return usage_error(sentence);
   catch_interrupts();
   Output output;
@@ -32,6 +48,7 @@ int claims(const CommonWords& words) {
   run_programs(run, Part::corpus, corpus_programs(run, deciding), share(run, kDecidingProgramsShare));
   if (!run.over()) run_conformance(run, share(run, kDecidingTestsShare), deciding);
   run.finish();
+  run.result().ipc_measured = measured(words, options);
   const std::vector<ClaimVerdict> verdicts = decide_claims(run.result());
   const bool decided = std::any_of(verdicts.begin(), verdicts.end(), [](const ClaimVerdict& verdict) {
     return verdict.standing != ClaimVerdict::Standing::undecided;
@@ -45,9 +62,14 @@ int claims(const CommonWords& words) {
 void add_claims(CLI::App& app, Action& chosen) {
   CLI::App* command = app.add_subcommand(
       "claims", "Decide the claims of the introductory text by the programs and tests that can");
-  auto words = std::make_shared<CommonWords>();
+  auto words = std::make_shared<ClaimsWords>();
   add_target_options(*command, *words);
   add_run_options(*command, *words, "45s");
+  command
+      ->add_option(
+          "--ipc", words->ipc,
+          "A run of bench_ipc to show beside S2 (default: the last one of this machine since it booted)")
+      ->type_name("FILE");
   command->footer(
       "Examples:\n"
       "  shmcheck claims\n"
