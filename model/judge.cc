@@ -174,21 +174,17 @@ bool Judge::step(const program::Step& step) {
       st.lost = true;
   } else {
     std::vector<World> next;
+    next.reserve(2 * st.worlds.size());
     StepReport first;
-    World adopted = st.worlds.front();
     for (std::size_t i = 0; i < st.worlds.size(); ++i) {
-      World& world = st.worlds[i];
-      st.advance(world, step, next);
-      if (i == 0) {
-        first = st.report;
-        if (next.empty()) adopted = world;
-      }
+      st.advance(st.worlds[i], step, next);
+      if (i == 0) first = st.report;
     }
     allowed = !next.empty();
     if (!allowed) {
+      // The first world holds what was adopted.
       st.report = first;
-      st.worlds.clear();
-      st.worlds.push_back(std::move(adopted));
+      st.worlds.erase(st.worlds.begin() + 1, st.worlds.end());
     } else {
       st.worlds = std::move(next);
       st.report.diverged = false;
