@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,13 +19,24 @@ using testing::AnyOf;
 
 constexpr uint8_t kMark = 0xe1;
 
-// Arguments: an address that was mapped, the inode that was mapped there, the segment that was attached.
+// A file as a row of maps names it: an inode number alone may be that of another file system's file as well.
+std::string NameInMaps(const std::string& device, uint64_t inode) {
+  return device + " " + std::to_string(inode);
+}
+
+std::string NameInMaps(const struct stat& status) {
+  char device[32];
+  snprintf(device, sizeof device, "%02x:%02x", major(status.st_dev), minor(status.st_dev));
+  return NameInMaps(device, status.st_ino);
+}
+
+// Arguments: an address that was mapped, the file that was mapped there, the segment that was attached.
 HELPER(mappings_gone) {
   const auto* const address = reinterpret_cast<uint8_t*>(strtoul(arguments[0], nullptr, 10));
-  const uint64_t inode = strtoull(arguments[1], nullptr, 10);
+  const std::string file = arguments[1];
   const int segment = atoi(arguments[2]);
   for (const MapsRow& row : ReadMaps()) {
-    EXPECT_NE(row.inode, inode) << row;
+    EXPECT_NE(NameInMaps(row.device, row.inode), file) << row;
     EXPECT_EQ(row.path.find("SYSV"), std::string::npos) << row;
     EXPECT_NE(row.perms.back(), 's') << row;
   }
@@ -47,8 +59,8 @@ CONFORMANCE(Exec, OldMappingsAreGone, Clause::exec_mappings_gone, need::proc, on
       ASSERT_THAT(Fill(memory, kMark, page()), Works());
     EXPECT_EQ(segment.Stat().shm_nattch, 1U);
     const auto address = std::to_string(reinterpret_cast<uintptr_t>(map.at()));
-    const Outcome outcome = ExecHelper(
-        "mappings_gone", {address, std::to_string(file.Stat().st_ino), std::to_string(segment.id())}, test);
+    const Outcome outcome =
+        ExecHelper("mappings_gone", {address, NameInMaps(file.Stat()), std::to_string(segment.id())}, test);
     ADD_FAILURE() << "execve " << outcome;
   });
   EXPECT_THAT(child.Join(), ExitsWith(0));

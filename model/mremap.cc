@@ -15,6 +15,7 @@ struct Request {
   std::uint64_t address, old_length, new_length, to;
   std::uint64_t old_exact, new_exact;  // before rounding
   bool fixed, may_move, dont_unmap, unknown;
+  bool divides = false;  // what is locked is divided before it moves and leaves its range behind
   bool moves_to() const { return fixed || dont_unmap; }
 };
 
@@ -137,16 +138,21 @@ Vma moved(World& w, Vma& v, const Request& r, std::uint64_t length, std::uint64_
   return copy;
 }
 
-// What was left behind is not locked any more, nor is what the kernel has made one with it: the copy, too, if
-// it lies beside it.
+// What was left behind is not locked any more; where it was not divided first, nor is what the kernel has
+// made one with it: the copy, too, if it lies beside it.
 void unlock(const World& w, Process& p, const Request& r) {
   std::vector<Vma>& vmas = p.memory.vmas();
-  std::size_t first = p.memory.first_above(r.address);
-  if (first == vmas.size()) return;
-  std::size_t last = end_of_merged(w, p, first);
-  while (first > 0 && may_be_one(vmas[first - 1], vmas[first], w.page())) --first;
-  p.lock_count_off |= vmas[first].locked;
-  for (std::size_t i = first; i < last; ++i) vmas[i].locked = vmas[i].on_fault = vmas[i].resident = false;
+  std::size_t first = p.memory.first_above(r.address), last = first;
+  while (last < vmas.size() && vmas[last].low < r.address + r.old_length) ++last;
+  if (first == last) return;
+  if (!r.divides) {
+    last = end_of_merged(w, p, last - 1);
+    while (first > 0 && may_be_one(vmas[first - 1], vmas[first], w.page())) --first;
+  }
+  for (std::size_t i = first; i < last; ++i) {
+    p.lock_count_off |= vmas[i].locked;
+    vmas[i].locked = vmas[i].on_fault = vmas[i].resident = false;
+  }
 }
 
 // Locked memory grows by pages that are there at once.
@@ -179,6 +185,11 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
   Vma* v = p.memory.find(r.address);
   if (!v) return;
   std::uint64_t kept = std::min(r.old_length, r.new_length);
+  if (r.divides) {
+    w.split_at(who, r.address, s.when);
+    w.split_at(who, r.address + kept, s.when);
+    v = p.memory.find(r.address);
+  }
   Vma copy = moved(w, *v, r, kept, low);
   bool locked = copy.locked;
   if (r.dont_unmap || r.old_length == 0) copy.id = w.next_vma++;
@@ -189,7 +200,6 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
     w.open_attach(static_cast<std::uint32_t>(copy.segment), who, s.when, false);
   if (!r.dont_unmap && r.old_length > 0) w.unmap(who, r.address, r.address + r.old_length, s.when);
   if (!joins) p.memory.insert(std::move(copy));
-  if (r.dont_unmap) unlock(w, p, r);
   if (locked) p.lock_clause = C::mremap_lock_kept;
   if (joins) return;
   if (r.new_length > r.old_length) populate_growth(w, *p.memory.find(low), low + r.old_length);
@@ -217,6 +227,9 @@ void move_each(World& w, Process& p, Step& s, const Request& r, std::uint64_t en
     part.old_length = part.new_length = at - part.address;
     move(w, p, s, part, r.to + (part.address - r.address), who);
   }
+  Request done = r;
+  done.old_length = end - r.address;
+  if (r.dont_unmap) unlock(w, p, done);
 }
 
 // Growing without a new address: in place if there is room behind, else elsewhere.
@@ -246,10 +259,16 @@ void rule_mremap(World& w, Process& p, Step& s) {
   // A range over several mappings may be shrunk in place, moved as it is (6.17 and later), or is refused.
   bool several = source == Source::several && !shrinks_in_place;
   bool moves_all = several && since_617(w) && r.fixed && r.new_length == r.old_length;
-  if (several && !moves_all && may_lie_in_one(w, p, r)) {
-    int pick = s.choose(2, Freedom::map_merge);
+  // To count it rightly, stable releases of 2026 divide locked memory before MREMAP_DONTUNMAP leaves it
+  // behind.
+  bool merges = several && !moves_all && may_lie_in_one(w, p, r);
+  bool divides = r.dont_unmap && v && v->locked && (merges || source == Source::one);
+  if (merges || divides) {
+    int pick =
+        s.choose(1 + (merges ? 1 : 0) + (divides ? 1 : 0), merges ? Freedom::map_merge : Freedom::lock_count);
     if (pick < 0) return;
-    if (pick == 1) {
+    r.divides = divides && pick == (merges ? 2 : 1);
+    if (merges && pick > 0) {
       merge(w, p, r);
       v = p.memory.find(r.address);
       source = Source::one;
@@ -329,8 +348,10 @@ void rule_mremap(World& w, Process& p, Step& s) {
   }
   if (moves_all)
     move_each(w, p, s, r, stop, who);
-  else
+  else {
     move(w, p, s, r, low, who);
+    if (r.dont_unmap) unlock(w, p, r);
+  }
   w.mapping_names[s.op.result] = low;
 }
 
