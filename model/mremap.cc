@@ -105,7 +105,10 @@ bool may_lie_in_one(const World& w, const Process& p, const Request& r) {
 // The kernel took them for one, so they are.
 void merge(World& w, Process& p, const Request& r) {
   std::vector<Vma>& vmas = p.memory.vmas();
-  std::size_t first = p.memory.first_above(r.address), last = end_of_merged(w, p, first);
+  // Only what the range reaches is known to be one.
+  const std::uint64_t end = r.address + (r.moves_to() ? std::min(r.old_length, r.new_length) : r.old_length);
+  std::size_t first = p.memory.first_above(r.address), last = first + 1;
+  while (last < vmas.size() && vmas[last].low < end) ++last;
   for (std::size_t i = first + 1; i < last; ++i) {
     // What has been stored to keeps its numbers.
     if (vmas[first].copies.empty())
@@ -229,7 +232,7 @@ void move_each(World& w, Process& p, Step& s, const Request& r, std::uint64_t en
   }
   Request done = r;
   done.old_length = end - r.address;
-  if (r.dont_unmap) unlock(w, p, done);
+  if (r.dont_unmap && done.old_length > 0) unlock(w, p, done);
 }
 
 // Growing without a new address: in place if there is room behind, else elsewhere.
