@@ -102,6 +102,17 @@ bool may_lie_in_one(const World& w, const Process& p, const Request& r) {
   return p.memory.vmas()[end_of_merged(w, p, i) - 1].high - r.address >= length;
 }
 
+// Whether a move of each mapping of the range by itself would number some anew that a move of the whole would
+// not.
+bool numbered_apart(const Process& p, const Request& r) {
+  const std::vector<Vma>& vmas = p.memory.vmas();
+  std::size_t first = p.memory.first_above(r.address);
+  for (std::size_t i = first; i < vmas.size() && vmas[i].low < r.address + r.old_length; ++i) {
+    if (vmas[i].touched != vmas[first].touched) return true;
+  }
+  return false;
+}
+
 // The kernel took them for one, so they are.
 void merge(World& w, Process& p, const Request& r) {
   std::vector<Vma>& vmas = p.memory.vmas();
@@ -264,7 +275,7 @@ void rule_mremap(World& w, Process& p, Step& s) {
   bool moves_all = several && since_617(w) && r.fixed && r.new_length == r.old_length;
   // To count it rightly, stable releases of 2026 divide locked memory before MREMAP_DONTUNMAP leaves it
   // behind.
-  bool merges = several && !moves_all && may_lie_in_one(w, p, r);
+  bool merges = several && (!moves_all || numbered_apart(p, r)) && may_lie_in_one(w, p, r);
   bool divides = r.dont_unmap && v && v->locked && (merges || source == Source::one);
   if (merges || divides) {
     int pick =
@@ -275,7 +286,7 @@ void rule_mremap(World& w, Process& p, Step& s) {
       merge(w, p, r);
       v = p.memory.find(r.address);
       source = Source::one;
-      several = false;
+      several = moves_all = false;
     }
   }
   std::uint64_t stop = moves_all ? end_of_move(p, r) : 0;
@@ -283,8 +294,12 @@ void rule_mremap(World& w, Process& p, Step& s) {
   // 6.17 also before anything was found out about it.
   bool covers_source = r.fixed && r.address >= r.to && r.address - r.to < r.new_length;
   if (covers_source && source != Source::nothing && !since_617(w)) s.must(kEFAULT, C::mremap_unmapped);
+  // The first of several mappings looks for its new place before anything is found out about the next.
+  bool refused_first = moves_all && stop > r.address && r.to < w.facts().min_address && !p.cred.capable;
   if (source == Source::nothing)
     s.must(kEFAULT, C::mremap_unmapped);
+  else if (refused_first)
+    s.must(kEPERM, C::mmap_fixed_low_address_priv);
   else if (moves_all && !s.exact())
     s.may(kEFAULT, Freedom::documented_alternative);
   else if (several && (!moves_all || stop < r.address + r.old_length))
@@ -318,7 +333,8 @@ void rule_mremap(World& w, Process& p, Step& s) {
               : r.new_length > r.old_length ? C::mremap_grow
                                             : C::mremap_shrink;
   // A new range that is not allowed is found out last, when its place has been cleared for the first mapping.
-  bool refused_last = since_617(w) && refused_before_move && !refused_before && !covers_source;
+  bool refused_last =
+      since_617(w) && refused_before_move && (!refused_before || refused_first) && !covers_source;
   if (s.failed(r.old_length == 0 ? C::mremap_duplicate_shared : success)) {
     std::uint64_t cleared = moves_all ? std::min(r.new_length, v->high - r.address) : r.new_length;
     if (target_goes || refused_last) w.unmap(who, r.to, r.to + cleared, s.when);
