@@ -28,9 +28,9 @@ std::uint64_t first_hole(const Process& p, const Pages& range) {
   return at;
 }
 
-template <typename Change>
-void change_mapped(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, Change change) {
-  std::uint8_t who = index_of(w, p);
+// Calls act(from, to) for each mapped part that the change would change, until it returns false.
+template <typename Change, typename Act>
+void for_each_changed(const Process& p, std::uint64_t low, std::uint64_t high, Change change, Act act) {
   for (std::uint64_t at = low; at < high;) {
     std::size_t i = p.memory.first_above(at);
     if (i == p.memory.vmas().size() || p.memory.vmas()[i].low >= high) return;
@@ -38,10 +38,25 @@ void change_mapped(World& w, Process& p, Step& s, std::uint64_t low, std::uint64
     std::uint64_t from = std::max(v.low, at), to = std::min(v.high, high);
     Vma changed = v;
     change(changed);
-    if (changed.locked != v.locked || changed.on_fault != v.on_fault)
-      w.change_part(who, from, to, s.when, change);
+    if ((changed.locked != v.locked || changed.on_fault != v.on_fault) && !act(from, to)) return;
     at = to;
   }
+}
+
+template <typename Change>
+void change_mapped(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, Change change) {
+  std::uint8_t who = index_of(w, p);
+  for_each_changed(p, low, high, change, [&](std::uint64_t from, std::uint64_t to) {
+    w.change_part(who, from, to, s.when, change);
+    return true;
+  });
+}
+
+template <typename Change>
+bool would_change(const Process& p, std::uint64_t low, std::uint64_t high, Change change) {
+  bool any = false;
+  for_each_changed(p, low, high, change, [&](std::uint64_t, std::uint64_t) { return !(any = true); });
+  return any;
 }
 
 // Faults the pages in, one after the other. The first address that cannot be had, or the end.
@@ -76,12 +91,19 @@ void limit_errors(World& w, Process& p, Step& s, const Pages& range) {
   if (wanted + locked > limit / w.page()) s.must(kENOMEM, C::mlock_limit);
 }
 
-// How far a call that meets a hole gets: Linux changes what lies before it (D16). Nothing: return at once.
-std::optional<std::uint64_t> changed_until(Step& s, const Pages& range, std::uint64_t hole) {
+// How far a call that meets a hole gets: Linux changes what lies before it (D16). Ends that come to the same
+// are one choice. Nothing: return at once.
+template <typename Change>
+std::optional<std::uint64_t> changed_until(const Process& p, Step& s, const Pages& range, std::uint64_t hole,
+                                           Change change) {
   if (s.exact() || hole >= range.high) return hole;
-  int pick = s.choose(3, Freedom::documented_alternative);
+  std::uint64_t ends[3] = {hole};
+  int count = 1;
+  if (would_change(p, range.low, hole, change)) ends[count++] = range.low;
+  if (would_change(p, hole, range.high, change)) ends[count++] = range.high;
+  if (count == 1) return hole;
+  int pick = s.choose(count, Freedom::documented_alternative);
   if (pick < 0) return std::nullopt;
-  const std::uint64_t ends[] = {hole, range.low, range.high};
   return ends[pick];
 }
 
@@ -100,7 +122,8 @@ void rule_mlock(World& w, Process& p, Step& s) {
   // Only rounding the start down may be what makes the range reach a hole.
   bool by_rounding = hole < range.high && hole - range.low >= w.up(w.value(s.op.len));
   if (hole < range.high) s.must(kENOMEM, by_rounding ? C::mlock_unaligned : C::mlock_unmapped);
-  std::optional<std::uint64_t> end = changed_until(s, range, hole);
+  auto lock = [=](Vma& v) { v.locked = true, v.on_fault = on_fault; };
+  std::optional<std::uint64_t> end = limited ? hole : changed_until(p, s, range, hole, lock);
   if (!end) return;
   std::uint64_t refused =
       hole >= range.high && !on_fault && !wraps ? first_refused(w, p, range.low, range.high) : range.high;
@@ -113,7 +136,7 @@ void rule_mlock(World& w, Process& p, Step& s) {
   bool failed = s.failed(on_fault ? C::mlock2_onfault : C::mlock_resident);
   if (limited || wraps) return;
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_accounting;
-  change_mapped(w, p, s, range.low, *end, [=](Vma& v) { v.locked = true, v.on_fault = on_fault; });
+  change_mapped(w, p, s, range.low, *end, lock);
   // Nothing is faulted in if a part was not mapped.
   if (!on_fault && hole >= range.high && s.profile >= Profile::defacto) populate(w, p, range.low, refused);
 }
@@ -126,12 +149,12 @@ void rule_munlock(World& w, Process& p, Step& s) {
     s.may(kEINVAL, Freedom::documented_alternative);
   std::uint64_t hole = wraps ? range.high : first_hole(p, range);
   if (hole < range.high) s.must(kENOMEM, C::mlock_unmapped);
-  std::optional<std::uint64_t> end = changed_until(s, range, hole);
+  auto unlock = [](Vma& v) { v.locked = v.on_fault = v.resident = false; };
+  std::optional<std::uint64_t> end = changed_until(p, s, range, hole, unlock);
   if (!end) return;
   bool failed = s.failed(C::mlock_no_stacking);
   if (wraps) return;
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_no_stacking;
-  auto unlock = [](Vma& v) { v.locked = v.on_fault = v.resident = false; };
   change_mapped(w, p, s, range.low, *end, unlock);
 }
 
