@@ -55,10 +55,9 @@ void two_views_of_one_page(Play& p) {
 void slack_then_extension(Play& p) {
   std::uint8_t a = p.someone(), f = p.file(a, ragged(p, static_cast<int>(p.dice.below(2)) + 1));
   Quantity m = p.map(a, f, pages(4), kShared);
-  const model::World& w = p.s.world();
-  std::int32_t open_file = p.s.process(a).files[f];
-  if (open_file < 0) return;
-  std::uint64_t size = w.inodes[w.open_files[static_cast<std::size_t>(open_file)].inode].size;
+  const model::Inode* inode = p.s.inode(a, f);
+  if (!inode) return;
+  std::uint64_t size = inode->size;
   if (size > 8 * p.s.page()) return;
   Quantity end = p.s.say_bytes(size);
   p.store(a, plus(m, end.pages, end.bytes + p.dice.pick({0, 0, 1, 8})));

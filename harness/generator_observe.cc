@@ -67,15 +67,16 @@ void Scene::look_at_files() {
   for (std::uint8_t p = 0; p < program::kProcesses; ++p) {
     if (process(p).life != Life::alive) continue;
     for (std::uint8_t f = 0; f < program::kFiles; ++f) {
-      std::int32_t open_file = process(p).files[f];
-      if (open_file < 0) continue;
-      std::uint32_t inode = world().open_files[static_cast<std::size_t>(open_file)].inode;
+      const model::OpenFile* open_file = world().open_file(process(p), f);
+      if (!open_file) continue;
+      const std::uint32_t inode = open_file->inode;
+      const bool readable = open_file->readable;  // the next op may move what is open
       if (inode >= 32 || (seen & 1U << inode) != 0) continue;
       seen |= 1U << inode;
       Op op = make_op(OpCode::fstat, p);
       op.object = f;
       perform(op);
-      if (!world().open_files[static_cast<std::size_t>(open_file)].readable) continue;
+      if (!readable) continue;
       std::uint64_t size = world().inodes[inode].size;
       op = make_op(OpCode::pread, p);
       op.object = f;

@@ -30,14 +30,14 @@ Quantity some_offset(Scene& s) {
   return pages(static_cast<int>(s.dice.below(4)));
 }
 
+std::uint64_t size_of_file(const Scene& s, std::uint8_t p, std::uint8_t file) {
+  const model::Inode* inode = s.inode(p, file);
+  return inode ? inode->size : 0;
+}
+
 // A file offset for reads and writes, often at the end of the file.
 Quantity io_offset(Scene& s, std::uint8_t proc, std::uint8_t file) {
-  std::int32_t open_file = s.process(proc).files[file];
-  std::uint64_t size = 0;
-  if (open_file >= 0) {
-    const model::World& w = s.world();
-    size = w.inodes[w.open_files[static_cast<std::size_t>(open_file)].inode].size;
-  }
+  std::uint64_t size = size_of_file(s, proc, file);
   if (s.dice.chance(40)) return s.size(4);
   if (s.dice.chance(20)) size = s.world().up(size);
   return plus(s.say_bytes(std::min<std::uint64_t>(size, 64 * s.page())), s.dice.pick({0, 0, 0, 1, 2}),
@@ -107,12 +107,6 @@ Quantity new_size(Scene& s, std::uint64_t old) {
   if (s.dice.chance(50)) return s.size(5);
   return plus(s.say_bytes(std::min<std::uint64_t>(old, 60 * s.page())), s.dice.pick({0, 0, 1, -1, 2}),
               s.dice.pick({0, 1, -1, 100}));
-}
-
-std::uint64_t size_of_file(Scene& s, std::uint8_t p, std::uint8_t file) {
-  std::int32_t open_file = s.process(p).files[file];
-  if (open_file < 0) return 0;
-  return s.world().inodes[s.world().open_files[static_cast<std::size_t>(open_file)].inode].size;
 }
 
 Op build_ftruncate(Scene& s, std::uint8_t p) {

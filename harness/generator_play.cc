@@ -68,11 +68,8 @@ std::uint8_t Play::file(std::uint8_t p, Quantity size, Access access) {
 }
 
 std::uint8_t Play::path_of(std::uint8_t p, std::uint8_t file) const {
-  std::int32_t open_file = s.process(p).files[file];
-  if (open_file < 0) return 0;
-  std::uint32_t inode = s.world().open_files[static_cast<std::size_t>(open_file)].inode;
-  std::uint8_t path = s.world().inodes[inode].path;
-  return path < program::kNames ? path : std::uint8_t{0};
+  const model::Inode* inode = s.inode(p, file);
+  return inode && inode->path < program::kNames ? inode->path : std::uint8_t{0};
 }
 
 void Play::truncate(std::uint8_t p, std::uint8_t file, Quantity size) {

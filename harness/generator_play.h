@@ -23,7 +23,7 @@ class Play {
 
   // --- files
   std::uint8_t file(std::uint8_t p, Quantity size, program::Access access = program::Access::read_write);
-  void resize(std::uint8_t p, std::uint8_t file, Quantity size);  // by one of three calls, if it grows
+  void resize(std::uint8_t p, std::uint8_t file, Quantity size);  // by one of four calls, if it grows
   void truncate(std::uint8_t p, std::uint8_t file, Quantity size);
   void write(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length);
   void allocate(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length, program::Allocate how);

@@ -307,11 +307,15 @@ bool Scene::has_file(std::uint8_t proc) const {
          std::any_of(files.begin(), files.end(), [](std::int32_t f) { return f >= 0; });
 }
 
+const model::Inode* Scene::inode(std::uint8_t proc, std::uint8_t file) const {
+  const model::OpenFile* open_file = world().open_file(process(proc), file);
+  return open_file ? &world().inodes[open_file->inode] : nullptr;
+}
+
 std::optional<std::uint8_t> Scene::memfd(std::uint8_t proc) const {
   for (std::uint8_t f = 0; f < program::kFiles; ++f) {
-    std::int32_t open_file = process(proc).files[f];
-    if (open_file < 0) continue;
-    if (world().inodes[world().open_files[static_cast<std::size_t>(open_file)].inode].memfd) return f;
+    const model::Inode* named = inode(proc, f);
+    if (named && named->memfd) return f;
   }
   return std::nullopt;
 }

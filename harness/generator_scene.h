@@ -96,6 +96,7 @@ class Scene {
   Quantity length(unsigned n);           // rounds up to n pages
   std::uint8_t file(std::uint8_t proc);  // an open descriptor slot, if there is one
   bool has_file(std::uint8_t proc) const;
+  const model::Inode* inode(std::uint8_t proc, std::uint8_t file) const;  // null: the slot is closed
   std::optional<std::uint8_t> memfd(std::uint8_t proc) const;  // an open descriptor slot of a memory file
   std::uint8_t path();
   std::uint8_t segment();  // a bound segment name, if there is one

@@ -23,12 +23,12 @@ bool AddressSpace::overlaps(std::uint64_t low, std::uint64_t high) const {
   return i < vmas_.size() && vmas_[i].low < high;
 }
 
-bool AddressSpace::covers(std::uint64_t low, std::uint64_t high) const {
+std::uint64_t AddressSpace::first_hole(std::uint64_t low, std::uint64_t high) const {
   for (std::size_t i = first_above(low); low < high; ++i) {
-    if (i == vmas_.size() || vmas_[i].low > low) return false;
+    if (i == vmas_.size() || vmas_[i].low > low) return low;
     low = vmas_[i].high;
   }
-  return true;
+  return high;
 }
 
 void AddressSpace::insert(Vma vma) {

@@ -9,11 +9,6 @@ namespace {
 constexpr int kEPERM = 1, kEBADF = 9, kEINVAL = 22, kEFBIG = 27, kEOPNOTSUPP = 95;
 using program::Allocate;
 
-OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
-  if (object >= program::kFiles || p.files[object] < 0) return nullptr;
-  return &w.open_files[static_cast<std::size_t>(p.files[object])];
-}
-
 bool zeroes(Allocate how) {
   return how == Allocate::punch || how == Allocate::zero || how == Allocate::zero_keep;
 }
@@ -69,7 +64,7 @@ void zero(World& w, Step& s, std::uint32_t index, std::uint64_t low, std::uint64
 }  // namespace
 
 void rule_fallocate(World& w, Process& p, Step& s) {
-  OpenFile* file = open_file(w, p, s.op.object);
+  OpenFile* file = w.open_file(p, s.op.object);
   std::uint64_t offset = w.value(s.op.off), length = w.value(s.op.len);
   auto how = static_cast<Allocate>(s.op.small);
   if (file)
@@ -89,7 +84,7 @@ void rule_fallocate(World& w, Process& p, Step& s) {
 }
 
 void rule_fsync(World& w, Process& p, Step& s) {
-  OpenFile* file = open_file(w, p, s.op.object);
+  OpenFile* file = w.open_file(p, s.op.object);
   if (!file) s.must(kEBADF, C::none);
   if (s.failed(C::msync_fsync_equivalent)) return;
   write_back(w, s, file->inode);

@@ -61,9 +61,7 @@ inline Vma* vma_at(World& w, const Op& op) {
 }
 
 inline OpenFile* descriptor(World& w, const Op& op) {
-  Process& p = actor(w, op);
-  if (op.object >= program::kFiles || p.files[op.object] < 0) return nullptr;
-  return &w.open_files[static_cast<std::size_t>(p.files[op.object])];
+  return w.open_file(actor(w, op), op.object);
 }
 
 // The segment that an op names, or null.

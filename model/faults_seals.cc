@@ -38,12 +38,11 @@ constexpr C kMapped[] = {C::seal_write,
 constexpr C kAgain[] = {C::seal_seal, C::seal_tmpfs_file, C::seal_initial, C::seal_add_only};
 
 constexpr C kBusy[] = {C::seal_write_busy};
-void busy_accepted(const World& was, World& w, const Op& op, Outcome& o) {
+void busy_accepted(const World&, World& w, const Op& op, Outcome& o) {
   constexpr int kEBUSY = 16;
   if (op.code != OpCode::seal || !failed_with(o, kEBUSY)) return;
   succeed(o);
   if (Inode* inode = memory_file(w, op)) inode->seals |= op.flags & ~kUnknown;
-  (void)was;
 }
 
 constexpr C kPrivate[] = {C::seal_write_private_ok};
@@ -87,10 +86,9 @@ void always_sealable(World&, Op& op) {
 
 constexpr C kRemoved[] = {C::seal_add_only, C::seal_shrink, C::seal_grow,        C::seal_write,
                           C::seal_initial,  C::seal_seal,   C::seal_future_write};
-void seals_replace(const World& was, World& w, const Op& op, Outcome& o) {
+void seals_replace(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::seal || !ok(o)) return;
   if (Inode* inode = memory_file(w, op)) inode->seals = op.flags & ~kUnknown;
-  (void)was;
 }
 
 constexpr Fault kFaults[] = {

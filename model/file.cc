@@ -9,11 +9,6 @@ namespace {
 constexpr int kEPERM = 1, kENOENT = 2, kEBADF = 9, kEACCES = 13, kEEXIST = 17, kEINVAL = 22, kEFBIG = 27;
 constexpr std::uint32_t kRegular = 0100000;
 
-OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
-  if (object >= program::kFiles || p.files[object] < 0) return nullptr;
-  return &w.open_files[static_cast<std::size_t>(p.files[object])];
-}
-
 // Setting the size that a file has: Linux clears the slack as it does when cutting (tmpfs and ext4, 6.1
 // and 6.18).
 void clear_slack(World& w, Step& s, std::uint32_t index) {
@@ -98,9 +93,9 @@ void rule_open(World& w, Process& p, Step& s) {
 }
 
 void rule_close(World& w, Process& p, Step& s) {
-  if (!open_file(w, p, s.op.object)) s.must(kEBADF, C::none);
+  if (!w.open_file(p, s.op.object)) s.must(kEBADF, C::none);
   if (s.failed(C::none)) return;
-  w.happens(open_file(w, p, s.op.object)->inode, C::mmap_create_fd_close);
+  w.happens(w.open_file(p, s.op.object)->inode, C::mmap_create_fd_close);
   p.files[s.op.object] = -1;
 }
 
@@ -129,7 +124,7 @@ void truncate_to(World& w, Step& s, std::int32_t index, std::uint64_t size) {
 
 void rule_ftruncate(World& w, Process& p, Step& s) {
   std::uint64_t size = w.value(s.op.len);
-  OpenFile* file = open_file(w, p, s.op.object);
+  OpenFile* file = w.open_file(p, s.op.object);
   if (static_cast<std::int64_t>(size) < 0) s.must(kEINVAL, C::none);
   if (!file)
     s.must(kEBADF, C::none);
@@ -151,7 +146,7 @@ void rule_truncate(World& w, Process& p, Step& s) {
 }
 
 void rule_fstat(World& w, Process& p, Step& s) {
-  OpenFile* file = open_file(w, p, s.op.object);
+  OpenFile* file = w.open_file(p, s.op.object);
   if (!file) s.must(kEBADF, C::none);
   if (s.failed(C::none)) return;
   const Inode& inode = w.inodes[file->inode];

@@ -11,11 +11,6 @@ namespace {
 
 constexpr int kEPERM = 1, kEBADF = 9, kEFAULT = 14, kEINVAL = 22, kEFBIG = 27;
 
-OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
-  if (object >= program::kFiles || p.files[object] < 0) return nullptr;
-  return &w.open_files[static_cast<std::size_t>(p.files[object])];
-}
-
 struct Transfer {
   std::uint64_t offset = 0, length = 0;
   OpenFile* file = nullptr;
@@ -37,7 +32,7 @@ void seal_errors(const World& w, Step& s, const Inode& inode, Transfer& t) {
 
 // The argument errors that all four calls share, in Linux's order. `bad_memory`: access_ok fails.
 Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_memory) {
-  Transfer t{w.value(s.op.off), w.value(s.op.len), open_file(w, p, s.op.object)};
+  Transfer t{w.value(s.op.off), w.value(s.op.len), w.open_file(p, s.op.object)};
   if (static_cast<std::int64_t>(t.offset) < 0) s.must(kEINVAL, C::none);
   bool usable = t.file && (write ? t.file->writable : t.file->readable);
   if (!usable) s.must(kEBADF, C::none);

@@ -7,11 +7,6 @@ namespace {
 constexpr int kEPERM = 1, kEBADF = 9, kEBUSY = 16, kEINVAL = 22;
 constexpr std::uint32_t kAllMode = 0777;
 
-OpenFile* open_file(World& w, Process& p, std::uint8_t object) {
-  if (object >= program::kFiles || p.files[object] < 0) return nullptr;
-  return &w.open_files[static_cast<std::size_t>(p.files[object])];
-}
-
 // Whether a mapping through which the object could be stored to exists in any process; or, of those that a
 // seal keeps from becoming writable, one that could be stored to but for that.
 bool mapped_for_stores(const World& w, std::uint32_t inode, bool but_for_seals) {
@@ -52,7 +47,7 @@ void rule_memfd(World& w, Process& p, Step& s) {
 
 void rule_seal(World& w, Process& p, Step& s) {
   using namespace program::seal;
-  OpenFile* file = open_file(w, p, s.op.object);
+  OpenFile* file = w.open_file(p, s.op.object);
   C success = C::seal_add_only;
   if (!file) {
     s.must(kEBADF, C::none);
@@ -77,7 +72,7 @@ void rule_seal(World& w, Process& p, Step& s) {
 }
 
 void rule_seals(World& w, Process& p, Step& s) {
-  OpenFile* file = open_file(w, p, s.op.object);
+  OpenFile* file = w.open_file(p, s.op.object);
   if (!file)
     s.must(kEBADF, C::none);
   else if (!has_seals(w, w.inodes[file->inode]))

@@ -17,17 +17,6 @@ Pages pages_of(World& w, const Op& op) {
   return {low, low + ((length + w.page() - 1) & ~std::uint64_t{w.page() - 1})};
 }
 
-// The first address of the range that is not mapped, or its end.
-std::uint64_t first_hole(const Process& p, const Pages& range) {
-  std::uint64_t at = range.low;
-  for (std::size_t i = p.memory.first_above(at); at < range.high && i < p.memory.vmas().size(); ++i) {
-    const Vma& v = p.memory.vmas()[i];
-    if (v.low > at) break;
-    at = std::min(v.high, range.high);
-  }
-  return at;
-}
-
 // Calls act(from, to) for each mapped part that the change would change, until it returns false.
 template <typename Change, typename Act>
 void for_each_changed(const Process& p, std::uint64_t low, std::uint64_t high, Change change, Act act) {
@@ -118,7 +107,7 @@ void rule_mlock(World& w, Process& p, Step& s) {
   if (wraps) s.must(kEINVAL, C::mlock_wrap);
   if (w.value(s.op.addr) % w.page() != 0 && s.profile == Profile::posix)
     s.may(kEINVAL, Freedom::documented_alternative);
-  std::uint64_t hole = wraps ? range.high : first_hole(p, range);
+  std::uint64_t hole = wraps ? range.high : p.memory.first_hole(range.low, range.high);
   // Only rounding the start down may be what makes the range reach a hole.
   bool by_rounding = hole < range.high && hole - range.low >= w.up(w.value(s.op.len));
   if (hole < range.high) s.must(kENOMEM, by_rounding ? C::mlock_unaligned : C::mlock_unmapped);
@@ -147,7 +136,7 @@ void rule_munlock(World& w, Process& p, Step& s) {
   if (wraps) s.must(kEINVAL, C::mlock_wrap);
   if (w.value(s.op.addr) % w.page() != 0 && s.profile == Profile::posix)
     s.may(kEINVAL, Freedom::documented_alternative);
-  std::uint64_t hole = wraps ? range.high : first_hole(p, range);
+  std::uint64_t hole = wraps ? range.high : p.memory.first_hole(range.low, range.high);
   if (hole < range.high) s.must(kENOMEM, C::mlock_unmapped);
   auto unlock = [](Vma& v) { v.locked = v.on_fault = v.resident = false; };
   std::optional<std::uint64_t> end = changed_until(p, s, range, hole, unlock);

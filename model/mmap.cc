@@ -34,9 +34,7 @@ Request request_of(World& w, Process& p, const Op& op) {
   r.noreplace = (op.flags & kNoReplace) != 0;
   r.fixed = (op.flags & kFixed) != 0 || r.noreplace;
   r.write = (op.small & program::kProtWrite) != 0;
-  if (!r.anonymous && op.object < program::kFiles && p.files[op.object] >= 0) {
-    r.file = &w.open_files[static_cast<std::size_t>(p.files[op.object])];
-  }
+  if (!r.anonymous) r.file = w.open_file(p, op.object);
   return r;
 }
 

@@ -50,6 +50,15 @@ World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
   p0.cred = {facts.uid, facts.gid, facts.capable};
 }
 
+const OpenFile* World::open_file(const Process& process, std::uint8_t slot) const {
+  if (slot >= program::kFiles || process.files[slot] < 0) return nullptr;
+  return &open_files[static_cast<std::size_t>(process.files[slot])];
+}
+
+OpenFile* World::open_file(const Process& process, std::uint8_t slot) {
+  return const_cast<OpenFile*>(std::as_const(*this).open_file(process, slot));
+}
+
 bool World::bound(const program::Quantity& q) const {
   return !q.names_mapping() || mapping_names[q.mapping()].has_value();
 }

@@ -116,7 +116,9 @@ class AddressSpace {
   std::size_t first_above(std::uint64_t address) const;
   bool overlaps(std::uint64_t low, std::uint64_t high) const;
   // Whether every page of the range is mapped.
-  bool covers(std::uint64_t low, std::uint64_t high) const;
+  bool covers(std::uint64_t low, std::uint64_t high) const { return first_hole(low, high) >= high; }
+  // The first address of the range that is not mapped, or its end.
+  std::uint64_t first_hole(std::uint64_t low, std::uint64_t high) const;
   std::uint64_t locked_bytes() const;
   void insert(Vma vma);
   // Splits the vma that spans the address, if one does; returns its segment, or -1.
@@ -253,6 +255,9 @@ class World {
   std::uint64_t next_pid = 1001;                 // of the running model
 
   // --- names and quantities
+  // What a descriptor slot holds; null if it is closed or no slot.
+  const OpenFile* open_file(const Process& process, std::uint8_t slot) const;
+  OpenFile* open_file(const Process& process, std::uint8_t slot);
   bool bound(const program::Quantity& q) const;
   std::uint64_t value(const program::Quantity& q) const;  // bound(q) must hold
 
