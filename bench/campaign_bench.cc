@@ -10,7 +10,7 @@
 
 #include "bench/kernel.h"
 #include "bench/programs.h"
-#include "harness/generator.h"
+#include "harness/generator/generator.h"
 #include "model/judge.h"
 
 namespace shmcheck::bench {

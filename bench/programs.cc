@@ -3,7 +3,7 @@
 #include <stdexcept>
 #include <string_view>
 
-#include "harness/generator.h"
+#include "harness/generator/generator.h"
 #include "program/text.h"
 
 namespace shmcheck::bench {

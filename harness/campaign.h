@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "harness/generator.h"
+#include "harness/generator/generator.h"
 #include "harness/program_runner.h"
 #include "harness/shrink.h"
 #include "model/judge.h"

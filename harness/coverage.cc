@@ -6,7 +6,7 @@
 
 #include "harness/corpus.h"
 #include "harness/embedded.h"
-#include "harness/generator.h"
+#include "harness/generator/generator.h"
 #include "harness/memory_file.h"
 #include "harness/process.h"
 #include "model/faults.h"

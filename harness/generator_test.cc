@@ -1,6 +1,6 @@
 // The generator: deterministic, within its options, varied, and aimed at things that exist.
 
-#include "harness/generator.h"
+#include "harness/generator/generator.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <functional>
 
-#include "harness/generator.h"
+#include "harness/generator/generator.h"
 #include "harness/shrink.h"
 #include "model/judge.h"
 #include "model/machine.h"

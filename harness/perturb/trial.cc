@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <deque>
 
-#include "harness/generator.h"
+#include "harness/generator/generator.h"
 #include "program/text.h"
 
 namespace shmcheck::harness {

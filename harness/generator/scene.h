@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "harness/entropy.h"
-#include "harness/generator.h"
-#include "harness/swarm.h"
+#include "harness/generator/generator.h"
+#include "harness/generator/swarm.h"
 #include "model/machine.h"
 #include "model/world.h"
 #include "program/op.h"
@@ -68,7 +68,7 @@ class Scene {
   bool finished() const;
   program::Program take() { return std::move(program_); }
 
-  // --- observing (generator_observe.cc)
+  // --- observing (observe.cc)
   void look(std::uint8_t proc, std::uint64_t low, std::uint64_t high);
   void look_at_files();
   void look_at_segments();

@@ -1,5 +1,5 @@
 // Scenarios of System V segments: attach counts, removal, keys, permissions, divided attaches.
-#include "harness/generator_play.h"
+#include "harness/generator/play.h"
 
 namespace shmcheck::harness {
 namespace {

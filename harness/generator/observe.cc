@@ -1,7 +1,7 @@
 // Observing: after a failed call nothing may have changed, and every byte is seen by loads or by the kernel.
 #include <algorithm>
 
-#include "harness/generator_scene.h"
+#include "harness/generator/scene.h"
 
 namespace shmcheck::harness {
 

@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "harness/generator_scene.h"
+#include "harness/generator/scene.h"
 
 namespace shmcheck::harness {
 
@@ -69,7 +69,7 @@ class Play {
 };
 
 using Scenario = void (*)(Play&);
-// generator_files.cc, generator_memory.cc, generator_sysv.cc
+// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc
 std::span<const Scenario> file_scenarios();
 std::span<const Scenario> memory_scenarios();
 std::span<const Scenario> sysv_scenarios();

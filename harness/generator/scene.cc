@@ -1,4 +1,4 @@
-#include "harness/generator_scene.h"
+#include "harness/generator/scene.h"
 
 #include <algorithm>
 

@@ -1,4 +1,4 @@
-#include "harness/swarm.h"
+#include "harness/generator/swarm.h"
 
 namespace shmcheck::harness {
 namespace {

@@ -1,8 +1,8 @@
-#include "harness/generator.h"
+#include "harness/generator/generator.h"
 
 #include <algorithm>
 
-#include "harness/generator_scene.h"
+#include "harness/generator/scene.h"
 
 namespace shmcheck::harness {
 namespace {

@@ -1,5 +1,5 @@
 // Scenarios of address spaces: fork and exit, overlaps, protection, mremap, madvise.
-#include "harness/generator_play.h"
+#include "harness/generator/play.h"
 
 namespace shmcheck::harness {
 namespace {

@@ -1,5 +1,5 @@
 // Scenarios of mapped files: sharing, end of file and slack, truncation under mappings, lifetime.
-#include "harness/generator_play.h"
+#include "harness/generator/play.h"
 
 namespace shmcheck::harness {
 namespace {

@@ -9,7 +9,7 @@
 #include <functional>
 
 #include "harness/entropy.h"
-#include "harness/swarm.h"
+#include "harness/generator/swarm.h"
 #include "program/facts.h"
 #include "program/op.h"
 

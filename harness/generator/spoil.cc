@@ -1,6 +1,6 @@
 // Spoiling: one argument of a sensible op is changed, whatever the op is. The table of operations says which
 // arguments there are.
-#include "harness/generator_scene.h"
+#include "harness/generator/scene.h"
 
 namespace shmcheck::harness {
 namespace {

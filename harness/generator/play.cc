@@ -1,4 +1,4 @@
-#include "harness/generator_play.h"
+#include "harness/generator/play.h"
 
 #include <array>
 
@@ -96,6 +96,16 @@ void Play::resize(std::uint8_t p, std::uint8_t file, Quantity size) {
   }
 }
 
+namespace {
+// An op on a range of addresses.
+Op over(OpCode code, std::uint8_t p, Quantity where, Quantity length) {
+  Op op = make_op(code, p);
+  op.addr = where;
+  op.len = length;
+  return op;
+}
+}  // namespace
+
 void Play::allocate(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length,
                     program::Allocate how) {
   Op op = make_op(OpCode::fallocate, p);
@@ -114,18 +124,13 @@ void Play::seal(std::uint8_t p, std::uint8_t file, std::uint32_t seals) {
 }
 
 void Play::lock(std::uint8_t p, Quantity where, Quantity length, std::uint32_t flags) {
-  Op op = make_op(OpCode::mlock, p);
-  op.addr = where;
-  op.len = length;
+  Op op = over(OpCode::mlock, p, where, length);
   op.flags = flags;
   step(op);
 }
 
 void Play::unlock(std::uint8_t p, Quantity where, Quantity length) {
-  Op op = make_op(OpCode::munlock, p);
-  op.addr = where;
-  op.len = length;
-  step(op);
+  step(over(OpCode::munlock, p, where, length));
 }
 
 void Play::count_locked(std::uint8_t p) {
@@ -133,10 +138,7 @@ void Play::count_locked(std::uint8_t p) {
 }
 
 void Play::count_resident(std::uint8_t p, Quantity where, int n) {
-  Op op = make_op(OpCode::mincore, p);
-  op.addr = where;
-  op.len = pages(n);
-  step(op);
+  step(over(OpCode::mincore, p, where, pages(n)));
 }
 
 void Play::write(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length) {
@@ -204,10 +206,7 @@ Quantity Play::anonymous(std::uint8_t p, int n, std::uint32_t flags, std::uint8_
 }
 
 void Play::unmap(std::uint8_t p, Quantity where, Quantity length) {
-  Op op = make_op(OpCode::munmap, p);
-  op.addr = where;
-  op.len = length;
-  step(op);
+  step(over(OpCode::munmap, p, where, length));
 }
 
 Quantity Play::piece(std::uint8_t p, Quantity three) {
@@ -217,25 +216,19 @@ Quantity Play::piece(std::uint8_t p, Quantity three) {
 }
 
 void Play::protect(std::uint8_t p, Quantity where, Quantity length, std::uint8_t prot) {
-  Op op = make_op(OpCode::mprotect, p);
-  op.addr = where;
-  op.len = length;
+  Op op = over(OpCode::mprotect, p, where, length);
   op.small = prot;
   step(op);
 }
 
 void Play::advise(std::uint8_t p, Quantity where, Quantity length, program::Advice advice) {
-  Op op = make_op(OpCode::madvise, p);
-  op.addr = where;
-  op.len = length;
+  Op op = over(OpCode::madvise, p, where, length);
   op.small = static_cast<std::uint8_t>(advice);
   step(op);
 }
 
 void Play::sync(std::uint8_t p, Quantity where, Quantity length) {
-  Op op = make_op(OpCode::msync, p);
-  op.addr = where;
-  op.len = length;
+  Op op = over(OpCode::msync, p, where, length);
   op.flags = dice.pick({program::msync::kSync, program::msync::kSync, program::msync::kAsync,
                         program::msync::kInvalidate, program::msync::kSync | program::msync::kInvalidate});
   step(op);
@@ -290,9 +283,7 @@ void Play::peek(std::uint8_t p, Quantity where, int n) {
       return;
     }
   }
-  Op op = make_op(OpCode::contents, p);
-  op.addr = where;
-  op.len = pages(n);
+  Op op = over(OpCode::contents, p, where, pages(n));
   op.small = dice.chance(s.swarm.by_kernel) ? 1 : 0;
   step(op);
 }

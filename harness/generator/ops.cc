@@ -1,0 +1,98 @@
+// Which builder makes which op, and what an op needs to work.
+#include "harness/generator/ops.h"
+
+namespace shmcheck::harness {
+
+std::optional<Quantity> some_place(Scene& s, std::uint8_t proc) {
+  if (!s.dice.chance(s.swarm.placed)) return std::nullopt;
+  const model::Vma* v = s.dice.chance(25) ? s.vma(proc) : nullptr;
+  if (!v) return s.place();
+  // Onto a mapping, or right beside it.
+  std::uint64_t at = s.dice.chance(60) ? v->low : v->high;
+  return s.say(at);
+}
+
+namespace {
+
+// In the order of OpCode.
+constexpr Builder* kBuilders[] = {
+    build_open,     build_close,    build_unlink,      build_ftruncate, build_truncate,  build_pread,
+    build_pwrite,   build_pread_to, build_pwrite_from, build_fstat,     build_mmap,      build_munmap,
+    build_mprotect, build_load,     build_store,       build_contents,  build_fork,      build_exit,
+    build_kill,     build_shmget,   build_shmat,       build_shmdt,     build_shmctl,    build_maps,
+    build_msync,    build_setid,    build_mremap,      build_madvise,   build_fallocate, build_fsync,
+    build_memfd,    build_seal,     build_seals,       build_mlock,     build_munlock,   build_locked,
+    build_mincore,  build_shm_info,
+};
+static_assert(std::size(kBuilders) == program::kOpCodes);
+
+// What an op works on; without it, it can only fail.
+enum class Subject { none, file, memory_file, memory, segment, attach };
+
+Subject subject(OpCode code) {
+  switch (code) {
+    case OpCode::close:
+    case OpCode::ftruncate:
+    case OpCode::pread:
+    case OpCode::pwrite:
+    case OpCode::pread_to:
+    case OpCode::pwrite_from:
+    case OpCode::fstat:
+    case OpCode::fallocate:
+    case OpCode::fsync:
+    case OpCode::seals:
+      return Subject::file;
+    case OpCode::seal:
+      return Subject::memory_file;
+    case OpCode::munmap:
+    case OpCode::mprotect:
+    case OpCode::load:
+    case OpCode::store:
+    case OpCode::msync:
+    case OpCode::mremap:
+    case OpCode::madvise:
+    case OpCode::mlock:
+    case OpCode::munlock:
+    case OpCode::mincore:
+      return Subject::memory;
+    case OpCode::shmat:
+    case OpCode::shmctl:
+      return Subject::segment;
+    case OpCode::shmdt:
+      return Subject::attach;
+    default:
+      return Subject::none;
+  }
+}
+
+// The op that provides a missing subject.
+OpCode provider(Scene& s, std::uint8_t p, OpCode code) {
+  switch (subject(code)) {
+    case Subject::file:
+      return s.has_file(p) ? code : OpCode::open;
+    case Subject::memory_file:
+      return s.memfd(p) ? code : OpCode::memfd;
+    case Subject::memory:
+      return s.vma(p) ? code : OpCode::mmap;
+    case Subject::segment:
+      return s.has_segment() ? code : OpCode::shmget;
+    case Subject::attach:
+      return s.attach_vma(p) ? code : s.has_segment() ? OpCode::shmat : OpCode::shmget;
+    case Subject::none:
+      break;
+  }
+  return code;
+}
+
+}  // namespace
+
+Op build_op(Scene& s, OpCode code) {
+  std::uint8_t p = s.actor();
+  if (s.dice.chance(90)) {
+    OpCode needed = provider(s, p, code);
+    if (s.options.allowed[static_cast<std::size_t>(needed)]) code = needed;
+  }
+  return kBuilders[static_cast<std::size_t>(code)](s, p);
+}
+
+}  // namespace shmcheck::harness

@@ -1,0 +1,28 @@
+// One builder for each operation. Each makes an op that has a good chance to work; `spoil` makes the others.
+#pragma once
+
+#include <optional>
+
+#include "harness/generator/scene.h"
+
+namespace shmcheck::harness {
+
+// An op of this process.
+using Builder = Op(Scene&, std::uint8_t process);
+
+// ops_files.cc
+Builder build_open, build_close, build_fstat, build_unlink, build_ftruncate, build_truncate, build_pread,
+    build_pwrite, build_pread_to, build_pwrite_from, build_fallocate, build_fsync, build_memfd, build_seal,
+    build_seals;
+// ops_memory.cc
+Builder build_mmap, build_munmap, build_mprotect, build_msync, build_madvise, build_mremap, build_mlock,
+    build_munlock, build_mincore, build_load, build_store, build_contents;
+// ops_processes.cc
+Builder build_fork, build_exit, build_kill, build_setid, build_maps, build_locked;
+// ops_sysv.cc
+Builder build_shmget, build_shmat, build_shmdt, build_shmctl, build_shm_info;
+
+// Where a new mapping or attach is asked for; nothing: anywhere.
+std::optional<Quantity> some_place(Scene& s, std::uint8_t proc);
+
+}  // namespace shmcheck::harness

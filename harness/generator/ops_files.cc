@@ -1,0 +1,153 @@
+// Builders of the ops on files, memory files among them.
+#include "harness/generator/ops.h"
+
+namespace shmcheck::harness {
+namespace {
+
+std::uint64_t size_of_file(const Scene& s, std::uint8_t p, std::uint8_t file) {
+  const model::Inode* inode = s.inode(p, file);
+  return inode ? inode->size : 0;
+}
+
+// A file offset for reads and writes, often at the end of the file.
+Quantity io_offset(Scene& s, std::uint8_t proc, std::uint8_t file) {
+  std::uint64_t size = size_of_file(s, proc, file);
+  if (s.dice.chance(40)) return s.size(4);
+  if (s.dice.chance(20)) size = s.world().up(size);
+  return plus(s.say_bytes(std::min<std::uint64_t>(size, 64 * s.page())), s.dice.pick({0, 0, 0, 1, 2}),
+              s.dice.pick({0, 0, -1, 1, -8}));
+}
+
+Quantity io_length(Scene& s) {
+  return s.dice.pick(
+      {pages(0, 1), pages(0, 8), pages(0, 100), pages(1), pages(1, 1), pages(2), pages(2, -1)});
+}
+
+Op with_file(Scene& s, OpCode code, std::uint8_t p) {
+  Op op = make_op(code, p);
+  op.object = s.file(p);
+  return op;
+}
+
+// A new size: any, or near the old one.
+Quantity new_size(Scene& s, std::uint64_t old) {
+  if (s.dice.chance(50)) return s.size(5);
+  return plus(s.say_bytes(std::min<std::uint64_t>(old, 60 * s.page())), s.dice.pick({0, 0, 1, -1, 2}),
+              s.dice.pick({0, 1, -1, 100}));
+}
+
+Op memory_io(Scene& s, OpCode code, std::uint8_t p) {
+  Op op = with_file(s, code, p);
+  op.addr = s.address(p);
+  op.len = io_length(s);
+  op.off = io_offset(s, p, op.object);
+  return op;
+}
+
+}  // namespace
+
+Op build_open(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::open, p);
+  op.result = s.fresh_file(p);
+  op.object = s.path();
+  op.small = s.dice.pick<std::uint8_t>({1, 1, 1, 1, 1, 0, 0, 2});
+  op.mode = s.dice.pick<std::uint16_t>({0666, 0666, 0600, 0644, 0444});
+  bool present = s.world().paths[op.object] >= 0;
+  if (!present || s.dice.chance(30)) op.flags |= program::openflag::kCreat;
+  if (s.dice.chance(8)) op.flags |= program::openflag::kTrunc;
+  if (s.dice.chance(6)) op.flags |= program::openflag::kAppend;
+  if (s.dice.chance(6)) op.flags |= program::openflag::kExcl;
+  return op;
+}
+
+Op build_close(Scene& s, std::uint8_t p) {
+  return with_file(s, OpCode::close, p);
+}
+
+Op build_fstat(Scene& s, std::uint8_t p) {
+  return with_file(s, OpCode::fstat, p);
+}
+
+Op build_unlink(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::unlink, p);
+  op.object = s.path();
+  return op;
+}
+
+Op build_ftruncate(Scene& s, std::uint8_t p) {
+  Op op = with_file(s, OpCode::ftruncate, p);
+  op.len = new_size(s, size_of_file(s, p, op.object));
+  return op;
+}
+
+Op build_truncate(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::truncate, p);
+  op.object = s.path();
+  std::int32_t inode = s.world().paths[op.object];
+  op.len = new_size(s, inode < 0 ? 0 : s.world().inodes[static_cast<std::size_t>(inode)].size);
+  return op;
+}
+
+Op build_pread(Scene& s, std::uint8_t p) {
+  Op op = with_file(s, OpCode::pread, p);
+  op.len = s.dice.pick({pages(1), pages(2), pages(4), pages(8), pages(0, 1), pages(1, 1)});
+  op.off = s.dice.chance(50) ? pages(0) : io_offset(s, p, op.object);
+  return op;
+}
+
+Op build_pwrite(Scene& s, std::uint8_t p) {
+  Op op = with_file(s, OpCode::pwrite, p);
+  op.len = io_length(s);
+  op.off = io_offset(s, p, op.object);
+  op.byte = s.fill();
+  return op;
+}
+
+Op build_pread_to(Scene& s, std::uint8_t p) {
+  return memory_io(s, OpCode::pread_to, p);
+}
+
+Op build_pwrite_from(Scene& s, std::uint8_t p) {
+  return memory_io(s, OpCode::pwrite_from, p);
+}
+
+Op build_fallocate(Scene& s, std::uint8_t p) {
+  using program::Allocate;
+  Op op = with_file(s, OpCode::fallocate, p);
+  Allocate how = s.dice.pick({Allocate::punch, Allocate::punch, Allocate::punch, Allocate::extend,
+                              Allocate::extend, Allocate::keep, Allocate::zero, Allocate::zero_keep});
+  op.small = static_cast<std::uint8_t>(how);
+  op.len = io_length(s);
+  op.off = s.dice.chance(50) ? pages(static_cast<int>(s.dice.below(3))) : io_offset(s, p, op.object);
+  return op;
+}
+
+Op build_fsync(Scene& s, std::uint8_t p) {
+  Op op = with_file(s, OpCode::fsync, p);
+  op.small = s.dice.chance(50) ? 1 : 0;
+  return op;
+}
+
+Op build_memfd(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::memfd, p);
+  op.result = s.fresh_file(p);
+  op.flags = s.dice.chance(85) ? program::memfd::kSealing : 0U;
+  return op;
+}
+
+Op build_seal(Scene& s, std::uint8_t p) {
+  using namespace program::seal;
+  Op op = with_file(s, OpCode::seal, p);
+  op.object = s.memfd(p).value_or(op.object);
+  op.flags = s.dice.pick({kShrink, kGrow, kWrite, kWrite, kFutureWrite, kFutureWrite, kShrink | kGrow, kSeal,
+                          0U, kWrite | kSeal});
+  return op;
+}
+
+Op build_seals(Scene& s, std::uint8_t p) {
+  Op op = with_file(s, OpCode::seals, p);
+  op.object = s.memfd(p).value_or(op.object);
+  return op;
+}
+
+}  // namespace shmcheck::harness

@@ -1,0 +1,48 @@
+// Builders of the ops on processes.
+#include "harness/generator/ops.h"
+
+namespace shmcheck::harness {
+Op build_fork(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::fork, p);
+  std::optional<std::uint8_t> child = s.fresh_process();
+  if (!child) return build_op(s, OpCode::store);
+  op.result = *child;
+  return op;
+}
+
+// Programs with one process left go on with it.
+Op build_exit(Scene& s, std::uint8_t p) {
+  if (s.alive() < 2) return build_op(s, OpCode::fork);
+  Op op = make_op(OpCode::exit, p);
+  op.byte = s.dice.pick<std::uint8_t>({0, 0, 1, 255});
+  return op;
+}
+
+Op build_kill(Scene& s, std::uint8_t p) {
+  std::optional<std::uint8_t> victim = s.other_alive(p);
+  if (!victim) return build_op(s, OpCode::fork);
+  Op op = make_op(OpCode::kill, p);
+  op.object = *victim;
+  op.small = static_cast<std::uint8_t>(s.dice.below(2));
+  return op;
+}
+
+Op build_setid(Scene& s, std::uint8_t p) {
+  // For good: only children change, so that one process keeps its rights.
+  if (!s.swarm.users) return build_op(s, OpCode::store);
+  if (p == 0 || s.alive() < 2) p = s.other_alive(0).value_or(0);
+  if (p == 0) return build_op(s, OpCode::fork);
+  Op op = make_op(OpCode::setid, p);
+  op.byte = static_cast<std::uint8_t>(s.dice.between(1, 2));
+  return op;
+}
+
+Op build_maps(Scene&, std::uint8_t p) {
+  return make_op(OpCode::maps, p);
+}
+
+Op build_locked(Scene&, std::uint8_t p) {
+  return make_op(OpCode::locked, p);
+}
+
+}  // namespace shmcheck::harness

@@ -1,0 +1,83 @@
+// Builders of the ops on System V segments.
+#include "harness/generator/ops.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using model::Vma;
+
+std::uint16_t some_mode(Scene& s) {
+  return s.dice.pick<std::uint16_t>({0600, 0600, 0666, 0666, 0644, 0444, 0400, 0200, 0060, 0006, 0000, 0777});
+}
+
+}  // namespace
+
+Op build_shmget(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::shmget, p);
+  op.result = s.fresh_segment();
+  op.byte = s.key();
+  op.len = s.size(5);
+  op.mode = some_mode(s);
+  if (op.byte == 0) return op;
+  bool present = s.key_in_use(op.byte);
+  if (!present || s.dice.chance(40)) op.flags |= program::shmget::kCreat;
+  if (s.dice.chance(present ? 15 : 40)) op.flags |= program::shmget::kExcl;
+  if (present) op.len = s.dice.chance(50) ? pages(0) : s.size(3);
+  return op;
+}
+
+Op build_shmat(Scene& s, std::uint8_t p) {
+  namespace at = program::shmat;
+  Op op = make_op(OpCode::shmat, p);
+  op.object = s.segment();
+  op.result = s.fresh_mapping();
+  if (s.dice.chance(25)) op.flags |= at::kReadOnly;
+  if (s.dice.chance(8)) op.flags |= at::kExec;
+  if (std::optional<Quantity> where = some_place(s, p)) {
+    op.addr = *where;
+    if (s.dice.chance(30)) {
+      op.flags |= at::kRound;
+      op.addr = plus(op.addr, 0, s.dice.pick({0, 1, 100, -1}));
+    }
+    if (s.dice.chance(40)) op.flags |= at::kRemap;
+  }
+  return op;
+}
+
+Op build_shmdt(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::shmdt, p);
+  op.addr = s.address(p);
+  if (const Vma* v = s.attach_vma(p)) {
+    // The start of the attach, though its first piece may be gone.
+    std::uint64_t start = s.dice.chance(85) ? v->low - v->page_offset * s.page() : v->low;
+    if (std::optional<Quantity> q = s.say(start)) op.addr = *q;
+    // Not quite the start.
+    std::uint32_t how = s.dice.below(12);
+    if (how == 0) op.addr = plus(op.addr, s.dice.pick({1, 2, -1}));
+    if (how == 1) op.addr = plus(op.addr, 0, s.dice.pick({1, -1, 100}));
+  }
+  return op;
+}
+
+Op build_shmctl(Scene& s, std::uint8_t p) {
+  using program::ShmCommand;
+  Op op = make_op(OpCode::shmctl, p);
+  op.object = s.segment();
+  ShmCommand command =
+      s.dice.pick({ShmCommand::stat, ShmCommand::stat, ShmCommand::rmid, ShmCommand::rmid, ShmCommand::rmid,
+                   ShmCommand::set, ShmCommand::set, ShmCommand::lock, ShmCommand::unlock});
+  op.small = static_cast<std::uint8_t>(command);
+  if (command == ShmCommand::set) {
+    op.mode = some_mode(s);
+    op.byte = s.dice.pick<std::uint8_t>({0, 0, 1, 2});
+  }
+  return op;
+}
+
+Op build_shm_info(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::shm_info, p);
+  op.small = static_cast<std::uint8_t>(s.dice.below(2));
+  return op;
+}
+
+}  // namespace shmcheck::harness
