@@ -42,7 +42,7 @@ void check(const std::string& sentence) {
 IpcRun describe_machine(const std::vector<Placement>& placements) {
   IpcRun run;
   run.date = fmt::format("{:%F}", fmt::gmtime(std::time(nullptr)));
-  run.machine = harness::this_machine();
+  run.kernel = harness::running_kernel();
   struct utsname name = {};
   if (::uname(&name) != 0) fail("uname");
   run.arch = name.machine;
@@ -99,8 +99,7 @@ IpcRun measure_all(const Extent& extent) {
   if (run.load > run.cpus / 2.0 && run.group_nice == 0 && !extent.is_quick()) {
     fmt::print(stderr,
                "bench_ipc: this machine is busy (load {:.1f} on {} CPUs), and the figures will spread: run "
-               "it when it "
-               "is idle, or as root after `echo -20 >/proc/self/autogroup`\n",
+               "it when it is idle, or as root after `echo -20 >/proc/self/autogroup`\n",
                run.load, run.cpus);
   }
   const std::vector<Subject> all = subjects(where);

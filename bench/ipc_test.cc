@@ -237,7 +237,7 @@ TEST_F(Ipc, NoWakeIsLost) {
 harness::IpcRun example() {
   harness::IpcRun run;
   run.rounds = 3;
-  run.machine.kernel = "6.1.2-here";
+  run.kernel.release = "6.1.2-here";
   run.series = {{"file mapping", true, "spinning", true, 2, {{1, {100, 110, 120}, {3, 3, 3}, ""}}},
                 {"pipe", false, "", false, 2, {{1, {}, {}, "too large"}}}};
   return run;

@@ -261,32 +261,36 @@ class Campaign {
   // One bug breaks many clauses, and the shortest program that shows it names the right one most often: what
   // a part of the finding's program shows by itself takes the place of the finding, unless it is known.
   void find_root(const Suspect& s, CampaignFinding& f) {
-    auto fresh = [&](const Trace& trace) -> const model::Finding* {
-      verdict_ = model::judge_trace(trace, options_.profile);
-      const model::Finding* first = verdict_.first();
-      if (!first) return nullptr;
-      const program::OpCode op = trace.steps[first->step].op.code;
-      if (first->clause == s.clause && op == s.op) return first;
+    struct Root {
+      clauses::Clause clause;
+      program::OpCode op;
+    };
+    auto root_in = [&](const Trace& trace) -> std::optional<Root> {
+      const model::TraceVerdict verdict = model::judge_trace(trace, options_.profile);
+      const model::Finding* first = verdict.first();
+      if (!first) return std::nullopt;
+      const Root root{first->clause, trace.steps[first->step].op.code};
+      if (root.clause == s.clause && root.op == s.op) return root;
       // What is left at the end tells of everything before it, and so of nothing.
-      if (op == program::OpCode::end) return nullptr;
-      if (find(Kind::divergence, first->clause, op)) return nullptr;
-      if (options_.expected && options_.expected(first->clause, f.program)) return nullptr;
-      return first;
+      if (root.op == program::OpCode::end) return std::nullopt;
+      if (find(Kind::divergence, root.clause, root.op)) return std::nullopt;
+      if (options_.expected && options_.expected(root.clause, f.program)) return std::nullopt;
+      return root;
     };
     auto wrong = [&](const Program& candidate) {
       if (stop_ || options_.interrupted()) return false;
       std::optional<ProgramRun> ran = run_alone(s, candidate);
-      return ran && ran->end == ProgramRun::End::complete && fresh(ran->trace);
+      return ran && ran->end == ProgramRun::End::complete && root_in(ran->trace);
     };
     Shrunk shrunk = shrink(f.program, wrong, budget(options_.shrink.runs / 2));
     f.shrink_runs += shrunk.runs;
     if (stop_ || shrunk.program.ops.size() >= f.program.ops.size()) return;
     std::optional<ProgramRun> ran = run_alone(s, shrunk.program);
     if (!ran) return;
-    const model::Finding* first = fresh(ran->trace);
-    if (!first) return;
-    f.clause = first->clause;
-    f.op = ran->trace.steps[first->step].op.code;
+    const std::optional<Root> root = root_in(ran->trace);
+    if (!root) return;
+    f.clause = root->clause;
+    f.op = root->op;
     f.program = std::move(shrunk.program);
   }
 
@@ -309,7 +313,6 @@ class Campaign {
   std::deque<Flight> flying_;
   std::deque<Suspect> waiting_;
   std::uint64_t submitted_ = 0;
-  model::TraceVerdict verdict_;
   const Clock::time_point start_ = Clock::now();
   bool stop_ = false;
 };

@@ -26,14 +26,14 @@ struct CampaignFinding {
   Kind kind = Kind::divergence;
   std::uint64_t seed = 0, index = 0;  // of the program that showed it first
   clauses::Clause clause = clauses::Clause::none;
-  program::OpCode op = program::OpCode::end;             // of the step that diverged
-  clauses::Clause first_clause = clauses::Clause::none;  // that was seen broken; another one if a shorter
-                                                         // program led to `clause`
-  program::Program found;                                // as generated
-  program::Program program;                              // the shortest that shows it
-  program::Trace trace;                                  // of the shortest
-  model::Finding finding;  // in that trace; of no meaning for timeout, lost and refused
-  std::string sentence;    // what happened, for those
+  program::OpCode op = program::OpCode::end;  // of the step that diverged
+  // What was seen broken first; not `clause` where a shorter program showed that one instead.
+  clauses::Clause first_clause = clauses::Clause::none;
+  program::Program found;    // as generated
+  program::Program program;  // the shortest that shows it
+  program::Trace trace;      // of the shortest
+  model::Finding finding;    // in that trace; of no meaning for timeout, lost and refused
+  std::string sentence;      // what happened, for those
   unsigned shrink_runs = 0;
   std::uint64_t ops = 0;      // judged until it was seen first, observations included
   double seconds = 0;         // until then, since the campaign began

@@ -44,8 +44,8 @@ struct ClaimVerdict {
   Standing standing = Standing::undecided;
   std::string verdict;  // "true, refined"; "false here: access.read"; "undecided"
   std::vector<ClaimClause> clauses;
-  std::vector<std::string>
-      measured;  // figures beside the clauses, or why there are none; they decide nothing
+  // Figures beside the clauses, or why there are none; they decide nothing.
+  std::vector<std::string> measured;
 };
 
 std::string_view to_string(ClaimVerdict::Standing standing);

@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "harness/fd.h"
+#include "harness/testing/room.h"
 
 namespace shmcheck::harness {
 namespace {
@@ -29,16 +30,8 @@ struct Said {
 
 class Command : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "shmcheck-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    room_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(room_); }
-
   std::string file(const std::string& name, const std::string& content) const {
-    std::ofstream(room_ + "/" + name, std::ios::binary) << content;
-    return room_ + "/" + name;
+    return room_.file(name, content);
   }
 
   // Starts it with both streams into one pipe.
@@ -86,7 +79,7 @@ class Command : public ::testing::Test {
 
   const std::string program_ =
       "p0 mmap m0 - len=1p prot=rw flags=shared,anon\np0 store m0 0x41\np0 load m0\n";
-  std::string room_;
+  Room room_;
 };
 
 // --- usage: 2
@@ -110,9 +103,9 @@ TEST_F(Command, UsageErrorsExitWith2) {
       {{"check", "--seed", "x"}, "--seed takes a number"},
       {{"check", "--profile", "exakt"}, "did you mean 'exact'?"},
       {{"check", "--processes", "0"}, "--processes takes 1 to 64"},
-      {{"check", "--expect", room_ + "/none.toml"}, "cannot read this file of expectations"},
-      {{"check", "--baseline", room_ + "/none.json"}, "cannot read this file"},
-      {{"run", room_ + "/none.prog"}, "cannot open"},
+      {{"check", "--expect", room_.path + "/none.toml"}, "cannot read this file of expectations"},
+      {{"check", "--baseline", room_.path + "/none.json"}, "cannot read this file"},
+      {{"run", room_.path + "/none.prog"}, "cannot open"},
       {{"run", file("empty.prog", "# nothing\n")}, "the program has no operations"},
       {{"judge", good}, "good.prog:1:"},
       {{"list", "targts"}, "did you mean 'targets'?"},
@@ -144,20 +137,20 @@ TEST_F(Command, UnusableDirectoryIsFoundOutBeforeTheRun) {
   const Said said = shmcheck({"check", "--target", "model", "--dir", file("plain", "") + "/below"});
   EXPECT_EQ(said.code, 2);
   EXPECT_THAT(said.text, HasSubstr("cannot make the directory"));
-  EXPECT_EQ(shmcheck({"check", "--target", "model", "--json", room_ + "/no/such/r.json"}).code, 2);
+  EXPECT_EQ(shmcheck({"check", "--target", "model", "--json", room_.path + "/no/such/r.json"}).code, 2);
 }
 
 // --- the claims of the introductory text
 // --------------------------------------------------------------------
 
 TEST_F(Command, ClaimsThatAgreeWithTheCatalogueExitWith0) {
-  const Said said = shmcheck({"claims", "--target", "model", "--json", room_ + "/c.json"});
+  const Said said = shmcheck({"claims", "--target", "model", "--json", room_.path + "/c.json"});
   EXPECT_EQ(said.code, 0) << said.text;
   EXPECT_THAT(said.text, HasSubstr("S20  true, refined   The usable space"));
   EXPECT_THAT(said.text, HasSubstr("S39  undecided"));
   EXPECT_THAT(said.text, HasSubstr("unseen: no conformance tests: "));
   EXPECT_EQ(said.last_line, "VERDICT pass");
-  std::ifstream in(room_ + "/c.json");
+  std::ifstream in(room_.path + "/c.json");
   const auto claims = nlohmann::json::parse(in).at("claims");
   ASSERT_EQ(claims.size(), 50U);
   EXPECT_EQ(claims[19].at("verdict"), "true, refined");
@@ -170,7 +163,7 @@ TEST_F(Command, ClaimsCiteARunOfBenchIpcOnTheRunningKernelOnly) {
   const Said said = shmcheck({"claims", "--ipc", broken});
   EXPECT_EQ(said.code, 2);
   EXPECT_THAT(said.text, HasSubstr("--ipc: " + broken + ": this is no run of bench_ipc"));
-  EXPECT_EQ(shmcheck({"claims", "--ipc", room_ + "/none.json"}).code, 2);
+  EXPECT_EQ(shmcheck({"claims", "--ipc", room_.path + "/none.json"}).code, 2);
   EXPECT_THAT(
       shmcheck({"claims", "--target", "model"}).text,
       HasSubstr("     measured no: bench_ipc measures the running kernel, and the target is another\n"));
@@ -221,8 +214,8 @@ TEST_F(Command, ImageThatIsMissingOrOfTheWrongKindIs125) {
   };
   std::string bzimage(1024, '\0');
   bzimage.replace(0x202, 4, "HdrS");
-  const Case cases[] = {{room_ + "/none", "cannot open the image"},
-                        {room_, "is not a regular file"},
+  const Case cases[] = {{room_.path + "/none", "cannot open the image"},
+                        {room_.path, "is not a regular file"},
                         {file("text", "hello"), "may not be executed"},
                         {file("empty", ""), "may not be executed"},
                         {file("text-x", "hello"), "is not an ELF executable"},
@@ -267,14 +260,14 @@ TEST_F(Command, DivergenceIs1AndIsShrunk) {
       "p0 shmget s0 key=private size=1p flags=creat mode=600\np0 shmat m1 s0\np0 fork p2\np0 shmctl s0 "
       "cmd=stat\np0 munmap m0 len=1p\n";
   const Said said = shmcheck(
-      {"run", "--target", "model+fork-forgets-nattch", "--dir", room_ + "/out", file("a.prog", longer)});
+      {"run", "--target", "model+fork-forgets-nattch", "--dir", room_.path + "/out", file("a.prog", longer)});
   EXPECT_EQ(said.code, 1) << said.text;
   EXPECT_EQ(said.last_line, "VERDICT fail");
   EXPECT_THAT(said.text, HasSubstr("FAIL    "));
   EXPECT_THAT(said.text, HasSubstr("=> "));
   EXPECT_THAT(said.text, Not(HasSubstr("munmap")));  // it was shrunk away
   EXPECT_THAT(said.text, HasSubstr("replay\n"));
-  EXPECT_FALSE(std::filesystem::is_empty(room_ + "/out"));
+  EXPECT_FALSE(std::filesystem::is_empty(room_.path + "/out"));
 }
 
 TEST_F(Command, LossAfterTheHelloIs1) {
@@ -310,18 +303,19 @@ TEST_F(Command, DivergenceThatDoesNotComeAgainIsAFlake) {
 }
 
 TEST_F(Command, ExpectedFailureIs0AndUnexpectedPassIs1) {
-  const Said failing =
-      shmcheck({"run", "--target", fake("wrong"), "--json", room_ + "/r.json", file("a.prog", program_)});
+  const Said failing = shmcheck(
+      {"run", "--target", fake("wrong"), "--json", room_.path + "/r.json", file("a.prog", program_)});
   ASSERT_EQ(failing.code, 1) << failing.text;
-  std::ifstream in(room_ + "/r.json");
+  std::ifstream in(room_.path + "/r.json");
   const std::string clause = nlohmann::json::parse(in).at("findings").at(0).at("clause");
   const std::string expect = file(
       "e.toml", "[[expect]]\nclause = \"" + clause + "\"\nstatus = \"fail\"\nreason = \"r\"\nbug = \"b\"\n");
-  const Said expected = shmcheck({"run", "--target", fake("wrong"), "--expect", expect, room_ + "/a.prog"});
+  const Said expected =
+      shmcheck({"run", "--target", fake("wrong"), "--expect", expect, room_.path + "/a.prog"});
   EXPECT_EQ(expected.code, 0) << expected.text;
   EXPECT_THAT(expected.text, HasSubstr("XFAIL"));
-  const Said known =
-      shmcheck({"run", "--target", fake("wrong"), "--baseline", room_ + "/r.json", room_ + "/a.prog"});
+  const Said known = shmcheck(
+      {"run", "--target", fake("wrong"), "--baseline", room_.path + "/r.json", room_.path + "/a.prog"});
   EXPECT_EQ(known.code, 0) << known.text;
   EXPECT_THAT(known.text, HasSubstr("(in the baseline)"));
 }
@@ -336,9 +330,9 @@ TEST_F(Command, RandomFindsAFaultAndStopsAtTheFirst) {
 
 TEST_F(Command, ProcessesAddUp) {
   const Said said = shmcheck({"random", "--target", "model", "--time", "30s", "--seed", "3", "--processes",
-                              "3", "--programs", "7", "--json", room_ + "/r.json"});
+                              "3", "--programs", "7", "--json", room_.path + "/r.json"});
   EXPECT_EQ(said.code, 0) << said.text;
-  std::ifstream in(room_ + "/r.json");
+  std::ifstream in(room_.path + "/r.json");
   EXPECT_EQ(nlohmann::json::parse(in).at("random").at("programs"), 21);
 }
 
@@ -433,9 +427,9 @@ TEST_F(Traces, CutShortAreUnjudged) {
 TEST_F(Command, InterruptedRunPrintsWhatItHas) {
   for (const int signal : {SIGINT, SIGTERM}) {
     Fd output;
-    const pid_t pid = start(
-        {"random", "--target", fake("good"), "--time", "100s", "--seed", "1", "--json", room_ + "/r.json"},
-        output);
+    const pid_t pid = start({"random", "--target", fake("good"), "--time", "100s", "--seed", "1", "--json",
+                             room_.path + "/r.json"},
+                            output);
     // It has begun once the target is printed.
     std::string text;
     char byte = 0;
@@ -445,19 +439,19 @@ TEST_F(Command, InterruptedRunPrintsWhatItHas) {
     EXPECT_THAT(said.text, HasSubstr("PARTIAL interrupted by SIG"));
     EXPECT_THAT(said.last_line, ::testing::StartsWith("VERDICT "));
     EXPECT_TRUE(said.code == 0 || said.code == 1 || said.code == 125) << said.text;
-    EXPECT_TRUE(std::filesystem::exists(room_ + "/r.json"));
+    EXPECT_TRUE(std::filesystem::exists(room_.path + "/r.json"));
   }
 }
 
 TEST_F(Command, ReaderThatGoesAwayDoesNotChangeTheVerdict) {
   Fd output;
   const pid_t pid =
-      start({"run", "--target", "model", "--json", room_ + "/r.json", file("a.prog", program_)}, output);
+      start({"run", "--target", "model", "--json", room_.path + "/r.json", file("a.prog", program_)}, output);
   output.reset();
   int status = 0;
   ::waitpid(pid, &status, 0);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  EXPECT_TRUE(std::filesystem::exists(room_ + "/r.json"));
+  EXPECT_TRUE(std::filesystem::exists(room_.path + "/r.json"));
 }
 
 }  // namespace

@@ -145,6 +145,13 @@ std::string coverage_table(const Coverage& coverage) {
                                  "broken", "programs", "random", "faults", "by, for instance");
   struct Sums {
     std::size_t clauses = 0, tested = 0, broken = 0, ruled = 0;
+
+    void add(const ClauseCoverage& c) {
+      ++clauses;
+      tested += c.tests.empty() ? 0 : 1;
+      broken += c.broken.empty() ? 0 : 1;
+      ruled += c.rule() ? 1 : 0;
+    }
   } all;
   auto line = [](std::string_view title, const Sums& sums) {
     return fmt::format("{:<46}{:>8}{:>8}{:>8}{:>8}\n", title, sums.clauses, sums.tested, sums.broken,
@@ -158,28 +165,20 @@ std::string coverage_table(const Coverage& coverage) {
       if (info.chapter != chapter.number) continue;
       const ClauseCoverage& c = coverage[i];
       text += row(info.id, clauses::name(info.strength), c);
-      ++sums.clauses;
-      sums.tested += c.tests.empty() ? 0 : 1;
-      sums.broken += c.broken.empty() ? 0 : 1;
-      sums.ruled += c.rule() ? 1 : 0;
+      sums.add(c);
+      all.add(c);
     }
     chapters += line(fmt::format("{:>2} {}", chapter.number, chapter.title), sums);
-    all.clauses += sums.clauses;
-    all.tested += sums.tested;
-    all.broken += sums.broken;
-    all.ruled += sums.ruled;
   }
   text += fmt::format("\n{:<46}{:>8}{:>8}{:>8}{:>8}\n{}{}", "chapter", "clauses", "tested", "broken", "ruled",
                       chapters, line("   all", all));
-  return text + fmt::format(
-                    "\ntests: conformance tests that name the clause. broken: those that a lie has made fail "
-                    "(docs/liar.md), "
-                    "and one\nsuch lie at the end of the line. programs: programs of the corpus in which it "
-                    "decided a "
-                    "step on the model.\nrandom: of {} random programs, those in which it did. faults: "
-                    "planted bugs it is to "
-                    "be blamed for. ruled: it decided\nsome step.\n",
-                    kRandomPrograms);
+  return text + fmt::format(R"(
+tests: conformance tests that name the clause. broken: those that a lie has made fail (docs/liar.md), and one
+such lie at the end of the line. programs: programs of the corpus in which it decided a step on the model.
+random: of {} random programs, those in which it did. faults: planted bugs it is to be blamed for. ruled: it decided
+some step.
+)",
+                            kRandomPrograms);
 }
 
 }  // namespace shmcheck::harness

@@ -2,8 +2,7 @@
 //
 //   [[expect]]
 //   clause  = "madvise.dontfork"          # or program = "fork/…", or test = "Suite.Name/tmpfs", or
-//                                         # op = "madvise advice=dontfork", which no random program holds
-//                                         then
+//                                         # op = "madvise advice=dontfork": in no random program then
 //   status  = "fail"                      # fail, flake, skip or crash
 //   when    = { kernel = ">=6.1 <6.2", arch = "x86_64", fs = "tmpfs", page = 4096 }   # may be absent
 //   reason  = "…"

@@ -15,8 +15,6 @@ namespace {
 constexpr std::string_view kHowTo =
     "`bench_ipc` makes one in three minutes, after `ci/build release bench_ipc`";
 
-enum class What { latency, throughput };
-
 struct Best {
   const IpcSeries* series = nullptr;
   double figure = 0;
@@ -29,43 +27,43 @@ const IpcPoint* point_of(const IpcSeries& series, std::uint64_t size) {
   return nullptr;
 }
 
-bool better(What what, double a, double b) {
-  return what == What::latency ? a < b : a > b;
+bool better(IpcFigure what, double a, double b) {
+  return what == IpcFigure::latency ? a < b : a > b;
 }
 
 template <typename Wanted>
-Best best(const IpcRun& run, What what, std::uint64_t size, const Wanted& wanted) {
+Best best(const IpcRun& run, IpcFigure what, std::uint64_t size, const Wanted& wanted) {
   Best best;
   for (const IpcSeries& series : run.series) {
     const IpcPoint* point = wanted(series) ? point_of(series, size) : nullptr;
     if (point == nullptr) continue;
-    const double figure = median_of_rounds(what == What::latency ? point->latency_ns : point->mib_s);
+    const double figure = median_of_rounds(rounds_of(*point, what));
     if (best.series == nullptr || better(what, figure, best.figure)) best = {&series, figure};
   }
   return best;
 }
 
-std::string figure_text(What what, double figure) {
-  if (what == What::latency) {
+std::string figure_text(IpcFigure what, double figure) {
+  if (what == IpcFigure::latency) {
     return figure < 1000 ? fmt::format("{:.0f} ns", figure) : fmt::format("{:.1f} µs", figure / 1000);
   }
   return fmt::format("{:.0f} MiB/s", figure);
 }
 
-std::string factor_text(What what, double ours, double other) {
-  const double factor = what == What::latency ? other / ours : ours / other;
+std::string factor_text(IpcFigure what, double ours, double other) {
+  const double factor = what == IpcFigure::latency ? other / ours : ours / other;
   return factor < 10 ? fmt::format("{:.1f} times as fast", factor)
                      : fmt::format("{:.0f} times as fast", factor);
 }
 
 // One way to use shared memory, against all else.
 struct Question {
-  What what;
+  IpcFigure what;
   int cores;
   std::string hand_over;
 
   std::string text(std::string_view sizes) const {
-    return fmt::format("{} of {}, {}", what == What::latency ? "latency" : "throughput", sizes,
+    return fmt::format("{} of {}, {}", what == IpcFigure::latency ? "latency" : "throughput", sizes,
                        cores == 1 ? "one core" : "two cores");
   }
 };
@@ -87,7 +85,7 @@ Answer answer(const IpcRun& run, const Question& question, std::uint64_t size) {
 }
 
 std::string line(const Question& question, std::uint64_t size, const Answer& answer) {
-  const What what = question.what;
+  const IpcFigure what = question.what;
   return fmt::format("{}: {} ({}) against {} ({}): {}", question.text(size_text(size)),
                      figure_text(what, answer.ours.figure), title(*answer.ours.series),
                      figure_text(what, answer.other.figure), title(*answer.other.series),
@@ -111,7 +109,7 @@ std::vector<Question> questions(const IpcRun& run) {
   }
   std::vector<Question> all;
   for (const int cores : {2, 1}) {
-    for (const What what : {What::latency, What::throughput}) {
+    for (const IpcFigure what : {IpcFigure::latency, IpcFigure::throughput}) {
       for (const std::string& hand_over : hand_overs) all.push_back({what, cores, hand_over});
     }
   }
@@ -127,7 +125,7 @@ std::vector<std::string> figures(const IpcRun& run) {
     for (const std::uint64_t size : sizes) {
       const Answer found = answer(run, question, size);
       if (!found) continue;
-      if (size == (question.what == What::latency ? *sizes.begin() : *sizes.rbegin()))
+      if (size == (question.what == IpcFigure::latency ? *sizes.begin() : *sizes.rbegin()))
         lines.push_back(line(question, size, found));
       if (better(question.what, found.other.figure, found.ours.figure))
         slower_at += (slower_at.empty() ? "" : ", ") + size_text(size);
@@ -139,17 +137,17 @@ std::vector<std::string> figures(const IpcRun& run) {
   return lines;
 }
 
-std::string objection(const IpcRun& run, const std::string& path, const Machine& here) {
+std::string objection(const IpcRun& run, const std::string& path, const RunningKernel& here) {
   if (run.quick) return fmt::format("no: {} is of a quick run, whose figures are none; {}", path, kHowTo);
   if (here.boot.empty()) {
     return fmt::format(
         "no: this kernel does not tell one boot from another (no boot_id), so {} may be another's", path);
   }
-  if (run.machine.kernel != here.kernel) {
-    return fmt::format("no: {} is of Linux {}, and this is {}; {}", path, run.machine.kernel, here.kernel,
+  if (run.kernel.release != here.release) {
+    return fmt::format("no: {} is of Linux {}, and this is {}; {}", path, run.kernel.release, here.release,
                        kHowTo);
   }
-  if (run.machine.boot != here.boot) {
+  if (run.kernel.boot != here.boot) {
     return fmt::format("no: {} is of another machine, or of this one before it was booted; {}", path, kHowTo);
   }
   return {};
@@ -157,7 +155,7 @@ std::string objection(const IpcRun& run, const std::string& path, const Machine&
 
 }  // namespace
 
-std::vector<std::string> ipc_evidence(const std::string& path, const Machine& here) {
+std::vector<std::string> ipc_evidence(const std::string& path, const RunningKernel& here) {
   if (path.empty())
     return {"no: neither XDG_CACHE_HOME nor HOME says where a run is kept; give it with --ipc FILE"};
   if (::access(path.c_str(), F_OK) != 0 && errno == ENOENT)
@@ -170,7 +168,7 @@ std::vector<std::string> ipc_evidence(const std::string& path, const Machine& he
   std::vector<std::string> lines = figures(run);
   if (lines.empty()) return {fmt::format("no: {} compares shared memory with nothing; {}", path, kHowTo)};
   lines.insert(lines.begin(), fmt::format("on {} by bench_ipc, Linux {}, {} CPUs, medians of {} rounds",
-                                          run.date, run.machine.kernel, run.cpus, run.rounds));
+                                          run.date, run.kernel.release, run.cpus, run.rounds));
   return lines;
 }
 

@@ -67,7 +67,7 @@ IpcSeries series_of(const json& in) {
 IpcRun run_of(const json& in) {
   IpcRun run;
   run.date = in.at("date");
-  run.machine = {in.at("kernel"), in.at("boot")};
+  run.kernel = {in.at("kernel"), in.at("boot")};
   run.arch = in.at("arch");
   run.cpus = in.at("cpus");
   run.load = in.at("load");
@@ -89,13 +89,13 @@ double quantile(const std::vector<double>& sorted, double share) {
 
 }  // namespace
 
-Machine this_machine() {
-  Machine machine;
+RunningKernel running_kernel() {
+  RunningKernel kernel;
   struct utsname name = {};
-  if (::uname(&name) == 0) machine.kernel = name.release;
+  if (::uname(&name) == 0) kernel.release = name.release;
   std::ifstream boot("/proc/sys/kernel/random/boot_id");
-  std::getline(boot, machine.boot);
-  return machine;
+  std::getline(boot, kernel.boot);
+  return kernel;
 }
 
 std::string title(const IpcSeries& series) {
@@ -108,6 +108,10 @@ std::string size_text(std::uint64_t size) {
   if (size >= 1 << 20) return fmt::format("{} MiB", size >> 20);
   if (size >= 1 << 10) return fmt::format("{} KiB", size >> 10);
   return fmt::format("{} B", size);
+}
+
+const std::vector<double>& rounds_of(const IpcPoint& point, IpcFigure figure) {
+  return figure == IpcFigure::latency ? point.latency_ns : point.mib_s;
 }
 
 double median_of_rounds(std::vector<double> figures) {
@@ -125,8 +129,8 @@ std::string to_json(const IpcRun& run) {
   for (const IpcSeries& one : run.series) series.push_back(series_json(one));
   const json out = {{"format", kIpcFormat},
                     {"date", run.date},
-                    {"kernel", run.machine.kernel},
-                    {"boot", run.machine.boot},
+                    {"kernel", run.kernel.release},
+                    {"boot", run.kernel.boot},
                     {"arch", run.arch},
                     {"cpus", run.cpus},
                     {"load", run.load},

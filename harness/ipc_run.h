@@ -8,13 +8,14 @@
 
 namespace shmcheck::harness {
 
-// Where a run was made. A new boot may come with other mitigations and limits, and so with other figures.
-struct Machine {
-  std::string kernel;  // uname -r
-  std::string boot;    // what the kernel drew at random when it booted; empty: it does not say
-  bool operator==(const Machine&) const = default;
+// The kernel that a run was made on. A new boot may come with other mitigations and limits, and so with other
+// figures.
+struct RunningKernel {
+  std::string release;  // uname -r
+  std::string boot;     // what the kernel drew at random when it booted; empty: it does not say
+  bool operator==(const RunningKernel&) const = default;
 };
-Machine this_machine();
+RunningKernel running_kernel();
 
 // Messages of one size. A figure per round, the median of several batches of two new processes.
 struct IpcPoint {
@@ -23,6 +24,9 @@ struct IpcPoint {
   std::vector<double> mib_s;       // of a stream
   std::string missing;             // why there are none
 };
+
+enum class IpcFigure { latency, throughput };
+const std::vector<double>& rounds_of(const IpcPoint& point, IpcFigure figure);
 
 struct IpcSeries {
   std::string mechanism;  // "anonymous mapping"
@@ -40,7 +44,7 @@ std::string size_text(std::uint64_t size);
 
 struct IpcRun {
   std::string date;  // 2026-11-27
-  Machine machine;
+  RunningKernel kernel;
   std::string arch;
   int cpus = 0;
   double load = 0;     // of the last minute, before it began
@@ -64,6 +68,6 @@ std::string kept_ipc_run();
 
 // What to say of the claim that shared memory is the fastest: the figures of the run that is kept at `path`,
 // or, in one sentence, why there are none and what to do. It decides nothing.
-std::vector<std::string> ipc_evidence(const std::string& path, const Machine& here);
+std::vector<std::string> ipc_evidence(const std::string& path, const RunningKernel& here);
 
 }  // namespace shmcheck::harness

@@ -5,12 +5,12 @@
 
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <stdlib.h>  // mkdtemp, setenv
+#include <stdlib.h>  // setenv
 
 #include <filesystem>
-#include <fstream>
 
 #include "harness/claims.h"
+#include "harness/testing/room.h"
 
 namespace shmcheck::harness {
 namespace {
@@ -22,7 +22,7 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
 
-const Machine kHere = {"6.18.44-here", "boot-1"};
+const RunningKernel kHere = {"6.18.44-here", "boot-1"};
 
 IpcPoint point(std::uint64_t size, double latency_ns, double mib_s) {
   return {size, {latency_ns * 2, latency_ns, latency_ns / 2}, {mib_s / 2, mib_s, mib_s * 2}, {}};
@@ -33,7 +33,7 @@ IpcPoint point(std::uint64_t size, double latency_ns, double mib_s) {
 IpcRun example() {
   IpcRun run;
   run.date = "2026-11-27";
-  run.machine = kHere;
+  run.kernel = kHere;
   run.arch = "x86_64";
   run.cpus = 2;
   run.rounds = 3;
@@ -50,24 +50,14 @@ IpcRun example() {
 
 class Kept : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "shmcheck-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(name.data()), nullptr);
-    room_ = name;
-  }
-  void TearDown() override { std::filesystem::remove_all(room_); }
-
-  std::string path() const { return room_ + "/ipc.json"; }
-  void keep(const std::string& text) const {
-    std::ofstream out(path(), std::ios::binary);
-    out << text;
-  }
+  std::string path() const { return room_.path + "/ipc.json"; }
+  void keep(const std::string& text) const { room_.file("ipc.json", text); }
   std::vector<std::string> evidence_of(const IpcRun& run) const {
     keep(to_json(run));
     return ipc_evidence(path(), kHere);
   }
 
-  std::string room_;
+  Room room_;
 };
 
 TEST_F(Kept, IsCitedWithTheFastestOfEachAndHowManyTimesAsFast) {
@@ -136,14 +126,14 @@ TEST_F(Kept, ThatCannotBeReadIsNotCited) {
 
 TEST_F(Kept, OfAnotherKernelOrBootIsNotCited) {
   IpcRun run = example();
-  run.machine.kernel = "6.1.0";
+  run.kernel.release = "6.1.0";
   EXPECT_THAT(evidence_of(run), ElementsAre(HasSubstr("is of Linux 6.1.0, and this is 6.18.44-here")));
-  run.machine = {kHere.kernel, "boot-2"};
+  run.kernel = {kHere.release, "boot-2"};
   EXPECT_THAT(evidence_of(run), ElementsAre(HasSubstr("is of another machine, or of this one before")));
-  run.machine.boot = "";
+  run.kernel.boot = "";
   EXPECT_THAT(evidence_of(run), ElementsAre(HasSubstr("is of another machine, or of this one before")));
   keep(to_json(run));
-  EXPECT_THAT(ipc_evidence(path(), {kHere.kernel, ""}), ElementsAre(HasSubstr("no boot_id")));
+  EXPECT_THAT(ipc_evidence(path(), {kHere.release, ""}), ElementsAre(HasSubstr("no boot_id")));
 }
 
 TEST_F(Kept, OfAQuickRunIsNotCited) {
@@ -179,9 +169,9 @@ TEST(KeptWhere, FollowsTheXdgDirectories) {
   EXPECT_EQ(kept_ipc_run(), "");
 }
 
-TEST(ThisMachine, NamesItsKernelAndBoot) {
-  EXPECT_THAT(this_machine().kernel, Not(IsEmpty()));
-  EXPECT_EQ(this_machine(), this_machine());
+TEST(RunningKernel, HasAReleaseAndABoot) {
+  EXPECT_THAT(running_kernel().release, Not(IsEmpty()));
+  EXPECT_EQ(running_kernel(), running_kernel());
 }
 
 TEST(Rounds, HaveAMedianAndTheMiddleHalf) {

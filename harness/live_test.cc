@@ -27,6 +27,7 @@
 #include "harness/deadline.h"
 #include "harness/fd.h"
 #include "harness/ipc_run.h"
+#include "harness/testing/room.h"
 
 namespace shmcheck::harness {
 namespace {
@@ -282,8 +283,8 @@ class Kernel : public Live {};
 INSTANTIATE_TEST_SUITE_P(Targets, Kernel, ::testing::Values("kernel"));
 
 TEST_P(Kernel, ClaimsCiteTheRunOfBenchIpcThatIsKept) {
-  std::string room = (fs::temp_directory_path() / "shmcheck-test-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(room.data()), nullptr);
+  const Room cache;
+  const std::string& room = cache.path;
   ASSERT_TRUE(fs::create_directory(room + "/shmcheck"));
   const auto claims = [&room](const std::string& time) {
     return Surroundings::run({"claims", "--time", time},
@@ -292,14 +293,13 @@ TEST_P(Kernel, ClaimsCiteTheRunOfBenchIpcThatIsKept) {
   EXPECT_THAT(claims("3s").text, HasSubstr("     measured no: there is no run of bench_ipc at " + room +
                                            "/shmcheck/ipc.json; "));
   IpcRun run;
-  run.machine = this_machine();
+  run.kernel = running_kernel();
   run.series = {{"file mapping", true, "futex", false, 1, {{1, {200}, {4}, {}}}},
                 {"pipe", false, "", false, 1, {{1, {500}, {2}, {}}}}};
-  std::ofstream(room + "/shmcheck/ipc.json") << to_json(run);
+  cache.file("shmcheck/ipc.json", to_json(run));
   EXPECT_THAT(claims("3s").text,
               HasSubstr("     measured latency of 1 B, one core: 200 ns (file mapping, futex) against 500 ns "
                         "(pipe): 2.5 times as fast\n"));
-  fs::remove_all(room);
 }
 
 TEST_P(Kernel, WithoutLoopDevicesExt4IsAbsentWithEvidence) {

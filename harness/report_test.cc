@@ -18,6 +18,7 @@
 #include "harness/files.h"
 #include "harness/options.h"
 #include "harness/result_json.h"
+#include "harness/testing/room.h"
 #include "model/machine.h"
 #include "program/text.h"
 
@@ -26,17 +27,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-class Room {
- public:
-  Room() {
-    std::string name = (std::filesystem::temp_directory_path() / "shmcheck-test-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) std::abort();
-    path = name;
-  }
-  ~Room() { std::filesystem::remove_all(path); }
-  std::string path;
-};
+using ::testing::Not;
 
 Finding example() {
   auto parsed = program::parse_program(
@@ -86,6 +77,30 @@ TEST(Report, SaysThatNoClauseIsBroken) {
   finding.clause = clauses::Clause::none;
   EXPECT_THAT(describe(finding), HasSubstr("FAIL    no clause: random program 7"));
   EXPECT_THAT(describe(finding), HasSubstr("clause   none: the catalogue takes for granted"));
+}
+
+// It is counted, not looked into: the program that showed it first was not shrunk.
+TEST(Report, AKnownFailureOfRandomProgramsIsOneLineAndItsReason) {
+  Finding finding = example();
+  finding.outcome = Outcome::xfail;
+  finding.replay = "shmcheck run";
+  finding.expected = "known: it is old";
+  EXPECT_THAT(describe(finding), HasSubstr("  program\n"));
+  finding.trace = {};
+  const std::string text = describe(finding);
+  EXPECT_THAT(text, HasSubstr("XFAIL   access.read: random program 7 on tmpfs\n"));
+  EXPECT_THAT(text, HasSubstr("expected known: it is old\n"));
+  EXPECT_THAT(text, Not(HasSubstr("  program\n")));
+  EXPECT_THAT(text, Not(HasSubstr("replay")));
+}
+
+TEST(Report, WhereNothingWasRunOnlyTheReasonIsSaid) {
+  Result result = example_result();
+  result.judged_steps = 0;
+  result.unjudged = "no program was left";
+  EXPECT_EQ(summary(result), "\nnothing was judged: no program was left\nVERDICT unjudged");
+  result.parts[static_cast<std::size_t>(Part::random)].run = 1;
+  EXPECT_THAT(summary(result), HasSubstr("random "));
 }
 
 TEST(Report, EndsWithTheVerdict) {

@@ -1,25 +1,30 @@
-// Which ops the executor does not run, because they could reach its own memory: one rule for executor and
-// model.
+// Which ops the executor does not run, because they could reach its own memory or use up the machine's: one
+// rule for executor and model.
 //
 // The ranges of the executor are Facts::own. An op is withheld if what it works on overlaps one of them,
 // unless its arguments alone make the refusal certain, before anything is changed, on every target:
 //
-//   load, store, contents, pread_to, pwrite_from    every byte of the range
-//   munmap      the pages of the range; refused: unaligned address, no length, a range that wraps or passes
-//   `top` mprotect, msync, madvise    the pages of the range. They may work on the first pages before they
-//   find a hole,
-//               so passing `top` is no excuse; refused or without effect: unaligned address, no length, wrap
-//   mlock, munlock, mincore    the pages of the range, which mlock and munlock round down to; without effect:
-//   no
-//               length, wrap
-//   fallocate   but for holes, of more than 256 pages; refused: lengths and offsets that are negative or
-//   overflow mmap        with `fixed` and not `noreplace`; refused: as munmap mremap      the old pages (at
-//   least one), and with `fixed` the new ones, which are unmapped before the old are
-//               looked at; refused: unknown flags, `fixed` without `maymove`, no new length, an address that
-//               is unaligned, new pages that wrap or pass `top`
-//   shmat       with `remap`, the pages of the segment; refused: address 0, also after rounding, or
-//   unaligned,
-//               a segment that the process may not read, a range that wraps or passes `top`
+//   load, store, contents, pread_to, pwrite_from
+//       every byte of the range
+//   munmap
+//       the pages of the range; refused: unaligned address, no length, a range that wraps or passes `top`
+//   mprotect, msync, madvise
+//       the pages of the range. They may work on the first pages before they find a hole, so passing `top` is
+//       no excuse; refused or without effect: unaligned address, no length, wrap
+//   mlock, munlock, mincore
+//       the pages of the range, its start rounded down; without effect: no length, wrap
+//   mmap
+//       with `fixed` and not `noreplace`; refused: as munmap
+//   mremap
+//       the old pages (at least one), and with `fixed` the new ones, which are unmapped before the old are
+//       looked at; refused: unknown flags, `fixed` without `maymove`, no new length, an address that is
+//       unaligned, new pages that wrap or pass `top`
+//   shmat
+//       with `remap`, the pages of the segment; refused: address 0, also after rounding, or unaligned, a
+//       segment that the process may not read, a range that wraps or passes `top`
+//   fallocate
+//       no memory of the executor's, but the machine's: more than 4 * kMaxIoPages pages, holes excepted;
+//       refused: lengths and offsets that are negative or overflow
 //
 // Every other op runs. Lengths are rounded up to pages as the kernel does, modulo 2^64.
 #pragma once

@@ -11,6 +11,7 @@
 namespace shmcheck::bench {
 namespace {
 
+using harness::IpcFigure;
 using harness::IpcPoint;
 using harness::IpcRun;
 using harness::IpcSeries;
@@ -19,7 +20,7 @@ using harness::size_text;
 constexpr double kLeft = 62, kTop = 46, kWidth = 380, kHeight = 300, kGapX = 74, kGapY = 76, kLegend = 216;
 
 struct Panel {
-  bool latency = true;
+  IpcFigure figure = IpcFigure::latency;
   int cores = 2;
   double left = 0, top = 0;
   double x_last = 2;                   // largest message; 1 is at the left edge
@@ -83,7 +84,7 @@ std::string stroke(std::string_view path, std::string_view color, double width, 
 }
 
 double figure_of(const IpcPoint& point, const Panel& panel) {
-  return harness::median_of_rounds(panel.latency ? point.latency_ns : point.mib_s);
+  return harness::median_of_rounds(harness::rounds_of(point, panel.figure));
 }
 
 void fit(Panel& panel, const IpcRun& run) {
@@ -119,9 +120,9 @@ std::string grid(const Panel& panel, const IpcRun& run) {
     text += stroke(fmt::format("M{:.1f} {:.1f}h{:.1f}", panel.left, y, kWidth), "#ddd", 1, "none");
     text += text_at(panel.left - 7, y + 4, "end", decade_label(value));
   }
-  const std::string head =
-      fmt::format("{}, {}", panel.latency ? "Latency (half a round trip), ns" : "Throughput, MiB/s",
-                  panel.cores == 1 ? "both processes on one core" : "on two cores");
+  const std::string head = fmt::format(
+      "{}, {}", panel.figure == IpcFigure::latency ? "Latency (half a round trip), ns" : "Throughput, MiB/s",
+      panel.cores == 1 ? "both processes on one core" : "on two cores");
   text += text_at(panel.left, panel.top - 12, "start", head, " font-weight=\"bold\"");
   return text + text_at(panel.left + kWidth / 2, panel.top + kHeight + 35, "middle", "size of a message");
 }
@@ -161,11 +162,11 @@ std::string plot(const IpcRun& run) {
   for (const int cores : {2, 1}) {
     const auto of_this = [cores](const IpcSeries& series) { return series.cores == cores; };
     if (std::none_of(run.series.begin(), run.series.end(), of_this)) continue;
-    for (const bool latency : {true, false}) {
+    for (const IpcFigure figure : {IpcFigure::latency, IpcFigure::throughput}) {
       Panel panel;
-      panel.latency = latency;
+      panel.figure = figure;
       panel.cores = cores;
-      panel.left = kLeft + (latency ? 0 : kWidth + kGapX);
+      panel.left = kLeft + (figure == IpcFigure::latency ? 0 : kWidth + kGapX);
       panel.top = bottom + kTop;
       fit(panel, run);
       text += grid(panel, run);

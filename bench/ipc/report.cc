@@ -10,16 +10,15 @@
 namespace shmcheck::bench {
 namespace {
 
+using harness::IpcFigure;
 using harness::IpcPoint;
 using harness::IpcRun;
 using harness::IpcSeries;
 using harness::size_text;
 
-enum class What { latency, throughput };
-
-std::string cell(const IpcPoint& point, What what) {
+std::string cell(const IpcPoint& point, IpcFigure what) {
   if (!point.missing.empty()) return "-";
-  const std::vector<double>& rounds = what == What::latency ? point.latency_ns : point.mib_s;
+  const std::vector<double>& rounds = harness::rounds_of(point, what);
   const double median = harness::median_of_rounds(rounds);
   // Three digits of what is small; more would say what the next run denies.
   const int digits = median >= 100 ? 0 : median >= 10 ? 1 : 2;
@@ -60,7 +59,7 @@ std::string aligned(const std::vector<Row>& rows) {
   return text;
 }
 
-std::string table(const IpcRun& run, What what, int cores) {
+std::string table(const IpcRun& run, IpcFigure what, int cores) {
   std::vector<Row> rows;
   for (const IpcSeries& series : run.series) {
     if (series.cores != cores) continue;
@@ -73,7 +72,7 @@ std::string table(const IpcRun& run, What what, int cores) {
   }
   if (rows.empty()) return {};
   return fmt::format("## {}, {}\n\n{}\n",
-                     what == What::latency ? "Latency (half a round trip, ns)" : "Throughput (MiB/s)",
+                     what == IpcFigure::latency ? "Latency (half a round trip, ns)" : "Throughput (MiB/s)",
                      cores == 1 ? "both processes on one core" : "on two cores", aligned(rows));
 }
 
@@ -101,13 +100,13 @@ std::string missing(const IpcRun& run) {
 std::string tables(const IpcRun& run) {
   std::string text;
   for (const int cores : {2, 1}) {
-    for (const What what : {What::latency, What::throughput}) text += table(run, what, cores);
+    for (const IpcFigure what : {IpcFigure::latency, IpcFigure::throughput}) text += table(run, what, cores);
   }
   return text + missing(run);
 }
 
 std::string document(const IpcRun& run) {
-  const std::string kernel = run.machine.kernel.substr(0, run.machine.kernel.find('-'));
+  const std::string kernel = run.kernel.release.substr(0, run.kernel.release.find('-'));
   return fmt::format(
       R"(# Shared memory against other IPC
 

@@ -124,6 +124,23 @@ TEST(Framework, SpentBudgetIsReportedAsNotRun) {
               HasSubstr("TEST Bad.HelperFails NOTRUN 0 access.read\n| the budget of 300 ms is spent"));
 }
 
+// Time that runs out shall not cost a clause: places come again when every test has come.
+TEST(Framework, WithABudgetNoTestComesAgainBeforeAllHaveCome) {
+  constexpr const char* kElsewhere = "\nTEST Good.DirectoryIsEmptyForEveryTest/ext4 ";
+  constexpr const char* kLast = "\nTEST Messy.FindsNothingLeft ";
+  for (const char* filter : {"", " --gtest_filter='*'", " --gtest_filter='-Bad.Hangs'"}) {
+    const std::string with = "\n" + RunMisbehaving(std::string("--budget-ms=60000") + filter).text;
+    ASSERT_NE(with.find(kElsewhere), std::string::npos) << with;
+    ASSERT_NE(with.find(kLast), std::string::npos) << with;
+    EXPECT_GT(with.find(kElsewhere), with.find(kLast)) << filter;
+    EXPECT_EQ(with.find(kElsewhere, with.find(kElsewhere) + 1), std::string::npos) << "it came twice";
+    EXPECT_EQ(with.find("\nTEST Bad.Hangs ") == std::string::npos,
+              std::string(filter).find("Hangs") != std::string::npos);
+  }
+  const std::string without = "\n" + RunMisbehaving("").text;
+  EXPECT_LT(without.find(kElsewhere), without.find(kLast));
+}
+
 TEST(Framework, FilterThatMatchesNothingIsAUsageError) {
   EXPECT_EQ(RunMisbehaving("--gtest_filter=No.SuchTest 2>/dev/null").exit_code, 2);
 }

@@ -28,7 +28,7 @@ struct ClaimsWords : CommonWords {
 std::vector<std::string> measured(const ClaimsWords& words, const Options& options) {
   if (options.target.kind != TargetKind::kernel)
     return {"no: bench_ipc measures the running kernel, and the target is another"};
-  return ipc_evidence(words.ipc.empty() ? kept_ipc_run() : words.ipc, this_machine());
+  return ipc_evidence(words.ipc.empty() ? kept_ipc_run() : words.ipc, running_kernel());
 }
 
 int claims(const ClaimsWords& words) {
