@@ -1,4 +1,4 @@
-// fallocate(2) and fsync(2). Errors in the order of vfs_fallocate, then of the file system.
+// fallocate(2). Errors in the order of vfs_fallocate, then of the file system.
 #include <algorithm>
 
 #include "model/rules.h"
@@ -81,13 +81,6 @@ void rule_fallocate(World& w, Process& p, Step& s) {
   }
   w.inodes[index].size_clause = extends ? C::fallocate_extend : C::punch_size_kept;
   if (zeroes(how)) zero(w, s, index, offset, end, how);
-}
-
-void rule_fsync(World& w, Process& p, Step& s) {
-  OpenFile* file = w.open_file(p, s.op.object);
-  if (!file) s.must(kEBADF, C::none);
-  if (s.failed(C::msync_fsync_equivalent)) return;
-  write_back(w, s, file->inode);
 }
 
 }  // namespace shmcheck::model

@@ -23,7 +23,7 @@ std::span<const Fault> copy_faults();
 std::span<const Fault> user_faults();
 std::span<const Fault> leftover_faults();
 std::span<const Fault> lock_faults();
-std::span<const Fault> space_faults();
+std::span<const Fault> fallocate_faults();
 std::span<const Fault> seal_faults();
 
 inline bool ok(const Outcome& o) {

@@ -1,6 +1,4 @@
-// mlock(2), mlock2(2), munlock(2), what they account, and mincore(2). In the order of mm/mlock.c, do_mlock.
-#include <fmt/format.h>
-
+// mlock(2), mlock2(2), munlock(2), and what they account. In the order of mm/mlock.c, do_mlock.
 #include <optional>
 
 #include "model/memory.h"
@@ -156,28 +154,6 @@ void rule_locked(World&, Process& p, Step& s) {
   }
   s.returns(bytes, p.lock_clause);
   if (s.report().diverged) s.adopted();  // a wrong count changes no mapping
-}
-
-void rule_mincore(World& w, Process& p, Step& s) {
-  std::uint64_t address = w.value(s.op.addr), length = w.value(s.op.len);
-  std::uint64_t high = address + ((length + w.page() - 1) & ~std::uint64_t{w.page() - 1});
-  if (address % w.page() != 0) s.must(kEINVAL, C::mincore_errors);
-  bool outside = high < address || address >= w.facts().top || address + length > w.facts().top;
-  if (outside || (high > address && !p.memory.covers(address, high))) s.must(kENOMEM, C::mincore_errors);
-  if (s.failed(C::mincore_vector)) return;
-  // Which pages are resident is the kernel's choice, but for locked ones.
-  std::uint64_t pages = (high - address) / w.page(), least = 0;
-  for (const Vma& v : p.memory.vmas()) {
-    std::uint64_t from = std::max(v.low, address), to = std::min(v.high, high);
-    if (v.resident && from < to) least += (to - from) / w.page();
-  }
-  std::uint64_t seen = s.chosen(least, Freedom::residency);
-  if (least < pages) s.uses(Freedom::residency);
-  C clause = least > 0 ? C::mlock_resident : C::mincore_vector;
-  s.applies(clause);
-  if (s.running() || (seen >= least && seen <= pages)) return;
-  s.diverge(clause, fmt::format("{} to {} pages", least, pages), fmt::format("{}", seen));
-  s.adopted();  // whatever is resident, the bytes are the same
 }
 
 }  // namespace shmcheck::model

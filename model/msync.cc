@@ -1,4 +1,5 @@
-// msync(2): its errors, and what write-back does to slack. Contents as readers see them never change.
+// msync(2) and fsync(2): their errors, and what write-back does to slack. Contents as readers see them never
+// change.
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -52,6 +53,14 @@ void rule_msync(World& w, Process& p, Step& s) {
     std::uint64_t to = v.object_offset(std::min(v.high, low + pages) - 1, w.page()) + 1;
     if (inode.size < to && w.up(inode.size) > from) write_back(w, s, static_cast<std::uint32_t>(v.inode));
   }
+}
+
+void rule_fsync(World& w, Process& p, Step& s) {
+  constexpr int kEBADF = 9;
+  OpenFile* file = w.open_file(p, s.op.object);
+  if (!file) s.must(kEBADF, C::none);
+  if (s.failed(C::msync_fsync_equivalent)) return;
+  write_back(w, s, file->inode);
 }
 
 }  // namespace shmcheck::model

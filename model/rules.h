@@ -25,7 +25,7 @@ Rule rule_open, rule_close, rule_unlink, rule_ftruncate, rule_truncate, rule_fst
 // file_io.cc
 Rule rule_pread, rule_pwrite, rule_pread_to, rule_pwrite_from;
 // mmap.cc, munmap.cc, mprotect.cc, mremap.cc, msync.cc, madvise.cc
-Rule rule_mmap, rule_munmap, rule_mprotect, rule_mremap, rule_msync, rule_madvise;
+Rule rule_mmap, rule_munmap, rule_mprotect, rule_mremap, rule_msync, rule_fsync, rule_madvise;
 // access.cc, contents.cc
 Rule rule_load, rule_store, rule_contents;
 // process.cc
@@ -34,8 +34,9 @@ Rule rule_fork, rule_exit, rule_kill, rule_setid;
 Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl, rule_shm_info;
 // maps.cc
 Rule rule_maps;
-// fallocate.cc, memfd.cc, mlock.cc
-Rule rule_fallocate, rule_fsync, rule_memfd, rule_seal, rule_seals;
+// fallocate.cc, memfd.cc, seal.cc
+Rule rule_fallocate, rule_memfd, rule_seal, rule_seals;
+// mlock.cc, mincore.cc
 Rule rule_mlock, rule_munlock, rule_locked, rule_mincore;
 
 // --- shared by several rules

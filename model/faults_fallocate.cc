@@ -86,7 +86,7 @@ constexpr Fault kFaults[] = {
 
 }  // namespace
 
-std::span<const Fault> space_faults() {
+std::span<const Fault> fallocate_faults() {
   return kFaults;
 }
 

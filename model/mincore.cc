@@ -1,0 +1,31 @@
+// mincore(2).
+#include <fmt/format.h>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+
+void rule_mincore(World& w, Process& p, Step& s) {
+  constexpr int kENOMEM = 12, kEINVAL = 22;
+  std::uint64_t address = w.value(s.op.addr), length = w.value(s.op.len);
+  std::uint64_t high = address + ((length + w.page() - 1) & ~std::uint64_t{w.page() - 1});
+  if (address % w.page() != 0) s.must(kEINVAL, C::mincore_errors);
+  bool outside = high < address || address >= w.facts().top || address + length > w.facts().top;
+  if (outside || (high > address && !p.memory.covers(address, high))) s.must(kENOMEM, C::mincore_errors);
+  if (s.failed(C::mincore_vector)) return;
+  // Which pages are resident is the kernel's choice, but for locked ones.
+  std::uint64_t pages = (high - address) / w.page(), least = 0;
+  for (const Vma& v : p.memory.vmas()) {
+    std::uint64_t from = std::max(v.low, address), to = std::min(v.high, high);
+    if (v.resident && from < to) least += (to - from) / w.page();
+  }
+  std::uint64_t seen = s.chosen(least, Freedom::residency);
+  if (least < pages) s.uses(Freedom::residency);
+  C clause = least > 0 ? C::mlock_resident : C::mincore_vector;
+  s.applies(clause);
+  if (s.running() || (seen >= least && seen <= pages)) return;
+  s.diverge(clause, fmt::format("{} to {} pages", least, pages), fmt::format("{}", seen));
+  s.adopted();  // whatever is resident, the bytes are the same
+}
+
+}  // namespace shmcheck::model
