@@ -133,19 +133,6 @@ class Forms {
   std::vector<Op> forms_;
 };
 
-Quantity Op::*quantity_of(Slot slot) {
-  switch (slot) {
-    case Slot::addr:
-      return &Op::addr;
-    case Slot::len:
-      return &Op::len;
-    case Slot::to:
-      return &Op::to;
-    default:
-      return &Op::off;
-  }
-}
-
 void simplify(Forms& forms, const Op& op, const Arg& arg) {
   switch (arg.kind) {
     case ArgKind::quantity: {

@@ -244,19 +244,6 @@ std::uint32_t flag_mask(std::span<const NamedValue> names) {
   return mask;
 }
 
-Quantity& quantity_of(Op& op, Slot slot) {
-  switch (slot) {
-    case Slot::addr:
-      return op.addr;
-    case Slot::len:
-      return op.len;
-    case Slot::to:
-      return op.to;
-    default:
-      return op.off;
-  }
-}
-
 std::uint8_t& small_of(Op& op, Slot slot) {
   return slot == Slot::small ? op.small : op.byte;
 }
@@ -269,8 +256,8 @@ void copy_argument(const Op& from, Op& to, const OpSpec& s, const Arg& arg) {
       break;
     case ArgKind::quantity:
       // Lengths and offsets never start from a mapping: only addresses do.
-      quantity_of(to, arg.slot) =
-          normal_quantity(quantity_of(source, arg.slot), arg.slot == Slot::addr || arg.slot == Slot::to);
+      to.*quantity_of(arg.slot) =
+          normal_quantity(source.*quantity_of(arg.slot), arg.slot == Slot::addr || arg.slot == Slot::to);
       break;
     case ArgKind::small_len:
       to.len = normal_small_len(from.len);

@@ -225,7 +225,7 @@ enum class ResultKind : std::uint8_t {
   nothing,  // ok
   address,  // value: the address
   id,       // value: a segment id
-  count,    // value: a number of bytes
+  count,    // value: a number of bytes, pages or segments, or the bits of seals
   value,    // value: bytes in memory order
   runs,     // words: see trace.h
   stat,     // words: FileStat
@@ -245,6 +245,20 @@ struct OpSpec {
 };
 
 const OpSpec& spec(OpCode code);
+
+// The field of an argument that is a quantity.
+constexpr Quantity Op::*quantity_of(Slot slot) {
+  switch (slot) {
+    case Slot::addr:
+      return &Op::addr;
+    case Slot::len:
+      return &Op::len;
+    case Slot::to:
+      return &Op::to;
+    default:
+      return &Op::off;
+  }
+}
 
 // Maps every field into its range and zeroes those that the op does not use. Idempotent.
 void normalize(Op& op);

@@ -75,21 +75,6 @@ std::string flags_text(std::uint32_t bits, std::span<const NamedValue> names) {
   return out;
 }
 
-const Quantity& quantity_at(const Op& op, Slot slot) {
-  switch (slot) {
-    case Slot::addr:
-      return op.addr;
-    case Slot::len:
-      return op.len;
-    case Slot::to:
-      return op.to;
-    default:
-      return op.off;
-  }
-}
-Quantity& quantity_at(Op& op, Slot slot) {
-  return const_cast<Quantity&>(quantity_at(std::as_const(op), slot));
-}
 std::uint8_t small_at(const Op& op, Slot slot) {
   return slot == Slot::small ? op.small : op.byte;
 }
@@ -103,7 +88,7 @@ bool is_default(const Op& op, Slot slot) {
     case Slot::len:
     case Slot::off:
     case Slot::to:
-      return quantity_at(op, slot) == Quantity{};
+      return op.*quantity_of(slot) == Quantity{};
     case Slot::object:
       return op.object == 0;
     case Slot::flags:
@@ -125,7 +110,7 @@ std::string value_text(const Op& op, const OpSpec& s, const Arg& arg) {
       return name_text(s.object_kind, op.object);
     case ArgKind::quantity:
     case ArgKind::small_len:
-      return quantity_text(quantity_at(op, arg.slot));
+      return quantity_text(op.*quantity_of(arg.slot));
     case ArgKind::prot:
       return prot_text(op.small);
     case ArgKind::flags:
@@ -233,9 +218,9 @@ bool parse_quantity(std::string_view text, Quantity& q) {
 bool stays(OpCode code, Slot slot, const Quantity& q) {
   Op op;
   op.code = code;
-  quantity_at(op, slot) = q;
+  op.*quantity_of(slot) = q;
   normalize(op);
-  return quantity_at(op, slot) == q;
+  return op.*quantity_of(slot) == q;
 }
 
 bool parse_prot(std::string_view text, std::uint8_t& bits) {
@@ -314,7 +299,7 @@ bool parse_value(std::string_view text, const OpSpec& s, const Arg& arg, Op& op)
     }
     case ArgKind::quantity:
     case ArgKind::small_len: {
-      Quantity& q = quantity_at(op, arg.slot);
+      Quantity& q = op.*quantity_of(arg.slot);
       return parse_quantity(text, q) && stays(op.code, arg.slot, q);
     }
     case ArgKind::prot:

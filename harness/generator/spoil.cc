@@ -11,19 +11,6 @@ using program::Base;
 using program::NameKind;
 using program::Slot;
 
-Quantity& quantity_of(Op& op, Slot slot) {
-  switch (slot) {
-    case Slot::addr:
-      return op.addr;
-    case Slot::len:
-      return op.len;
-    case Slot::to:
-      return op.to;
-    default:
-      return op.off;
-  }
-}
-
 void spoil_address(Scene& s, Op& op, Quantity& q) {
   switch (s.dice.below(10)) {
     case 0:
@@ -123,8 +110,8 @@ void spoil_argument(Scene& s, Op& op, const Arg& arg, NameKind object_kind) {
       return spoil_object(s, op, object_kind);
     case ArgKind::quantity:
       if (arg.slot == Slot::addr || arg.slot == Slot::to)
-        return spoil_address(s, op, quantity_of(op, arg.slot));
-      return spoil_number(s, quantity_of(op, arg.slot));
+        return spoil_address(s, op, op.*quantity_of(arg.slot));
+      return spoil_number(s, op.*quantity_of(arg.slot));
     case ArgKind::small_len:
       op.len = pages(static_cast<int>(s.dice.below(9)), s.dice.pick({0, 1, -1}));
       return;
