@@ -36,7 +36,7 @@ struct shared {
   uint32_t next; /* op that comes next */
   uint64_t mapping[BARE_MAPPINGS];
   int segment[BARE_SEGMENTS];
-  uint32_t segments_bound, paths_created;
+  uint32_t segments_bound, paths_created, limits_set;
   uint32_t id_count;
   int ids[BARE_MAX_OPS];
   uint64_t steps, mismatches;
@@ -226,6 +226,33 @@ static long do_maps(void) {
   return close(fd);
 }
 
+/* In the order of the executor's. */
+static const char* const limit_files[] = {"/proc/sys/kernel/shmmax", "/proc/sys/kernel/shmall",
+                                          "/proc/sys/kernel/shmmni", "/proc/sys/kernel/shm_rmid_forced"};
+enum { kLimits = sizeof limit_files / sizeof limit_files[0] };
+static uint64_t limits[kLimits]; /* to be put back after a program */
+
+static long read_limit(uint64_t which, uint64_t* value) {
+  char text[32] = "";
+  const int fd = open(limit_files[which], O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  const ssize_t n = read(fd, text, sizeof text - 1);
+  *value = strtoull(text, NULL, 10);
+  return close(fd) != 0 || n <= 0 ? -1 : 0;
+}
+
+static long write_limit(uint64_t which, uint64_t value) {
+  char text[32];
+  const int length = snprintf(text, sizeof text, "%llu", (unsigned long long)value);
+  const int fd = open(limit_files[which], O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  const ssize_t n = write(fd, text, (size_t)length);
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return n < 0 ? -1 : 0;
+}
+
 static long do_shm_info(void) {
   struct shm_info info;
   return shmctl(0, SHM_INFO, (struct shmid_ds*)&info) < 0 ? -1 : 0;
@@ -338,6 +365,7 @@ static long perform(const struct bare_op* op) {
   const uint64_t address = address_of(op->addr);
   const long a = (long)address, len = (long)op->len, off = (long)op->off;
   struct stat st;
+  uint64_t value;
   switch ((enum bare_code)op->code) {
     case BARE_OPEN:
       return do_open(op);
@@ -418,6 +446,11 @@ static long perform(const struct bare_op* op) {
       return do_locked();
     case BARE_SHM_INFO:
       return do_shm_info();
+    case BARE_LIMIT:
+      sh->limits_set = 1;
+      return write_limit(op->prot, op->len);
+    case BARE_LIMITS:
+      return read_limit(op->prot, &value);
     case BARE_MINCORE:
       return syscall(SYS_mincore, a, len, buffer);
   }
@@ -480,6 +513,9 @@ static void clean_up(void) {
   for (uint32_t i = 0; i < sh->id_count; ++i) shmctl(sh->ids[i], IPC_RMID, NULL);
   for (int n = 0; n < 8; ++n) {
     if ((sh->paths_created & 1U << n) != 0) unlink(path(n));
+  }
+  for (uint64_t i = 0; sh->limits_set && i < kLimits; ++i) {
+    if (write_limit(i, limits[i]) != 0) die(limit_files[i]);
   }
 }
 
@@ -574,6 +610,9 @@ int main(void) {
   if (sched_setaffinity(0, sizeof cores, &cores) != 0) die("sched_setaffinity");
   if (pipe(pipe_end) != 0) die("pipe");
   for (int f = 0; f < BARE_FILES; ++f) file[f] = -1;
+  for (uint64_t i = 0; i < kLimits; ++i) {
+    if (read_limit(i, &limits[i]) != 0) die(limit_files[i]);
+  }
   map_fixed(sh, (sizeof *sh + kPage - 1) / kPage * kPage);
   map_fixed(buffer, kBufferPages * kPage);
 

@@ -52,7 +52,9 @@ enum bare_code {
   BARE_MUNLOCK,
   BARE_LOCKED,
   BARE_MINCORE,
-  BARE_SHM_INFO
+  BARE_SHM_INFO,
+  BARE_LIMIT,
+  BARE_LIMITS
 };
 
 /* An address: `value`, or `value` bytes from a mapping by name. */
@@ -71,7 +73,7 @@ struct bare_op {
   int32_t result; /* name that its success binds */
   int32_t object; /* name it works on */
   uint64_t flags;
-  uint64_t prot; /* protection, command, advice, signal or user id */
+  uint64_t prot; /* protection, command, advice, signal, user id or which limit */
   uint32_t mode;
   uint32_t bytes;  /* of an access */
   uint32_t action; /* of SIGSEGV and SIGBUS at an access */

@@ -201,8 +201,6 @@ constexpr Without kWithoutProgram[] = {
     {"S3", "there is no operation for the other ways"},
     {"S39", "about headers"},
     {"S43", "there is no operation that shows residency"},
-    {"S44", "there is no operation that changes limits"},
-    {"S45", "there is no operation that changes limits"},
     {"S46", "there is no operation that shows storage"},
     {"S47", "there is no operation that lists mounts"},
 };

@@ -65,6 +65,7 @@ struct Control {
 
   bool observes_maps;  // some op is `maps`, so opened files are identified
   bool uses_pipe;      // some op is `contents`
+  bool sets_limits;    // some op is `limit`
   std::uint32_t identity_count;
   FileIdentity identity[kMaxIdentities];
 
@@ -82,6 +83,7 @@ struct Target {
   std::size_t own_count = 0;
   bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
   bool has_clone_parent = true;
+  bool sets_limits = false;  // programs may change kernel.shm*
   std::uint32_t uid = 0, gid = 0;
   std::uint32_t other_uid[2] = {0, 0};  // gid alike
   std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have

@@ -8,6 +8,7 @@
 #include "executor/exec.h"
 #include "executor/hello.h"
 #include "executor/init.h"
+#include "executor/limits.h"
 #include "executor/namespaces.h"
 #include "executor/own_ranges.h"
 #include "executor/segments.h"
@@ -58,6 +59,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
     return false;
   }
   if (!target.private_ipc) target.foreign_keys = find_foreign_keys();
+  find_limits();
   return find_own_ranges(wrong);
 }
 

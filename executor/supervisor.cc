@@ -11,6 +11,7 @@
 #include "executor/fault.h"
 #include "executor/fork.h"
 #include "executor/hello.h"
+#include "executor/limits.h"
 #include "executor/process.h"
 #include "executor/segments.h"
 #include "executor/text.h"
@@ -38,7 +39,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     return false;
   }
   control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
-  control->observes_maps = control->uses_pipe = false;
+  control->observes_maps = control->uses_pipe = control->sets_limits = false;
   for (Word i = 0; i < control->op_count; ++i) {
     const std::uint8_t* record = bytes.data() + i * kRecordBytes;
     Op& op = control->ops[i];
@@ -51,6 +52,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     }
     control->observes_maps |= op.code == OpCode::maps;
     control->uses_pipe |= op.code == OpCode::contents;
+    control->sets_limits |= op.code == OpCode::limit;
   }
   return true;
 }
@@ -251,14 +253,15 @@ long prepare_supervisor(const Options& options) {
 
 namespace {
 
-// Nothing may be left of a program, whoever runs next.
-void remove_leftovers(std::uint64_t in_namespace) {
+// Nothing may be left of a program, whoever runs next. 0, or why something is.
+long remove_leftovers(std::uint64_t in_namespace) {
   remove_segments(in_namespace);
   remove_files();
   if (control->uses_pipe) drain_pipe();
+  return control->sets_limits && target.sets_limits ? restore_limits() : 0;
 }
 
-enum class Attempt : std::uint8_t { done, disturbed, stopping, failed, stuck };
+enum class Attempt : std::uint8_t { done, disturbed, stopping, failed, unclean, stuck };
 
 // Runs the program in `control` once and records its end.
 Attempt attempt_program(Sentence& wrong, bool last) {
@@ -279,7 +282,11 @@ Attempt attempt_program(Sentence& wrong, bool last) {
   } else {
     record_end(in_namespace);
   }
-  remove_leftovers(in_namespace);
+  if (long result = remove_leftovers(in_namespace); failed(result)) {
+    wrong << "the limits in /proc/sys/kernel could not be put back: " << error_name(result)
+          << "; the executor ends";
+    return Attempt::unclean;
+  }
   if (ended == Ended::stopping) return Attempt::stopping;
   return disturbed && !last ? Attempt::disturbed : Attempt::done;
 }
@@ -296,6 +303,9 @@ bool run_program(Channel& channel, std::uint32_t sequence, std::span<const std::
   switch (attempt) {
     case Attempt::failed:
       return channel.send(FrameType::error, sequence, wrong.view());
+    case Attempt::unclean:
+      channel.send(FrameType::error, sequence, wrong.view());
+      return false;
     case Attempt::stuck:
       channel.send(FrameType::error, sequence,
                    "a process of the program cannot be killed; the executor ends");

@@ -99,6 +99,7 @@ class Campaign {
   }
 
   void take(Flight flight, ProgramRun ran) {
+    options_.ran(ran.trace);
     model::TraceVerdict verdict = model::judge_trace(ran.trace, options_.profile);
     result_.stats += verdict.stats;
     if (!verdict.unjudged_reason.empty() && result_.unjudged++ == 0) {

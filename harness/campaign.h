@@ -55,6 +55,8 @@ struct CampaignOptions {
   unsigned confirmations = 3;
   ShrinkBudget shrink;
   std::function<bool()> interrupted = [] { return false; };
+  // Told of every trace, before it is judged.
+  std::function<void(const program::Trace&)> ran = [](const program::Trace&) {};
   // Told as things happen. A finding that `expected` accepts is confirmed neither nor shrunk, only counted.
   std::function<bool(clauses::Clause, const program::Program&)> expected;
   std::function<void(const CampaignFinding&)> found = [](const CampaignFinding&) {};

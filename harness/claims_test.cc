@@ -249,6 +249,8 @@ const std::vector<Flip> kFlips = {
     {"S40", "shmget-creates-always"},
     {"S41", "shmdt-detaches-all"},
     {"S42", "set-changes-creator"},
+    {"S44", "limit-shmmni-one-more"},
+    {"S45", "limit-by-anyone"},
     {"S48", "rmid-immediate"},
     {"S49", "rmid-marked-survives"},
     {"S50", "exit-clears-shared"},

@@ -37,6 +37,7 @@ struct RandomOptions {
   int worker = 0, workers = 1;          // this process's share of the seed's programs
   std::uint64_t first = 0;              // index of the first program
   std::uint64_t programs = UINT64_MAX;  // most to run
+  bool trace = false;                   // print the trace of each
   // Instead of random programs. Indices are then those of the enumeration, and what is left undone is told.
   std::shared_ptr<const Enumeration> enumeration;
 };

@@ -7,6 +7,7 @@
 #include "harness/parts.h"
 #include "harness/session_runner.h"
 #include "model/machine.h"
+#include "program/text.h"
 
 namespace shmcheck::harness {
 namespace {
@@ -69,6 +70,8 @@ class Campaigner {
         return std::ranges::find_first_of(decisive, known) != decisive.end();
       };
     }
+    if (random_.trace)
+      options.ran = [this](const program::Trace& trace) { run_.output().line(program::to_text(trace)); };
     options.expected = [this](clauses::Clause clause, const program::Program& program) {
       return expected(clause, program);
     };

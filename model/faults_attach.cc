@@ -167,7 +167,7 @@ void last_detach_destroys(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   for (std::uint32_t i = 0; i < w.ipc.segments.size(); ++i) {
     const ShmidKernel& k = w.ipc.segments[i];
-    if (!k.destroyed && k.nattch == 0 && k.atim.newest().low != 0) w.destroy_segment(i);
+    if (!k.destroyed && k.nattch == 0 && k.atim.newest().low != 0) w.destroy_segment(i, C::shmctl_gone_id);
   }
 }
 

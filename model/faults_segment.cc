@@ -193,7 +193,7 @@ void dies_with_creator(const World& was, World& w, const Op& op, Outcome& o) {
   std::uint64_t pid = was.processes[op.proc].pid;
   for (std::uint32_t i = 0; i < w.ipc.segments.size(); ++i) {
     ShmidKernel& k = w.ipc.segments[i];
-    if (!k.destroyed && k.nattch == 0 && k.cprid.newest() == pid) w.destroy_segment(i);
+    if (!k.destroyed && k.nattch == 0 && k.cprid.newest() == pid) w.destroy_segment(i, C::shmctl_gone_id);
   }
 }
 

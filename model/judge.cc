@@ -21,6 +21,7 @@ bool observes(const Op& op) {
     case OpCode::locked:
     case OpCode::mincore:
     case OpCode::shm_info:
+    case OpCode::limits:
     case OpCode::end:
       return true;
     case OpCode::shmctl:

@@ -32,6 +32,8 @@ Rule rule_load, rule_store, rule_contents;
 Rule rule_fork, rule_exit, rule_kill, rule_setid;
 // shmget.cc, shmat.cc, shmdt.cc, shmctl.cc
 Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl, rule_shm_info;
+// limit.cc
+Rule rule_limit, rule_limits;
 // maps.cc
 Rule rule_maps;
 // fallocate.cc, memfd.cc, seal.cc

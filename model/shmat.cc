@@ -75,6 +75,17 @@ bool says_gone(const Step& s, const Request& r) {
   return s.saw(kEIDRM) || (s.saw(kEINVAL) && !r.fixed);
 }
 
+// A call that finds no place while forced removal is on: with it the count falls to 0 again, and the segment
+// is destroyed. That a call which fails does so, no document says. True if the op is over.
+bool forced_removal_ends(World& w, Step& s, std::uint32_t segment) {
+  if (!w.ipc.limits.rmid_forced || w.ipc.segments[segment].nattch != 0) return false;
+  int choice = s.exact() ? 1 : s.choose(2, Freedom::documented_alternative);
+  if (choice < 0) return true;
+  bool over = s.failed(C::shmat_explicit_addr);
+  if (over && choice == 1) w.destroy_segment(segment, C::limit_rmid_forced_detach);
+  return over;
+}
+
 }  // namespace
 
 void rule_shmat(World& w, Process& p, Step& s) {
@@ -84,21 +95,25 @@ void rule_shmat(World& w, Process& p, Step& s) {
   if (op.object == program::kSegmentBogus) s.must(kEINVAL, C::shmat_invalid_id);
   std::int32_t segment =
       op.object < program::kSegments ? static_cast<std::int32_t>(*w.segment_names[op.object]) : -1;
+  bool attached = false;  // for a moment, though no place is found: do_shmat counts before it looks for one
   if (segment >= 0) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
     if (k.destroyed) {
-      s.must(kEINVAL, kEIDRM, C::shmat_removed_id);
+      bool removed = k.destroyed_by == C::shmctl_gone_id;
+      s.must(kEINVAL, kEIDRM, removed ? C::shmat_removed_id : k.destroyed_by);
     } else {
       permission_errors(k, p, s, r);
+      attached = !s.must_fail();
       placement_errors(w, p, s, r, k.segsz);
       if (!r.fixed && k.segsz >= kNoRoom) s.must(kENOMEM, C::shmat_rlimit);
     }
   }
   C success = r.remap ? C::shmat_remap : r.fixed ? C::shmat_explicit_addr : C::shmat_null_addr;
   if (!s.must_fail() && says_gone(s, r)) {
-    bool marked = w.ipc.segments[static_cast<std::size_t>(segment)].perm.mode & kShmDest;
-    success = marked ? C::shmat_marked_still_attachable : C::sysv_life_until_removed;
+    const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
+    success = k.perm.mode & kShmDest ? C::shmat_marked_still_attachable : w.clause_of_life(k);
   }
+  if (attached && s.must_fail() && forced_removal_ends(w, s, static_cast<std::uint32_t>(segment))) return;
   if (s.failed(success)) return;
   ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
   std::uint64_t pages = w.up(k.segsz);

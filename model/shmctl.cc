@@ -56,19 +56,19 @@ bool match_nattch(World& w, Step& s, std::uint32_t segment, std::int64_t seen) {
 }
 
 // Which bit of the mode is wrong.
-C clause_of_mode(std::uint64_t expected, std::uint64_t seen) {
+C clause_of_mode(std::uint64_t expected, std::uint64_t seen, bool forced) {
   std::uint64_t wrong = expected ^ seen;
-  if (wrong & kShmDest) return C::shmctl_rmid_dest_flag;
+  if (wrong & kShmDest) return forced ? C::limit_rmid_forced_no_mark : C::shmctl_rmid_dest_flag;
   if (wrong & kShmLocked) return C::shmctl_lock_flag;
   return expected & kShmDest && wrong == 0 ? C::shmctl_rmid_dest_flag : C::shmget_init_mode;
 }
 
 // What a command should have done, if it is not that the segment has gone too early.
-C clause_of_success(const Step& s, const ShmidKernel& k) {
+C clause_of_success(const World& w, const Step& s, const ShmidKernel& k) {
   constexpr C success[] = {C::shmctl_stat_copies, C::shmctl_rmid_attached, C::shmctl_set_fields,
                            C::shmctl_lock_flag,   C::shmctl_lock_flag,     C::shmctl_bad_cmd};
   if (!s.saw(kEINVAL) && !s.saw(kEIDRM)) return success[s.op.small];
-  return k.perm.mode & kShmDest ? C::shmctl_rmid_marked_usable : C::sysv_life_until_removed;
+  return k.perm.mode & kShmDest ? C::shmctl_rmid_marked_usable : w.clause_of_life(k);
 }
 
 void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) {
@@ -107,12 +107,19 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
       {2, "gid", k.perm.gid, C::shmget_init_ids},
       {3, "cuid", k.perm.cuid, C::shmctl_set_creator_fixed},
       {4, "cgid", k.perm.cgid, C::shmctl_set_creator_fixed},
-      {5, "mode", k.perm.mode, clause_of_mode(k.perm.mode, seen[5])},
+      {5, "mode", k.perm.mode, clause_of_mode(k.perm.mode, seen[5], w.ipc.limits.rmid_forced)},
       {6, "segsz", k.segsz, C::shmget_init_segsz}};
+  const bool forced = w.ipc.limits.rmid_forced;
+  if (forced) s.applies(C::limit_rmid_forced_no_mark);
   for (const Member& m : members) {
     s.applies(m.clause);
     if (seen[m.index] == m.expected) continue;
     bool mode = m.index == 5;
+    // proc(5) speaks of forced removal as of an IPC_RMID of every segment: D30.
+    if (mode && forced && !s.exact() && seen[5] == (m.expected | kShmDest)) {
+      s.uses(Freedom::documented_alternative);
+      continue;
+    }
     s.diverge(m.clause,
               mode ? fmt::format("mode={:#o}", m.expected) : fmt::format("{}={}", m.name, m.expected),
               mode ? fmt::format("mode={:#o}", seen[5]) : fmt::format("{}={}", m.name, seen[m.index]));
@@ -166,9 +173,9 @@ void rule_shmctl(World& w, Process& p, Step& s) {
     bool owner = ipc_owner(k.perm, p.cred) || p.cred.capable;
     // A kernel that has not found it has removed it too early.
     bool lost = s.saw(kEINVAL) || s.saw(kEIDRM);
-    auto or_lost = [lost](C clause) { return lost ? C::sysv_life_until_removed : clause; };
+    auto or_lost = [&](C clause) { return lost ? w.clause_of_life(k) : clause; };
     if (k.destroyed)
-      s.must(kEINVAL, kEIDRM, C::shmctl_gone_id);
+      s.must(kEINVAL, kEIDRM, k.destroyed_by);
     else if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
       s.must(kEACCES, or_lost(C::shmctl_stat_permission));
     else if (command == ShmCommand::rmid && !owner)
@@ -178,7 +185,7 @@ void rule_shmctl(World& w, Process& p, Step& s) {
     else if (command == ShmCommand::lock || command == ShmCommand::unlock)
       lock_errors(k, p, s, command == ShmCommand::lock);
   }
-  if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(s, w.ipc.segments[segment]))) return;
+  if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, s, w.ipc.segments[segment]))) return;
   ShmidKernel& k = w.ipc.segments[segment];
   switch (command) {
     case ShmCommand::stat:
@@ -190,7 +197,7 @@ void rule_shmctl(World& w, Process& p, Step& s) {
     case ShmCommand::rmid:
       if (k.nattch == 0) {
         s.applies(C::shmctl_rmid_unattached);
-        w.destroy_segment(segment);
+        w.destroy_segment(segment, C::shmctl_gone_id);
       } else {
         k.perm.key = 0;
         k.perm.mode |= kShmDest;

@@ -18,22 +18,37 @@ std::uint32_t requested_access(std::uint32_t mode) {
 // Whether the machine may or may not be able to commit this much: far more than any machine has.
 constexpr std::uint64_t kHopeless = std::uint64_t{1} << 46;
 
+// Pages of segments that are marked for removal and still there.
+std::uint64_t marked_pages(const World& w) {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i : w.ipc.live) {
+    const ShmidKernel& k = w.ipc.segments[i];
+    if (k.perm.mode & kShmDest) sum += w.up(k.segsz) / w.page();
+  }
+  return sum;
+}
+
 void creation_errors(World& w, Step& s, std::uint64_t size) {
-  const Facts& f = w.facts();
-  std::uint64_t pages = size / w.page() + (size % w.page() != 0);
+  const IpcLimits& limits = w.ipc.limits;
+  const bool all_ours = w.facts().private_ipc;
+  std::uint64_t pages = size / w.page() + (size % w.page() != 0), present = w.ipc.pages(w.page());
+  bool set = limits.set[static_cast<std::size_t>(program::Limit::shmmax)];
   if (size == 0)
     s.must(kEINVAL, C::shmget_size_zero_create);
-  else if (size > f.shmmax)
-    s.must(kEINVAL, C::shmget_size_max);
-  if (f.shmall != 0 && f.private_ipc && pages + w.ipc.pages(w.page()) > f.shmall)
-    s.must(kENOSPC, C::limit_shmall);
+  else if (size > limits.shmmax)
+    s.must(kEINVAL, set ? C::limit_shmmax : C::shmget_size_max);
+  if (size > UINT64_MAX - w.page() + 1)
+    s.must(kENOSPC, C::limit_shmall);  // rounded up to pages it is nothing
+  else if (all_ours && pages + present > limits.shmall)
+    s.must(kENOSPC,
+           pages + present - marked_pages(w) > limits.shmall ? C::limit_shmall : C::limit_shmall_release);
   if (static_cast<std::int64_t>(size) < 0)
     s.must(kEINVAL, kENOMEM, C::shmget_size_unbacked);
   else if (size >= kHopeless && !(s.op.flags & program::shmget::kNoReserve))
     s.must(kENOMEM, C::shmget_size_unbacked);
   else if (size >= kHopeless)
     s.may(kENOMEM, Freedom::overcommit);
-  if (f.private_ipc && f.shmmni != 0 && w.ipc.in_use() >= f.shmmni) s.must(kENOSPC, C::limit_shmmni);
+  if (all_ours && w.ipc.in_use() >= limits.shmmni) s.must(kENOSPC, C::limit_shmmni);
 }
 
 // Whether a segment had this id that is gone. Linux counts an id's upper part up, so it comes again only when
@@ -43,6 +58,24 @@ bool used_before(const World& w, const Step& s, std::uint64_t id) {
   const std::vector<ShmidKernel>& all = w.ipc.segments;
   if (!s.exact()) return !all.empty() && all.back().destroyed && all.back().id == id;
   return std::any_of(all.begin(), all.end(), [=](const ShmidKernel& k) { return k.destroyed && k.id == id; });
+}
+
+// What demands that a segment is made: where it just fits, and was refused for that, the limit.
+C clause_of_creation(const World& w, const Step& s, std::uint32_t key, std::uint64_t size) {
+  const IpcLimits& limits = w.ipc.limits;
+  auto set = [&](program::Limit limit) { return limits.set[static_cast<std::size_t>(limit)]; };
+  if (s.saw(kEINVAL) && set(program::Limit::shmmax) && size > 0) return C::limit_shmmax;
+  if (s.saw(kENOSPC) && set(program::Limit::shmall)) return C::limit_shmall;
+  if (s.saw(kENOSPC) && set(program::Limit::shmmni)) return C::limit_shmmni;
+  return key == 0 ? C::shmget_private_creates : C::shmget_create;
+}
+
+// What demands that nobody has the key: forced removal, if that took the last who had it.
+C clause_of_absence(const World& w, std::uint32_t key) {
+  for (auto k = w.ipc.segments.rbegin(); k != w.ipc.segments.rend(); ++k) {
+    if (k->perm.key == key) return k->destroyed_by == C::shmctl_gone_id ? C::shmget_noent : k->destroyed_by;
+  }
+  return C::shmget_noent;
 }
 
 void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size) {
@@ -71,6 +104,7 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   k.ctim.set(s.when);
   k.cprid.set(p.pid);
   k.lprid.set(0);
+  k.creator = static_cast<std::int8_t>(index_of(w, p));
   w.segment_names[s.op.result] = object.segment;
   w.inodes.push_back(std::move(object));
   w.ipc.add(std::move(k));
@@ -87,10 +121,12 @@ void rule_shmget(World& w, Process& p, Step& s) {
   bool creates = key == 0 || (op.flags & kCreat);
   if (found < 0) {
     if (!creates)
-      s.must(kENOENT, C::shmget_noent);
+      s.must(kENOENT, clause_of_absence(w, key));
     else
       creation_errors(w, s, size);
-    if (s.failed(key == 0 ? C::shmget_private_creates : C::shmget_create)) return;
+    if (s.failed(clause_of_creation(w, s, key, size))) return;
+    if (size == w.ipc.limits.shmmax) s.applies(C::limit_shmmax);
+    if (size == 1) s.applies(C::limit_shmmin);
     create(w, p, s, key, size);
     return;
   }
@@ -100,12 +136,14 @@ void rule_shmget(World& w, Process& p, Step& s) {
   // more than it is.
   bool excl_alone = (op.flags & kExcl) && !(op.flags & kCreat) && s.saw(kEEXIST);
   auto unless_seen = [&](C clause) {
-    return s.saw(kENOENT) ? C::sysv_life_until_removed : excl_alone ? C::shmget_excl_alone : clause;
+    if (s.saw(kEINVAL) && k.segsz > w.ipc.limits.shmmax) return C::limit_shmmax_not_retroactive;
+    return s.saw(kENOENT) ? w.clause_of_life(k) : excl_alone ? C::shmget_excl_alone : clause;
   };
   if (size > k.segsz) s.must(kEINVAL, unless_seen(C::shmget_size_bigger));
   if (!ipc_access(k.perm, p.cred, requested_access(op.mode))) s.must(kEACCES, C::shmget_lookup_permission);
   if (s.failed(unless_seen(size == 0 ? C::shmget_size_zero_lookup : C::shmget_lookup))) return;
   s.returns(k.id, C::shmget_lookup);
+  if (k.segsz > w.ipc.limits.shmmax) s.applies(C::limit_shmmax_not_retroactive);
   w.segment_names[op.result] = static_cast<std::uint32_t>(found);
 }
 

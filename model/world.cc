@@ -48,6 +48,9 @@ World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
   p0.life = Life::alive;
   p0.pid = root_pid;
   p0.cred = {facts.uid, facts.gid, facts.capable};
+  ipc.limits.shmmax = facts.shmmax;
+  if (facts.shmall != 0) ipc.limits.shmall = facts.shmall;
+  if (facts.shmmni != 0) ipc.limits.shmmni = facts.shmmni;
 }
 
 const OpenFile* World::open_file(const Process& process, std::uint8_t slot) const {
@@ -224,11 +227,16 @@ void World::close_attach(std::uint32_t segment, std::uint8_t who, Moment when, b
   ShmidKernel& s = ipc.segments[segment];
   --s.nattch;
   note(s.dtim, s.lprid, when, processes[who].pid, implicit_updates_optional && !explicit_call);
-  if (s.nattch == 0 && (s.perm.mode & kShmDest)) destroy_segment(segment);
+  if (s.nattch != 0) return;
+  if (s.perm.mode & kShmDest)
+    destroy_segment(segment, clauses::Clause::shmctl_gone_id);
+  else if (ipc.limits.rmid_forced)
+    destroy_segment(segment, clauses::Clause::limit_rmid_forced_detach);
 }
 
-void World::destroy_segment(std::uint32_t segment) {
+void World::destroy_segment(std::uint32_t segment, clauses::Clause by) {
   ipc.destroy(segment);
+  ipc.segments[segment].destroyed_by = by;
   inodes[ipc.segments[segment].inode].bytes = ObjectBytes();
 }
 
@@ -313,6 +321,19 @@ void World::end_process(std::uint8_t who, Moment when) {
   unmap(who, 0, UINT64_MAX, when);
   processes[who].files.fill(-1);
   processes[who].life = Life::dead;
+  const std::vector<std::uint32_t> live = ipc.live;
+  for (std::uint32_t i : live) {
+    ShmidKernel& k = ipc.segments[i];
+    if (k.creator != static_cast<std::int8_t>(who)) continue;
+    k.creator = -1;
+    if (ipc.limits.rmid_forced && k.nattch == 0) destroy_segment(i, clauses::Clause::limit_rmid_forced_exit);
+  }
+}
+
+clauses::Clause World::clause_of_life(const ShmidKernel& segment) const {
+  using C = clauses::Clause;
+  if (!ipc.limits.rmid_forced) return C::sysv_life_until_removed;
+  return segment.nattch == 0 ? C::limit_rmid_forced_exit : C::limit_rmid_forced_switch;
 }
 
 std::int64_t World::attaches(std::uint32_t segment) const {

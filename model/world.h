@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -206,11 +207,21 @@ struct ShmidKernel {
   When atim, dtim, ctim;
   Who cprid, lprid;
   bool destroyed = false;
+  clauses::Clause destroyed_by = clauses::Clause::shmctl_gone_id;  // what demands that it is gone
+  std::int8_t creator = -1;                                        // while it lives: index of the process
+};
+
+// kernel.shmmax, shmall, shmmni and shm_rmid_forced. The largest value: nothing is known of it.
+struct IpcLimits {
+  std::uint64_t shmmax = UINT64_MAX, shmall = UINT64_MAX, shmmni = UINT64_MAX;
+  bool rmid_forced = false;
+  std::bitset<program::kLimits> set;  // by the program
 };
 
 struct IpcIds {
   std::vector<ShmidKernel> segments;  // destroyed ones stay, marked
   std::vector<std::uint32_t> live;    // the others, ascending, so that look-ups do not slow down
+  IpcLimits limits;
   void add(ShmidKernel segment);
   void destroy(std::uint32_t segment);
   void revive(std::uint32_t segment);  // undoes it
@@ -304,8 +315,10 @@ class World {
   bool join_neighbour(std::uint8_t who, const Vma& piece);
   void open_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
   void close_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
-  void destroy_segment(std::uint32_t segment);
+  void destroy_segment(std::uint32_t segment, clauses::Clause by);
   void end_process(std::uint8_t who, Moment when);
+  // What demands that a segment nobody has destroyed is there.
+  clauses::Clause clause_of_life(const ShmidKernel& segment) const;
   // Distinct attaches of a segment, however divided.
   std::int64_t attaches(std::uint32_t segment) const;
 

@@ -50,6 +50,7 @@ constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
                                  {"unknown", seal::kUnknown}};
 constexpr NamedValue kMlockFlags[] = {{"onfault", mlock::kOnFault}, {"unknown", mlock::kUnknown}};
 constexpr NamedValue kTotals[] = {{"segments", 0}, {"pages", 1}};
+constexpr NamedValue kLimitNames[] = {{"shmmax", 0}, {"shmall", 1}, {"shmmni", 2}, {"rmid_forced", 3}};
 constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
 constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
 constexpr NamedValue kSignals[] = {{"kill", 0}, {"term", 1}};
@@ -120,6 +121,9 @@ constexpr Arg kMemfd[] = {flags(kMemfdFlags)};
 constexpr Arg kSeal[] = {object(), {ArgKind::flags, Slot::flags, "seals", false, kSeals}};
 constexpr Arg kMlock[] = {address(), quantity(Slot::len, "len", true), flags(kMlockFlags)};
 constexpr Arg kShmInfo[] = {choice(Slot::small, "what", kTotals)};
+constexpr Arg kLimit[] = {{ArgKind::choice, Slot::small, "what", true, kLimitNames},
+                          quantity(Slot::len, "value", true)};
+constexpr Arg kLimitsArgs[] = {{ArgKind::choice, Slot::small, "what", true, kLimitNames}};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 using N = NameKind;
@@ -178,6 +182,9 @@ constexpr OpSpec kSpecs[] = {
     {"mincore", N::none, N::none, R::count, kMincore, "mincore(2): how many pages are resident"},
     {"shm_info", N::none, N::none, R::count, kShmInfo,
      "shmctl(2) SHM_INFO: the segments of the namespace, or the pages that they are accounted"},
+    {"limit", N::none, N::none, R::nothing, kLimit,
+     "set kernel.shmmax, shmall, shmmni or shm_rmid_forced of a private IPC namespace"},
+    {"limits", N::none, N::none, R::count, kLimitsArgs, "read one of them"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -53,6 +53,8 @@ enum class OpCode : std::uint8_t {
   locked,
   mincore,
   shm_info,
+  limit,
+  limits,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -156,6 +158,8 @@ inline constexpr std::uint32_t kSeal = 1, kShrink = 2, kGrow = 4, kWrite = 8, kF
 namespace mlock {
 inline constexpr std::uint32_t kOnFault = 1, kUnknown = 2;
 }
+enum class Limit : std::uint8_t { shmmax, shmall, shmmni, rmid_forced };  // Op::small of limit, limits
+inline constexpr std::size_t kLimits = 4;
 enum class ShmTotal : std::uint8_t { segments, pages };  // Op::small of shm_info
 enum class SignalAction : std::uint8_t {
   caught,

@@ -96,6 +96,7 @@ Facts random_facts(Dice& dice) {
   f.other_uid[dice.below(2)] = static_cast<std::uint32_t>(dice.odd_number());
   f.capable = dice.one_in(2);
   f.private_ipc = dice.one_in(2);
+  f.set_limits = dice.one_in(2);
   f.shmmax = dice.odd_number();
   return f;
 }

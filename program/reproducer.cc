@@ -256,7 +256,7 @@ std::string Writer::setup() const {
   out += "  sigaction(SIGALRM, &(struct sigaction){.sa_handler = expired}, NULL), alarm(20);\n";
   if (needs(kNeedBeside)) out += "  clear();\n";
   if (needs(kNeedFault)) out += "  sigaction(SIGSEGV, &caught, NULL), sigaction(SIGBUS, &caught, NULL);\n";
-  if (counts_segments()) {
+  if (counts_segments() || needs(kNeedLimit)) {
     out += "  if (unshare(CLONE_NEWIPC)) return perror(\"a private IPC namespace\"), 2;\n";
   } else if (needs(kNeedSegments)) {
     out += "  unshare(CLONE_NEWIPC); /* where it is refused, among everybody's segments */\n";

@@ -201,6 +201,17 @@ static void shm_stat(long id) {
   count(r < 0 ? r : pages ? (long)info.shm_tot : info.used_ids);
 }
 )c"},
+    {kNeedLimit, kNeedOk | kNeedFailed | kNeedSegments, "fcntl.h stdlib.h",
+     R"c(static void limit(const char *file, int flags, size_t value) { /* sets it, or says what it is */
+  char text[24] = "";
+  int n = snprintf(text, sizeof text, "%zu", value), fd = open(file, flags);
+  if (failed(fd)) return;
+  long r = flags == O_WRONLY ? write(fd, text, n) : read(fd, text, sizeof text - 1);
+  close(fd);
+  if (r < 0 || flags == O_WRONLY) ok(r < 0 ? r : 0);
+  else say("%lu", strtoul(text, NULL, 10));
+}
+)c"},
     {kNeedLocked, kNeedCount | kNeedFailed, "", R"c(static void locked(void) {
   FILE *f = fopen("/proc/self/status", "r");
   char line[4400];

@@ -64,6 +64,11 @@ constexpr std::string_view kCommands[] = {"IPC_STAT", "IPC_RMID", "IPC_SET", "SH
 // In the order of Advice; numbers, since libc headers are older than some of them.
 constexpr unsigned kAdvice[] = {0, 1, 2, 3, 4, 9, 10, 11, 8, 20, 21, 22, 23, 18, 19, 77};
 static_assert(std::size(kAdvice) == static_cast<std::size_t>(Advice::unknown) + 1);
+// In the order of Limit.
+constexpr std::string_view kLimitFiles[] = {"\"/proc/sys/kernel/shmmax\"", "\"/proc/sys/kernel/shmall\"",
+                                            "\"/proc/sys/kernel/shmmni\"",
+                                            "\"/proc/sys/kernel/shm_rmid_forced\""};
+static_assert(std::size(kLimitFiles) == kLimits);
 constexpr std::uint32_t kKeyBase = 0x73686d00;
 
 // A line of arguments.
@@ -263,6 +268,10 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "resident(" + list(q(op.addr), q(op.len)) + ");";
     case OpCode::shm_info:
       return std::string("shm_total(") + (op.small == 0 ? "0" : "1") + ");";
+    case OpCode::limit:
+      return "limit(" + list(kLimitFiles[op.small], "O_WRONLY", q(op.len)) + ");";
+    case OpCode::limits:
+      return "limit(" + list(kLimitFiles[op.small], "O_RDONLY", "0") + ");";
     case OpCode::end:
       break;
   }
@@ -317,6 +326,9 @@ std::uint32_t needs_of(const Op& op, bool failing) {
       return kNeedSys | kNeedCount | kNeedFiles;
     case OpCode::shm_info:
       return kNeedShmTotal | kNeedCount;
+    case OpCode::limit:
+    case OpCode::limits:
+      return kNeedLimit;
     case OpCode::locked:
       return kNeedLocked | kNeedCount;
     case OpCode::mincore:

@@ -43,6 +43,7 @@ enum Need : std::uint32_t {
   kNeedLocked = 1U << 28,
   kNeedResident = 1U << 29,
   kNeedShmTotal = 1U << 30,
+  kNeedLimit = 1U << 31,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

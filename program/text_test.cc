@@ -87,7 +87,9 @@ constexpr std::string_view kExamples =
     "p0 munlock m0 len=1p\n"
     "p0 locked\n"
     "p0 mincore m0 len=3p\n"
-    "p0 shm_info what=pages\n";
+    "p0 shm_info what=pages\n"
+    "p0 limit what=shmall value=3p-1\n"
+    "p0 limits what=rmid_forced\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

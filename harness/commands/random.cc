@@ -40,9 +40,10 @@ void add_random(CLI::App& app, Action& chosen) {
   command->add_option("--from", random->first, "Index of the first program of the seed")
       ->type_name("N")
       ->capture_default_str();
+  command->add_flag("--trace", random->trace, "Print the trace of each program, of the first process");
   command->footer(
-      "A program is made from seed and index alone, so one of them can be made again:\n"
-      "  shmcheck random --target uml --seed 7 --from 1234 --programs 1");
+      "A program is made from seed and index alone, so one of them can be made again and looked at:\n"
+      "  shmcheck random --target uml --seed 7 --from 1234 --programs 1 --trace");
   command->callback(
       [&chosen, words, random] { chosen = [words, random] { return random_programs(*words, *random); }; });
 }

@@ -29,8 +29,13 @@ void random_step(Scene& scene) {
 }
 
 program::Program generate(Entropy& entropy, const GeneratorOptions& options, const program::Facts& facts) {
-  Swarm swarm = make_swarm(entropy, options.allowed);
-  Scene scene(entropy, swarm, options, facts);
+  GeneratorOptions possible = options;
+  if (!facts.set_limits) {
+    for (OpCode code : {OpCode::limit, OpCode::limits})
+      possible.allowed.reset(static_cast<std::size_t>(code));
+  }
+  Swarm swarm = make_swarm(entropy, possible.allowed);
+  Scene scene(entropy, swarm, possible, facts);
   scene.plan(planned_ops(entropy, options));
   while (!scene.finished()) {
     if (scene.dice.chance(swarm.scenario)) {

@@ -100,6 +100,10 @@ void Scene::look_at_segments() {
   Op op = make_op(OpCode::shm_info, p);
   op.small = static_cast<std::uint8_t>(dice.below(2));
   perform(op);
+  if (world().ipc.limits.set.none()) return;
+  op = make_op(OpCode::limits, p);
+  op.small = static_cast<std::uint8_t>(dice.below(program::kLimits));
+  perform(op);
 }
 
 // What only a new mapping can show: the bytes of segments that nobody has attached, of files that are closed.

@@ -20,7 +20,7 @@ Builder build_mmap, build_munmap, build_mprotect, build_msync, build_madvise, bu
 // ops_processes.cc
 Builder build_fork, build_exit, build_kill, build_setid, build_maps, build_locked;
 // ops_sysv.cc
-Builder build_shmget, build_shmat, build_shmdt, build_shmctl, build_shm_info;
+Builder build_shmget, build_shmat, build_shmdt, build_shmctl, build_shm_info, build_limit, build_limits;
 
 // Where a new mapping or attach is asked for; nothing: anywhere.
 std::optional<Quantity> some_place(Scene& s, std::uint8_t proc);

@@ -80,4 +80,38 @@ Op build_shm_info(Scene& s, std::uint8_t p) {
   return op;
 }
 
+// Near what is there already, so that the limit is met soon; at times so high that it is met no more.
+Op build_limit(Scene& s, std::uint8_t p) {
+  using program::Limit;
+  Op op = make_op(OpCode::limit, p);
+  const auto limit = s.dice.pick({Limit::rmid_forced, Limit::rmid_forced, Limit::rmid_forced, Limit::shmmax,
+                                  Limit::shmall, Limit::shmmni});
+  op.small = static_cast<std::uint8_t>(limit);
+  const model::IpcIds& ipc = s.world().ipc;
+  const bool roomy = s.dice.chance(25);
+  switch (limit) {
+    case Limit::shmmax:
+      op.len = roomy ? from(program::Base::half) : s.size(3);
+      break;
+    case Limit::shmall:
+      op.len = roomy
+                   ? from(program::Base::half)
+                   : pages(0, static_cast<int>(ipc.pages(s.world().page())) + s.dice.pick({0, 1, 2, 3, -1}));
+      break;
+    case Limit::shmmni:
+      op.len = pages(0, roomy ? 4096 : static_cast<int>(ipc.in_use()) + s.dice.pick({0, 1, 1, 2, -1}));
+      break;
+    case Limit::rmid_forced:
+      op.len = pages(0, s.dice.pick({1, 1, 1, 1, 0, 2}));
+      break;
+  }
+  return op;
+}
+
+Op build_limits(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::limits, p);
+  op.small = static_cast<std::uint8_t>(s.dice.below(program::kLimits));
+  return op;
+}
+
 }  // namespace shmcheck::harness

@@ -338,6 +338,13 @@ void Play::control(std::uint8_t p, std::uint8_t segment, ShmCommand command, std
   step(op);
 }
 
+void Play::limit(std::uint8_t p, program::Limit which, Quantity value) {
+  Op op = make_op(OpCode::limit, p);
+  op.small = static_cast<std::uint8_t>(which);
+  op.len = value;
+  step(op);
+}
+
 void Play::become(std::uint8_t p, std::uint8_t user) {
   Op op = make_op(OpCode::setid, p);
   op.byte = user;

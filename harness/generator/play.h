@@ -65,6 +65,7 @@ class Play {
   void control(std::uint8_t p, std::uint8_t segment, program::ShmCommand command, std::uint8_t owner = 0,
                std::uint16_t mode = 0);
   void stat(std::uint8_t p, std::uint8_t segment) { control(p, segment, program::ShmCommand::stat); }
+  void limit(std::uint8_t p, program::Limit which, Quantity value);
   void become(std::uint8_t p, std::uint8_t user);
 };
 

@@ -22,7 +22,7 @@ constexpr Weight kWeights[] = {
     {OpCode::msync, 8},       {OpCode::setid, 2},    {OpCode::mremap, 12}, {OpCode::madvise, 12},
     {OpCode::fallocate, 8},   {OpCode::fsync, 2},    {OpCode::memfd, 4},   {OpCode::seal, 4},
     {OpCode::seals, 2},       {OpCode::mlock, 6},    {OpCode::munlock, 3}, {OpCode::locked, 2},
-    {OpCode::mincore, 2},     {OpCode::shm_info, 2},
+    {OpCode::mincore, 2},     {OpCode::shm_info, 2}, {OpCode::limit, 3},   {OpCode::limits, 1},
 };
 
 // Off, as usual, often, very often.

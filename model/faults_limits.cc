@@ -1,0 +1,204 @@
+// Faults of the limits of an IPC namespace and of forced removal.
+#include "model/fault_tools.h"
+
+namespace shmcheck::model {
+namespace {
+
+using program::Limit;
+
+constexpr int kEINVAL = 22;
+
+bool sets(const Op& op, Limit limit) {
+  return op.code == OpCode::limit && static_cast<Limit>(op.small) == limit;
+}
+bool created(const World& was, const World& w) {
+  return w.ipc.segments.size() > was.ipc.segments.size();
+}
+
+// --- how much there may be
+constexpr C kMax[] = {C::limit_shmmax};
+void shmmax_in_pages(World& w, Op& op) {
+  if (op.code != OpCode::shmget || !w.ipc.limits.set[static_cast<std::size_t>(Limit::shmmax)]) return;
+  std::uint64_t& most = w.ipc.limits.shmmax;
+  if (most < UINT64_MAX - w.page()) most = w.up(most);
+}
+void shmmax_excludes_itself(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::shmget || !created(was, w) || w.ipc.segments.back().segsz != was.ipc.limits.shmmax)
+    return;
+  w = was;
+  fail(o, kEINVAL);
+}
+
+constexpr C kRetroactive[] = {C::limit_shmmax_not_retroactive};
+void shmmax_checked_at_lookup(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::shmget || !ok(o) || created(was, w)) return;
+  if (w.ipc.segments[*w.segment_names[op.result]].segsz <= was.ipc.limits.shmmax) return;
+  w = was;
+  fail(o, kEINVAL);
+}
+
+constexpr C kRelease[] = {C::limit_shmall_release, C::limit_shmall};
+void shmall_forgets_marked(World& w, Op& op) {
+  if (op.code != OpCode::shmget || w.ipc.limits.shmall == UINT64_MAX) return;
+  for (std::uint32_t i : w.ipc.live) {
+    const ShmidKernel& k = w.ipc.segments[i];
+    if (k.perm.mode & kShmDest) w.ipc.limits.shmall += w.up(k.segsz) / w.page();
+  }
+}
+
+constexpr C kCount[] = {C::limit_shmmni};
+void shmmni_allows_one_more(World& w, Op& op) {
+  bool set = w.ipc.limits.set[static_cast<std::size_t>(Limit::shmmni)];
+  if (op.code == OpCode::shmget && set) ++w.ipc.limits.shmmni;
+}
+
+// What `before` has changed for one call.
+void limits_back(const World& was, World& w, const Op& op, Outcome&) {
+  if (op.code == OpCode::shmget) w.ipc.limits = was.ipc.limits;
+}
+
+constexpr C kSettable[] = {C::limit_settable};
+void anyone_sets(World& w, Op& op) {
+  if (op.code == OpCode::limit && runs(w, op)) actor(w, op).cred.capable = true;
+}
+void power_ends(const World& was, World& w, const Op& op, Outcome&) {
+  if (op.code == OpCode::limit) actor(w, op).cred.capable = was.processes[op.proc].cred.capable;
+}
+
+// --- forced removal
+constexpr C kDetach[] = {C::limit_rmid_forced_detach};
+void death_does_not_remove(const World& was, World& w, const Op& op, Outcome& o) {
+  bool dies = op.code == OpCode::exit || op.code == OpCode::kill;
+  if (!dies || o.kind == OutcomeKind::unbound || !was.ipc.limits.rmid_forced) return;
+  for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
+    if (was.ipc.segments[i].nattch > 0 && !(was.ipc.segments[i].perm.mode & kShmDest)) revive(was, w, i);
+  }
+}
+void removes_keyless_only(const World& was, World& w, const Op& op, Outcome&) {
+  if (!removes_mappings(op.code) || op.code == OpCode::end || !was.ipc.limits.rmid_forced) return;
+  for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
+    if (was.ipc.segments[i].nattch > 0 && was.ipc.segments[i].perm.key != 0) revive(was, w, i);
+  }
+}
+
+constexpr C kExit[] = {C::limit_rmid_forced_exit};
+void exit_keeps_own(const World& was, World& w, const Op& op, Outcome& o) {
+  bool dies = op.code == OpCode::exit || op.code == OpCode::kill;
+  if (!dies || o.kind == OutcomeKind::unbound || !was.ipc.limits.rmid_forced) return;
+  for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
+    if (was.ipc.segments[i].nattch == 0) revive(was, w, i);
+  }
+}
+
+constexpr C kSwitch[] = {C::limit_rmid_forced_switch, C::limit_rmid_forced_exit};
+void switch_keeps_orphans(const World& was, World& w, const Op& op, Outcome& o) {
+  if (!sets(op, Limit::rmid_forced) || !ok(o)) return;
+  for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
+}
+void switch_takes_unused(const World&, World& w, const Op& op, Outcome& o) {
+  if (!sets(op, Limit::rmid_forced) || !ok(o) || !w.ipc.limits.rmid_forced) return;
+  const std::vector<std::uint32_t> live = w.ipc.live;
+  for (std::uint32_t i : live) {
+    if (w.ipc.segments[i].nattch == 0) w.ipc.destroy(i);
+  }
+}
+
+constexpr C kMark[] = {C::limit_rmid_forced_no_mark};
+void switch_marks(const World&, World& w, const Op& op, Outcome& o) {
+  if (!sets(op, Limit::rmid_forced) || !ok(o) || !w.ipc.limits.rmid_forced) return;
+  for (std::uint32_t i : w.ipc.live) w.ipc.segments[i].perm.mode |= kShmDest;
+}
+
+constexpr C kOff[] = {C::sysv_life_until_removed, C::sysv_life_survives_exit, C::limit_settable};
+void stays_on(const World& was, World& w, const Op& op, Outcome& o) {
+  if (sets(op, Limit::rmid_forced) && ok(o) && was.ipc.limits.rmid_forced) w.ipc.limits.rmid_forced = true;
+}
+
+constexpr Fault kFaults[] = {
+    {"limit-shmmax-in-pages",
+     "kernel.shmmax is rounded up to pages",
+     kMax,
+     shmmax_in_pages,
+     limits_back,
+     true,
+     {},
+     true},
+    {"limit-shmmax-excludes-itself", "a segment of exactly kernel.shmmax bytes is refused", kMax, nullptr,
+     shmmax_excludes_itself, true},
+    {"limit-shmmax-checked-at-lookup",
+     "a segment larger than a lowered kernel.shmmax is not found",
+     kRetroactive,
+     nullptr,
+     shmmax_checked_at_lookup,
+     true,
+     {},
+     true},
+    {"limit-shmall-forgets-marked",
+     "segments marked for removal do not count for kernel.shmall",
+     kRelease,
+     shmall_forgets_marked,
+     limits_back,
+     true,
+     {},
+     true},
+    {"limit-shmmni-one-more", "one segment more than kernel.shmmni", kCount, shmmni_allows_one_more,
+     limits_back, true},
+    {"limit-by-anyone", "an unprivileged process sets kernel.shm*", kSettable, anyone_sets, power_ends, true},
+    {"forced-death-does-not-remove",
+     "forced removal only by shmdt and munmap, not by the end of a process",
+     kDetach,
+     nullptr,
+     death_does_not_remove,
+     true,
+     {},
+     true},
+    {"forced-removes-keyless-only",
+     "forced removal leaves segments that have a key",
+     kDetach,
+     nullptr,
+     removes_keyless_only,
+     true,
+     {},
+     true},
+    {"forced-exit-keeps-own",
+     "forced removal leaves what a dead creator never attached",
+     kExit,
+     nullptr,
+     exit_keeps_own,
+     true,
+     {},
+     true},
+    {"forced-switch-keeps-orphans",
+     "switching forced removal on destroys nothing",
+     kSwitch,
+     nullptr,
+     switch_keeps_orphans,
+     true,
+     {},
+     true},
+    {"forced-switch-takes-unused",
+     "switching forced removal on destroys unused segments of living creators",
+     kSwitch,
+     nullptr,
+     switch_takes_unused,
+     false,
+     {},
+     true},
+    {"forced-switch-marks", "switching forced removal on sets SHM_DEST", kMark, nullptr, switch_marks, false},
+    {"forced-stays-on",
+     "forced removal cannot be switched off again",
+     kOff,
+     nullptr,
+     stays_on,
+     true,
+     {},
+     true},
+};
+
+}  // namespace
+
+std::span<const Fault> limit_faults() {
+  return kFaults;
+}
+
+}  // namespace shmcheck::model

@@ -1,0 +1,89 @@
+// kernel.shmmax, shmall, shmmni and shm_rmid_forced of the IPC namespace: ipc/ipc_sysctl.c. What they do to
+// segments is in shmget.cc and World::close_attach.
+#include <algorithm>
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+using program::Limit;
+constexpr int kEACCES = 13, kEINVAL = 22;
+
+// IPCMNI, and what the boot option ipcmni_extend makes of it.
+constexpr std::uint64_t kMostSegments = 32768, kMostExtended = std::uint64_t{1} << 24;
+
+void range_errors(Step& s, Limit limit, std::uint64_t value) {
+  if (limit == Limit::rmid_forced && value > 1) s.must(kEINVAL, C::limit_rmid_forced_default);
+  if (limit != Limit::shmmni || value <= kMostSegments) return;
+  if (value > kMostExtended)
+    s.must(kEINVAL, C::limit_shmmni_range);
+  else
+    s.may(kEINVAL, Freedom::documented_alternative);
+}
+
+// Segments that nobody is attached to; with `orphans` only those whose creator has ended.
+std::vector<std::uint32_t> unused(const World& w, bool orphans) {
+  std::vector<std::uint32_t> found;
+  std::ranges::copy_if(w.ipc.live, std::back_inserter(found), [&](std::uint32_t i) {
+    const ShmidKernel& k = w.ipc.segments[i];
+    return k.nattch == 0 && (!orphans || k.creator < 0);
+  });
+  return found;
+}
+
+std::uint64_t* number_of(IpcLimits& limits, Limit limit) {
+  switch (limit) {
+    case Limit::shmmax:
+      return &limits.shmmax;
+    case Limit::shmall:
+      return &limits.shmall;
+    case Limit::shmmni:
+      return &limits.shmmni;
+    case Limit::rmid_forced:
+      break;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void rule_limit(World& w, Process& p, Step& s) {
+  auto limit = static_cast<Limit>(s.op.small);
+  const std::uint64_t value = w.value(s.op.len);
+  if (!p.cred.capable) s.must(kEACCES, C::limit_settable);
+  range_errors(s, limit, value);
+  if (s.failed(C::limit_settable)) return;
+  IpcLimits& limits = w.ipc.limits;
+  if (std::uint64_t* number = number_of(limits, limit)) {
+    *number = value;
+    limits.set.set(s.op.small);
+    return;
+  }
+  // proc(5) says that all unattached segments go, kernel.rst that those of living creators stay: D29.
+  bool all = false;
+  if (value == 1 && !s.exact() && unused(w, true).size() != unused(w, false).size()) {
+    int choice = s.choose(2, Freedom::documented_alternative);
+    if (choice < 0) return;
+    all = choice == 1;
+  }
+  limits.set.set(s.op.small);
+  limits.rmid_forced = value == 1;
+  if (value == 1) {
+    for (std::uint32_t i : unused(w, !all)) w.destroy_segment(i, C::limit_rmid_forced_switch);
+  }
+}
+
+void rule_limits(World& w, Process&, Step& s) {
+  auto limit = static_cast<Limit>(s.op.small);
+  IpcLimits& limits = w.ipc.limits;
+  const C clause = limits.set[s.op.small]        ? C::limit_settable
+                   : limit == Limit::rmid_forced ? C::limit_rmid_forced_default
+                                                 : C::limit_files;
+  if (s.failed(clause)) return;
+  const std::uint64_t* number = number_of(limits, limit);
+  s.returns(number ? *number : limits.rmid_forced, clause);
+  s.adopted();  // a wrong number there changes no segment
+}
+
+}  // namespace shmcheck::model
