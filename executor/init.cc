@@ -20,8 +20,12 @@ constexpr const char* kDefaultDisk = "/dev/ubda";
 struct Mount {
   const char* type;
   const char* directory;
+  const char* options;
 };
-constexpr Mount kMounts[] = {{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}};
+constexpr Mount kMounts[] = {{"proc", "/proc", nullptr},
+                             {"sysfs", "/sys", nullptr},
+                             {"devtmpfs", "/dev", nullptr},
+                             {"tmpfs", "/dev/shm", "mode=1777"}};
 
 // The value of `key` on the kernel command line; `text` is cut into words.
 const char* take_value(char* text, std::string_view key) {
@@ -76,7 +80,7 @@ void make_raw(int fd) {
 bool become_init(Options& options, Sentence& wrong) {
   for (const Mount& m : kMounts) {
     sys(SYS_mkdirat, AT_FDCWD, m.directory, 0755);  // EEXIST as a rule
-    long result = sys(SYS_mount, m.type, m.directory, m.type, 0, nullptr);
+    long result = sys(SYS_mount, m.type, m.directory, m.type, 0, m.options);
     if (failed(result)) say_absent(m.directory, "mount", result);
   }
   fill_standard_descriptors();

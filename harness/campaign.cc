@@ -60,6 +60,7 @@ class Campaign {
     Trace trace;
     model::Finding finding;
     std::string sentence;
+    program::OutcomeKind seen = program::OutcomeKind::ok;  // of the step that diverged
     std::uint64_t ops = 0;
     double seconds = 0;
   };
@@ -111,7 +112,9 @@ class Campaign {
         first != nullptr && ran.trace.steps[first->step].outcome.kind == program::OutcomeKind::timeout;
     if (first != nullptr && !given_up) {
       program::OpCode op = ran.trace.steps[first->step].op.code;
-      suspect({std::move(flight), Kind::divergence, first->clause, op, std::move(ran.trace), *first, {}});
+      const program::OutcomeKind seen = ran.trace.steps[first->step].outcome.kind;
+      suspect(
+          {std::move(flight), Kind::divergence, first->clause, op, std::move(ran.trace), *first, {}, seen});
     } else if (ran.end != ProgramRun::End::complete) {
       suspect({std::move(flight),
                kind_of(ran.end),
@@ -197,7 +200,7 @@ class Campaign {
 
   bool shows_again(const Suspect& s, const ProgramRun& ran) const {
     if (s.kind != Kind::divergence) return ran.end != ProgramRun::End::complete && kind_of(ran.end) == s.kind;
-    return shows(ran.trace, options_.profile, s.clause, s.op);
+    return shown_by(ran.trace, options_.profile) == Shown{s.clause, s.op, s.seen};
   }
 
   CampaignFinding examine(Suspect s) {
@@ -262,20 +265,14 @@ class Campaign {
   // One bug breaks many clauses, and the shortest program that shows it names the right one most often: what
   // a part of the finding's program shows by itself takes the place of the finding, unless it is known.
   void find_root(const Suspect& s, CampaignFinding& f) {
-    struct Root {
-      clauses::Clause clause;
-      program::OpCode op;
-    };
-    auto root_in = [&](const Trace& trace) -> std::optional<Root> {
-      const model::TraceVerdict verdict = model::judge_trace(trace, options_.profile);
-      const model::Finding* first = verdict.first();
-      if (!first) return std::nullopt;
-      const Root root{first->clause, trace.steps[first->step].op.code};
-      if (root.clause == s.clause && root.op == s.op) return root;
+    auto root_in = [&](const Trace& trace) -> std::optional<Shown> {
+      const std::optional<Shown> root = shown_by(trace, options_.profile);
+      if (!root || *root == Shown{s.clause, s.op, s.seen}) return root;
       // What is left at the end tells of everything before it, and so of nothing.
-      if (root.op == program::OpCode::end) return std::nullopt;
-      if (find(Kind::divergence, root.clause, root.op)) return std::nullopt;
-      if (options_.expected && options_.expected(root.clause, f.program)) return std::nullopt;
+      if (root->op == program::OpCode::end) return std::nullopt;
+      if (root->op == s.op && root->seen != s.seen) return std::nullopt;
+      if (find(Kind::divergence, root->clause, root->op)) return std::nullopt;
+      if (options_.expected && options_.expected(root->clause, f.program)) return std::nullopt;
       return root;
     };
     auto wrong = [&](const Program& candidate) {
@@ -288,7 +285,7 @@ class Campaign {
     if (stop_ || shrunk.program.ops.size() >= f.program.ops.size()) return;
     std::optional<ProgramRun> ran = run_alone(s, shrunk.program);
     if (!ran) return;
-    const std::optional<Root> root = root_in(ran->trace);
+    const std::optional<Shown> root = root_in(ran->trace);
     if (!root) return;
     f.clause = root->clause;
     f.op = root->op;
@@ -320,10 +317,12 @@ class Campaign {
 
 }  // namespace
 
-bool shows(const Trace& trace, model::Profile profile, clauses::Clause clause, program::OpCode op) {
-  model::TraceVerdict verdict = model::judge_trace(trace, profile);
+std::optional<Shown> shown_by(const Trace& trace, model::Profile profile) {
+  const model::TraceVerdict verdict = model::judge_trace(trace, profile);
   const model::Finding* first = verdict.first();
-  return first && first->clause == clause && trace.steps[first->step].op.code == op;
+  if (!first) return std::nullopt;
+  const program::Step& step = trace.steps[first->step];
+  return Shown{first->clause, step.op.code, step.outcome.kind};
 }
 
 CampaignResult run_campaign(const CampaignOptions& options, ProgramRunner& runner) {

@@ -78,7 +78,15 @@ struct CampaignResult {
 
 CampaignResult run_campaign(const CampaignOptions& options, ProgramRunner& runner);
 
-// Whether a program's trace diverges with this clause at this operation. What shrinking keeps.
-bool shows(const program::Trace& trace, model::Profile profile, clauses::Clause clause, program::OpCode op);
+// What a trace shows first that counts, and what shrinking keeps: the clause, the operation, and whether it
+// was success, failure, a fault or a death that was wrong. A call that wrongly succeeds is not to become one
+// that has two reasons to fail and gives the other.
+struct Shown {
+  clauses::Clause clause = clauses::Clause::none;
+  program::OpCode op = program::OpCode::end;
+  program::OutcomeKind seen = program::OutcomeKind::ok;
+  bool operator==(const Shown&) const = default;
+};
+std::optional<Shown> shown_by(const program::Trace& trace, model::Profile profile);
 
 }  // namespace shmcheck::harness

@@ -114,7 +114,8 @@ TEST(Campaign, ReportsWhatAShorterProgramShowsInsteadOfWhatWasSeenFirst) {
     ASSERT_THAT(result.findings, SizeIs(1)) << fault.name;
     const CampaignFinding& f = result.findings[0];
     EXPECT_EQ(f.finding.clause, f.clause);
-    EXPECT_TRUE(shows(f.trace, o.profile, f.clause, f.op));
+    const program::OutcomeKind seen = f.trace.steps[f.finding.step].outcome.kind;
+    EXPECT_EQ(shown_by(f.trace, o.profile), (Shown{f.clause, f.op, seen}));
     const program::Trace found = model::run_program(f.found, runner.facts(), &fault);
     EXPECT_EQ(model::judge_trace(found, o.profile).first()->clause, f.first_clause);
     if (f.clause != f.first_clause) ++elsewhere;

@@ -248,6 +248,12 @@ TEST_F(Command, AllowedIs0) {
   }
 }
 
+TEST_F(Command, AnOptionTakesOneValueAndNotTheProgramsBehindIt) {
+  const Said said = shmcheck({"run", "--target", "model", "--fs", "tmpfs", file("a.prog", program_)});
+  EXPECT_EQ(said.code, 0) << said.text;
+  EXPECT_THAT(said.text, HasSubstr("1 passed"));
+}
+
 TEST_F(Command, AbsentThingsArePrintedFirst) {
   const Said said = shmcheck({"run", "--target", fake("good"), file("a.prog", program_)});
   EXPECT_THAT(said.text, HasSubstr("absent   ext4: this is a fake"));

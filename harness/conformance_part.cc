@@ -95,6 +95,23 @@ void lost(Run& run, const Session::Executed& executed, const std::string& last_t
   run.report(std::move(finding));
 }
 
+// A filter that no test matches, though some may but for what an expectation leaves out.
+constexpr int kNothingMatches = 3;  // exit status of the conformance binary
+
+void nothing_matches(Run& run) {
+  const bool left_out = std::ranges::any_of(run.options().expectations.all(), [&](const Expectation& entry) {
+    return entry.status == Expected::skip && !entry.test.empty() && entry.applies(run.facts(0));
+  });
+  std::string sentence =
+      fmt::format("no conformance test matches --tests '{}'{}", run.options().tests,
+                  left_out ? "; tests that expectations leave out run with --expect none" : "");
+  const bool alone = run.options().parts == std::vector<std::string>{"conformance"};
+  if (alone)
+    run.result().unjudged = std::move(sentence);
+  else
+    run.result().warnings.push_back(std::move(sentence));
+}
+
 // The tests asked for, without those that an expectation forbids to run on this target.
 std::string test_filter(const Run& run) {
   std::string without;
@@ -141,6 +158,8 @@ std::vector<std::string> run_conformance(Run& run, Deadline deadline,
   if (executed.end == End::unavailable) {
     run.result().absent.push_back({std::string(kConformanceTests), executed.sentence});
     run.output().line(fmt::format("absent   {}: {}", kConformanceTests, executed.sentence));
+  } else if (executed.end == End::exited && executed.number == kNothingMatches) {
+    nothing_matches(run);
   } else if (executed.end == End::exited && executed.number > 1) {
     lost(run,
          {End::exited, executed.number,

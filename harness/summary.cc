@@ -78,6 +78,9 @@ std::string conclusion(const Result& result) {
   }
   if (text.empty()) text = "no unexpected finding";
   if (known > 0) text += fmt::format(", {} expected or known", known);
+  std::uint64_t not_run = 0;
+  for (const PartCount& part : result.parts) not_run += part.not_run;
+  if (not_run > 0) text += fmt::format(", {} tests and programs not run for want of time", not_run);
   return fmt::format("{} in {:.1f} s\n", text, result.seconds);
 }
 

@@ -17,6 +17,7 @@ C clause_of_call(const Op& op, bool failed) {
     case OpCode::mprotect:
       return failed ? C::mprotect_unmapped : C::mprotect_sets;
     case OpCode::mremap:
+      if (!failed && (op.flags & program::mremap::kDontUnmap)) return C::mremap_dontunmap;
       return failed ? C::mremap_no_move_no_room : C::mremap_content_kept;
     case OpCode::shmdt:
       return failed ? C::none : C::shmdt_detaches;

@@ -111,9 +111,11 @@ std::uint8_t ObjectBytes::at(std::uint64_t offset, std::uint32_t page_size) cons
   return page ? page->at(offset % page_size) : std::uint8_t{0};
 }
 
-bool ObjectBytes::doubted(std::uint64_t low, std::uint64_t high) const {
-  return std::any_of(doubts_.begin(), doubts_.end(),
-                     [=](const Doubt& d) { return d.low < high && low < d.high; });
+std::uint64_t ObjectBytes::first_doubted(std::uint64_t low, std::uint64_t high) const {
+  for (const Doubt& d : doubts_) {
+    if (d.low < high && low < d.high) high = std::max(low, d.low);
+  }
+  return high;
 }
 
 void ObjectBytes::settle(std::uint64_t low, std::uint64_t high) {

@@ -47,7 +47,9 @@ class ObjectBytes {
   // Doubts. A write settles what it covers.
   void doubt(Doubt doubt) { doubts_.push_back(std::move(doubt)); }
   void settle(std::uint64_t low, std::uint64_t high);
-  bool doubted(std::uint64_t low, std::uint64_t high) const;
+  bool doubted(std::uint64_t low, std::uint64_t high) const { return first_doubted(low, high) < high; }
+  // The first byte of [low, high) in doubt, or high.
+  std::uint64_t first_doubted(std::uint64_t low, std::uint64_t high) const;
   bool has_doubts() const { return !doubts_.empty(); }
   const std::vector<Doubt>& doubts() const { return doubts_; }
 

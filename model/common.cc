@@ -117,12 +117,16 @@ void object_changes(World& w, Step& s, std::uint32_t index, std::uint64_t offset
     if (p.life != Life::alive) continue;
     for (Vma& v : p.memory.vmas()) {
       if (v.shared || v.inode != static_cast<std::int32_t>(index)) continue;
-      for (std::uint64_t at = w.down(offset); at < offset + length; at += w.page()) {
+      // What changes may reach far beyond what is mapped, to the end of all offsets.
+      const std::uint64_t mapped = v.page_offset * w.page(), mapped_end = mapped + (v.high - v.low);
+      const std::uint64_t end = length > UINT64_MAX - offset ? UINT64_MAX : offset + length;
+      for (std::uint64_t at = std::max(w.down(offset), mapped); at < std::min(end, mapped_end);
+           at += w.page()) {
         if (v.copies.find(at / w.page())) continue;
         const PageRef* page = inode.bytes.find(at / w.page());
         Doubt d;
         d.low = std::max(at, offset);
-        d.high = std::min(at + w.page(), offset + length);
+        d.high = std::min(at + w.page(), end);
         d.other = page ? *page : PageRef();
         d.may_change = true;
         d.freedom = Freedom::private_follows_file;

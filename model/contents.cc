@@ -104,6 +104,20 @@ bool match_refusal(Step& s, RunReader& in, bool by_kernel, std::uint64_t length,
   return true;
 }
 
+// What an untouched private page may show instead of the file's bytes. The range lies in one page, as each
+// doubt does.
+void use_older(const World& w, Step& s, const Vma& vma, const ObjectBytes& bytes, std::uint64_t offset,
+               std::uint64_t length) {
+  if (vma.older.empty()) return;
+  const PageRef* page = bytes.find(offset / w.page());
+  for (const Doubt& d : vma.older) {
+    const std::uint64_t from = std::max(offset, d.low), end = std::min(offset + length, d.high);
+    if (from >= end) continue;
+    if (!same_bytes(page ? page->bytes() : nullptr, d.other.bytes(), from % w.page(), end - from))
+      s.uses(d.freedom);
+  }
+}
+
 }  // namespace
 
 void rule_contents(World& w, Process& p, Step& s) {
@@ -149,7 +163,9 @@ void rule_contents(World& w, Process& p, Step& s) {
       if (by_kernel) return C::access_syscall_efault;
       return blame_of_fault(w, s.op.proc, *a.vma, offset, {seen.value, seen.code}, false);
     };
-    return whole = match_bytes(s, in, bytes, a.offset, part, w.page(), at - address, accepts, blame);
+    whole = match_bytes(s, in, bytes, a.offset, part, w.page(), at - address, accepts, blame);
+    if (whole && &bytes != &a.vma->copies) use_older(w, s, *a.vma, bytes, a.offset, part);
+    return whole;
   });
   if (whole && !in.done())
     s.diverge(C::none, fmt::format("{} bytes", length), fmt::format("{} more", in.left()));

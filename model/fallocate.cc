@@ -56,6 +56,7 @@ void zero(World& w, Step& s, std::uint32_t index, std::uint64_t low, std::uint64
   inode.bytes.settle(first, last);
   inode.bytes.drop(first / w.page(), last / w.page());
   fill(last, high);
+  w.not_resident(index);
   inode.removed_by = clause;
   inode.removed_step = w.steps;
   w.happens(index, clause);
@@ -79,7 +80,7 @@ void rule_fallocate(World& w, Process& p, Step& s) {
     object_changes(w, s, index, w.inodes[index].size, 0);
     extend(w, s, index, end);
   }
-  w.inodes[index].size_clause = extends ? C::fallocate_extend : C::punch_size_kept;
+  w.inodes[index].size_clause = how == Allocate::punch ? C::punch_size_kept : C::fallocate_extend;
   if (zeroes(how)) zero(w, s, index, offset, end, how);
 }
 

@@ -249,6 +249,8 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   // Which comes first, the look at the memory or at the seals, differs between releases.
   if (s.first_error() == kEPERM && accessible_prefix(w, p, address, t.length, false) == 0)
     s.may(kEFAULT, Freedom::which_error);
+  else if (s.first_error() == kEPERM && readable_for_certain(w, p, address, t.length) == 0)
+    s.may(kEFAULT, Freedom::prot_implies);
   bool beyond = !refused && wanted > 0 && t.offset > w.inodes[t.file->inode].size;
   bool moves_end = beyond && empty == EmptyWrite::extends;
   if (beyond && empty == EmptyWrite::either && accessible_prefix(w, p, address, wanted, false) == 0) {

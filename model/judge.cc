@@ -75,6 +75,8 @@ struct Judge::State {
   // Takes the step in one world; appends the worlds that allow it. False if there is none: `world` then holds
   // what was adopted.
   bool advance(World& world, const program::Step& step, std::vector<World>& next);
+  // The same where the rule asks which of so many futures to take.
+  bool branch(World& world, const program::Step& step, int choices, std::vector<World>& next);
   void count(const program::Step& step);
   void add_finding();
 };
@@ -90,10 +92,16 @@ bool Judge::State::advance(World& world, const program::Step& step, std::vector<
     next.push_back(std::move(world));
     return true;
   }
+  return branch(world, step, s.choices_wanted(), next);
+}
+
+bool Judge::State::branch(World& world, const program::Step& step, int choices, std::vector<World>& next) {
   StepReport first;
   bool any = false;
-  for (int choice = 0; choice < s.choices_wanted(); ++choice) {
-    World alternative = world;
+  for (int choice = 0; choice < choices; ++choice) {
+    // The last can have the world itself, unless that may still be what is adopted.
+    const bool last = any && choice == choices - 1;
+    World alternative = last ? std::move(world) : world;
     report.clear();
     Step taken(step.op, facts, profile, step.outcome, report, choice);
     dispatch(alternative, taken);
@@ -162,7 +170,7 @@ bool Judge::step(const program::Step& step) {
     dispatch(world, s);
     if (s.choices_wanted() > 0) {
       std::vector<World> next;
-      allowed = st.advance(world, step, next);
+      allowed = st.branch(world, step, s.choices_wanted(), next);
       if (allowed) st.worlds = std::move(next);
     } else {
       allowed = !st.report.diverged;

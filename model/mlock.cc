@@ -61,7 +61,7 @@ void populate(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
     std::uint64_t to = std::min(v.high, high);
     w.populate_copies(v, at, to);
     // What is there in part only is not told apart.
-    v.resident = v.inode < 0 && !v.shared && at == v.low && to == v.high;
+    v.resident = v.shared == (v.inode >= 0) && at == v.low && to == v.high;
     at = to;
   }
 }

@@ -226,7 +226,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     bool unsure = r.fixed && !r.noreplace && r.file && s.saw(kEPERM) && !s.must_fail() &&
                   w.facts().release < program::release(6, 13);
     if (unsure) s.lose_quietly(Freedom::fixed_failure);
-    if (gone && !s.running() && s.seen().kind == OutcomeKind::error) {
+    if (gone && (s.running() || s.seen().kind == OutcomeKind::error)) {
       w.unmap(index_of(w, p), r.address, r.address + r.pages, s.when);
     }
     return;

@@ -71,7 +71,10 @@ void rule_mprotect(World& w, Process& p, Step& s) {
       else
         s.must(kENOMEM, kEINVAL, C::mprotect_unmapped);
     }
-    if (e.denied) s.must(kEACCES, C::mprotect_shared_upgrade_denied);
+    if (e.denied) {
+      bool attach = p.memory.find(e.end)->segment >= 0;
+      s.must(kEACCES, attach ? C::shmat_rdonly_no_upgrade : C::mprotect_shared_upgrade_denied);
+    }
     if (e.hole) s.must(kENOMEM, C::mprotect_unmapped);
   }
   bool partial = e.end > low && (e.hole || e.denied) && !grows && !(s.op.small & program::kProtUnknown);

@@ -173,7 +173,8 @@ void unlock(const World& w, Process& p, const Request& r) {
 void populate_growth(World& w, Vma& v, std::uint64_t from) {
   bool populated = v.locked && !v.on_fault;
   if (populated) w.populate_copies(v, from, v.high);
-  v.resident = v.resident && populated && v.prot != 0;
+  bool backed = w.backed(v, v.object_offset(v.high - 1, w.page()));
+  v.resident = v.resident && populated && v.prot != 0 && backed;
 }
 
 void resize_in_place(World& w, Process& p, Step& s, const Request& r, std::uint8_t who) {

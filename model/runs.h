@@ -28,6 +28,14 @@ inline std::uint64_t equal_prefix(const std::uint8_t* data, std::uint64_t length
   return n;
 }
 
+// Whether two pages agree from an offset on. Null stands for zeros.
+inline bool same_bytes(const std::uint8_t* a, const std::uint8_t* b, std::uint64_t offset,
+                       std::uint64_t length) {
+  if (a == b) return true;
+  if (a && b) return std::memcmp(a + offset, b + offset, length) == 0;
+  return equal_prefix((a ? a : b) + offset, length, 0) == length;
+}
+
 class RunWriter {
  public:
   explicit RunWriter(std::vector<std::uint64_t>& words) : words_(words) {}
@@ -97,7 +105,8 @@ bool match_bytes(Step& s, RunReader& in, const ObjectBytes& bytes, std::uint64_t
                  std::uint32_t page_size, std::uint64_t place, Accepts accepts, Blame blame) {
   const PageRef* page = bytes.find(offset / page_size);
   const std::uint8_t* data = page ? page->bytes() : nullptr;
-  bool certain = !bytes.doubted(offset, offset + length);
+  const std::uint64_t end = offset + length;
+  std::uint64_t certain_until = bytes.first_doubted(offset, end);
   while (length > 0) {
     const program::Run& run = in.current();
     if (in.done() || run.kind != program::RunKind::bytes) {
@@ -107,17 +116,24 @@ bool match_bytes(Step& s, RunReader& in, const ObjectBytes& bytes, std::uint64_t
       return false;
     }
     std::uint64_t part = std::min(run.length, length);
-    for (std::uint64_t i = 0; i < part; ++i) {
-      const std::uint64_t in_page = (offset + i) % page_size;
-      if (certain) {
-        i += data ? equal_prefix(data + in_page, part - i, run.value) : run.value == 0 ? part - i : 0;
-        if (i == part) break;
+    for (std::uint64_t i = 0; i < part;) {
+      const std::uint64_t at = offset + i;
+      if (at < certain_until) {
+        const std::uint64_t most = std::min(part - i, certain_until - at);
+        const std::uint64_t equal = data             ? equal_prefix(data + at % page_size, most, run.value)
+                                    : run.value == 0 ? most
+                                                     : 0;
+        i += equal;
+        if (equal == most) continue;
       }
-      if (accepts(offset + i, run.value)) continue;
-      s.diverge(blame(offset + i, run),
-                fmt::format("at +{}: the byte {:#04x}", place + i, bytes.at(offset + i, page_size)),
-                fmt::format("{:#04x}", run.value));
-      return false;
+      if (!accepts(offset + i, run.value)) {
+        s.diverge(blame(offset + i, run),
+                  fmt::format("at +{}: the byte {:#04x}", place + i, bytes.at(offset + i, page_size)),
+                  fmt::format("{:#04x}", run.value));
+        return false;
+      }
+      ++i;
+      certain_until = bytes.first_doubted(offset + i, end);
     }
     in.take(part);
     offset += part;

@@ -185,6 +185,7 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
   std::uint64_t before = inode.size;
   inode.size = size;
   if (size >= before) return;
+  not_resident(index);
   inode.cut_to = std::min(inode.cut_to, size);
   inode.cut_step = steps;
   happens(index, clauses::Clause::trunc_kept_part_intact);
@@ -199,6 +200,14 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
       if (v.shared || v.inode != static_cast<std::int32_t>(index)) continue;
       v.copies.settle(up(size), UINT64_MAX);
       v.copies.drop_from(first_gone);
+    }
+  }
+}
+
+void World::not_resident(std::uint32_t index) {
+  for (Process& p : processes) {
+    for (Vma& v : p.memory.vmas()) {
+      if (v.inode == static_cast<std::int32_t>(index)) v.resident = false;
     }
   }
 }

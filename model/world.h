@@ -85,9 +85,9 @@ struct Vma {
   bool dont_fork = false;
   bool wipe_on_fork = false;
   bool locked = false, on_fault = false;  // mlock, mlock2 with MLOCK_ONFAULT
-  bool resident = false;                  // private anonymous memory whose pages an mlock made resident
-  std::uint8_t read_hint = 0;             // program::Advice normal, random or sequential
-  std::int32_t inode = -1;                // index into World::inodes; -1: private anonymous
+  bool resident = false;       // an mlock made all its pages resident; not of private file mappings
+  std::uint8_t read_hint = 0;  // program::Advice normal, random or sequential
+  std::int32_t inode = -1;     // index into World::inodes; -1: private anonymous
   std::uint64_t page_offset = 0;
   std::int32_t segment = -1;  // index into IpcIds::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of
@@ -301,6 +301,8 @@ class World {
   void happens(const Vma& vma, clauses::Clause clause) {
     if (vma.inode >= 0) happens(static_cast<std::uint32_t>(vma.inode), clause);
   }
+  // Pages of the object were removed: what was locked is not resident again before it is touched.
+  void not_resident(std::uint32_t inode);
   // Sets a size: drops what lies beyond, in private copies too.
   void resize(std::uint32_t inode, std::uint64_t size);
 

@@ -16,6 +16,9 @@
 namespace shmcheck::conformance {
 namespace {
 
+// Exit status, besides 0: all passed, 1: some failed, 2: a wrong option.
+constexpr int kNothingMatches = 3;
+
 constexpr char kUsage[] =
     "usage: conformance [option…] [--gtest_… option…]\n"
     "  --list-clauses     print: test, clauses, needs (separated by tabs), and leave\n"
@@ -118,7 +121,7 @@ int Main(int argc, char** argv) {
   if (run < 0) {
     fprintf(stderr, "conformance: no test has a name that matches\n");
     LeaveEnvironment();
-    return 2;
+    return kNothingMatches;
   }
   LeaveEnvironment();
   return run == 0 ? 0 : 1;

@@ -12,7 +12,7 @@ namespace {
 
 // How the time that is left is shared: each part may take this much of it, and what it does not need goes to
 // the next. Random programs take all that is left.
-constexpr double kCorpusShare = 0.35, kConformanceShare = 0.5;
+constexpr double kCorpusShare = 0.35, kConformanceShare = 0.6;
 constexpr milliseconds kConformanceMost{20'000};
 
 Deadline share(Run& run, double part, milliseconds most) {
@@ -51,7 +51,7 @@ int check(const CommonWords& words) {
   }
   if (options.wants(Part::conformance) && !run.over()) {
     const milliseconds most =
-        std::max(kConformanceMost, std::chrono::duration_cast<milliseconds>(options.time * 0.45));
+        std::max(kConformanceMost, std::chrono::duration_cast<milliseconds>(options.time * 0.55));
     for (std::string& name : run_conformance(run, share(run, kConformanceShare, most)))
       passed.push_back(std::move(name));
   }
@@ -79,7 +79,8 @@ void add_check(CLI::App& app, Action& chosen) {
       ->capture_default_str();
   command->add_option("--part", words->parts, "Only these: corpus, conformance, random")
       ->type_name("PART,…")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command->add_option("--tests", words->tests, "Only these conformance tests (a filter as gtest takes it)")
       ->type_name("FILTER");
   command->footer(

@@ -87,13 +87,13 @@ void add_machine_options(CLI::App& command, CommonWords& words) {
       .add_option("--boot-arg", words.boot_args,
                   "Appended to the command line of a guest kernel; may be repeated")
       ->type_name("K=V")
-      ->expected(1)
-      ->take_all();
+      ->allow_extra_args(false);
   command
       .add_option("--fs", words.fs,
                   "Run programs on these file systems only (default: all that the target has)")
       ->type_name("FS,…")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
 }
 
 void add_target_options(CLI::App& command, CommonWords& words) {
