@@ -449,6 +449,8 @@ static long perform(const struct bare_op* op) {
     case BARE_LIMIT:
       sh->limits_set = 1;
       return write_limit(op->prot, op->len);
+    case BARE_NONE:
+      return -1;
     case BARE_LIMITS:
       return read_limit(op->prot, &value);
     case BARE_MINCORE:

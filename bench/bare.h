@@ -54,7 +54,8 @@ enum bare_code {
   BARE_MINCORE,
   BARE_SHM_INFO,
   BARE_LIMIT,
-  BARE_LIMITS
+  BARE_LIMITS,
+  BARE_NONE /* what it does not do: exec, which would cost it a start of its own */
 };
 
 /* An address: `value`, or `value` bytes from a mapping by name. */

@@ -92,7 +92,7 @@ constexpr bare_code kCodes[] = {
     BARE_KILL,     BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,    BARE_MAPS,
     BARE_MSYNC,    BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
     BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
-    BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS};
+    BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {
@@ -234,6 +234,7 @@ std::vector<bare_op> flatten(const program::Trace& trace) {
   }
   std::vector<bare_op> ops;
   for (const program::Step& step : trace.steps) {
+    if (step.op.code == OpCode::exec) throw std::invalid_argument("flatten: the bare program does not exec");
     if (was_made(step)) ops.push_back(flatten(step, trace.facts));
   }
   return ops;

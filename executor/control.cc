@@ -32,17 +32,40 @@ std::span<T> area(std::size_t begin, std::size_t bytes) {
   return {reinterpret_cast<T*>(kControlAddress + begin), bytes / sizeof(T)};
 }
 
-long map_at(std::uint64_t address, std::size_t bytes, int sharing) {
+long map_at(std::uint64_t address, std::size_t bytes, int type, int file = -1) {
   long got = sys(SYS_mmap, address, bytes, PROT_READ | PROT_WRITE,
-                 sharing | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+                 type | (file < 0 ? MAP_ANONYMOUS : 0) | MAP_NORESERVE | MAP_FIXED_NOREPLACE, file, 0);
   if (failed(got)) return got;
   return static_cast<std::uint64_t>(got) == address ? 0 : -EEXIST;
 }
 
+// A memory file of that size as kRegion.
+long open_region(std::size_t bytes) {
+  long fd = sys(SYS_memfd_create, "shmcheck-control", 0);
+  if (failed(fd)) return fd;
+  long result = sys(SYS_ftruncate, fd, bytes);
+  if (!failed(result)) result = sys(SYS_dup3, fd, kRegion, 0);
+  sys(SYS_close, fd);
+  return result;
+}
+
+bool has_region = false;
+
 }  // namespace
 
+long map_control_again() {
+  long wrong = map_at(kControlAddress, areas().end, MAP_SHARED, kRegion);
+  if (wrong == 0) control = reinterpret_cast<Control*>(kControlAddress);
+  return wrong;
+}
+
+bool control_can_be_mapped_again() {
+  return has_region;
+}
+
 long map_control() {
-  long wrong = map_at(kControlAddress, areas().end, MAP_SHARED);
+  has_region = !failed(open_region(areas().end));
+  long wrong = map_at(kControlAddress, areas().end, MAP_SHARED, has_region ? kRegion : -1);
   if (wrong != 0) return wrong;
   control = reinterpret_cast<Control*>(kControlAddress);
   wrong = map_at(kInputAddress, kFrameBytes, MAP_PRIVATE);

@@ -33,6 +33,8 @@ inline constexpr std::int32_t kKeyBase = 0x73686d00;  // k1 is kKeyBase + 1
 
 // Descriptors that program processes inherit. Slot fK is kFirstSlot + K in every process.
 inline constexpr int kPipeRead = 60, kPipeWrite = 61, kFirstSlot = 100, kNeverOpen = 999;
+// And those with which one that has called exec finds back: the shared region and the executor's image.
+inline constexpr int kRegion = 62, kImage = 63;
 
 // One process of the program. `turn` is what it sleeps on; `alive` is what a killer of it sleeps on.
 struct alignas(64) ProcessSlot {
@@ -46,6 +48,21 @@ struct FileIdentity {
   std::uint8_t path;
 };
 inline constexpr std::size_t kMaxIdentities = 256;
+
+// What is known before the first program and inherited by every process.
+struct Target {
+  program::Layout layout;
+  Range own[64];
+  std::size_t own_count = 0;
+  bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
+  bool has_clone_parent = true;
+  bool sets_limits = false;  // programs may change kernel.shm*
+  bool execs = false;        // its processes can exec (rejoin.h)
+  std::uint32_t uid = 0, gid = 0;
+  std::uint32_t other_uid[2] = {0, 0};  // gid alike
+  std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have
+  std::uint32_t op_timeout_ms = 3000;
+};
 
 struct Control {
   Word event;     // bumped by SIGCHLD and by `done`; the supervisor sleeps on it
@@ -72,22 +89,10 @@ struct Control {
   std::uint32_t id_count;  // of all segments that shmget returned
   std::int32_t ids[kMaxOps];
 
+  Target target;  // for those that have called exec
+
   program::ResultCursor cursor;  // its `records` is the index of the step that comes next
   Op ops[kMaxOps];
-};
-
-// What is known before the first program and inherited by every process.
-struct Target {
-  program::Layout layout;
-  Range own[64];
-  std::size_t own_count = 0;
-  bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
-  bool has_clone_parent = true;
-  bool sets_limits = false;  // programs may change kernel.shm*
-  std::uint32_t uid = 0, gid = 0;
-  std::uint32_t other_uid[2] = {0, 0};  // gid alike
-  std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have
-  std::uint32_t op_timeout_ms = 3000;
 };
 
 extern Control* control;
@@ -102,6 +107,9 @@ std::span<std::uint8_t> input_area();   // not inherited by program processes
 
 // Maps all of it; 0 or -errno.
 long map_control();
+// After exec, what is shared of it.
+long map_control_again();
+bool control_can_be_mapped_again();
 
 // Appends to the result; sets `overflow` and `done` if it does not fit.
 void record(const OutcomeHead& head, std::span<const std::uint64_t> words = {});

@@ -63,6 +63,8 @@ void mask_child_signal(int how) {
   sys(SYS_dup3, output, 2, 0);
   sys(SYS_close, kPipeRead);
   sys(SYS_close, kPipeWrite);
+  sys(SYS_close, kRegion);
+  sys(SYS_close, kImage);
   long result = sys(SYS_execve, argv[0], argv, environ);
   Sentence wrong;
   wrong << argv[0] << ": " << error_name(result) << "\n";

@@ -93,7 +93,7 @@ void put_limits() {
   rlimit locks = {};
   if (!failed(sys(SYS_prlimit64, 0, RLIMIT_MEMLOCK, nullptr, &locks)))
     payload << " memlock=" << locks.rlim_cur;
-  payload << " set_limits=" << yes_no(target.sets_limits);
+  payload << " set_limits=" << yes_no(target.sets_limits) << " exec=" << yes_no(target.execs);
 }
 
 void put_own() {

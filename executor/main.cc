@@ -11,6 +11,7 @@
 #include "executor/limits.h"
 #include "executor/namespaces.h"
 #include "executor/own_ranges.h"
+#include "executor/rejoin.h"
 #include "executor/segments.h"
 #include "executor/supervisor.h"
 #include "executor/users.h"
@@ -60,7 +61,9 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   }
   if (!target.private_ipc) target.foreign_keys = find_foreign_keys();
   find_limits();
-  return find_own_ranges(wrong);
+  if (!find_own_ranges(wrong)) return false;
+  prepare_rejoin();
+  return true;
 }
 
 bool answer_run(Server& server, std::uint32_t sequence, std::span<const std::uint8_t> payload) {
@@ -144,6 +147,8 @@ int usage(std::string_view wrong) {
 
 int main(int argc, char** argv) {
   using namespace shmcheck::executor;
+  if (argc == 2 && std::string_view(argv[1]).starts_with(kRejoin)) rejoin(argv[1] + kRejoin.size());
+  settle_layout(argv);
   Options options;
   Sentence wrong;
   if (!parse_options(argc, argv, options, wrong)) return usage(wrong.view());

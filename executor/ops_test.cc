@@ -241,6 +241,31 @@ p1 setid user=u1 -> unbound
 )");
 }
 
+TEST_F(Ops, Exec) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 pwrite f0 len=4 byte=0x41 -> 4
+p0 mmap m0 f0 len=1p prot=rw flags=shared,fixed addr=a -> a+0p
+p0 shmget s0 key=private size=1p mode=600 -> *
+p0 shmat m1 s0 addr=a+1p -> a+1p
+p0 exec image=missing -> ENOENT
+p0 load m0 size=4 -> 0x41414141
+p0 exec -> ok
+p0 load m0 -> SIGSEGV/MAPERR at a+0p
+p0 load m1 -> SIGSEGV/MAPERR at a+1p
+p0 shmdt m1 -> EINVAL
+p0 pread f0 len=4 -> {4*41}
+p0 fork p1 -> *
+p1 setid user=u1 -> ok
+p1 exec -> ok
+p1 shmat m1 s0 -> EACCES
+p1 mmap m0 - len=1p prot=rw flags=private,anon,fixed addr=a -> a+0p
+p1 store m0 0x42 act=default -> ok
+p1 exit status=3 -> died exit=3
+p0 maps -> {}
+)");
+}
+
 TEST_F(Ops, ASegmentWithoutANameIsStillRemoved) {
   program::Trace first = shared_driver().trace(R"(
 p0 shmget s0 key=private size=1 mode=600

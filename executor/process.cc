@@ -19,6 +19,7 @@ constexpr Performer kPerformers[] = {
     perform_setid,    perform_mremap,  perform_madvise,  perform_fallocate,   perform_fsync,
     perform_memfd,    perform_seal,    perform_seals,    perform_mlock,       perform_munlock,
     perform_locked,   perform_mincore, perform_shm_info, perform_limit,       perform_limits,
+    perform_exec,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -49,6 +50,7 @@ std::uint64_t value_of(const program::Quantity& q) {
 bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::fork) return is_alive(op.result);
   if (op.code == OpCode::limit || op.code == OpCode::limits) return !target.sets_limits;
+  if (op.code == OpCode::exec) return !target.execs;
   if (op.code == OpCode::shmget) return (target.foreign_keys >> op.byte & 1) != 0;
   bool replaces = op.code == OpCode::shmat && (op.flags & program::shmat::kRemap) != 0;
   return program::withheld(op, at, target.layout, replaces ? segment_bytes(op) : 0);
@@ -108,12 +110,11 @@ bool pass_turn() {
   }
 }
 
+namespace {
+
 // The process that finds the program done ends itself; the supervisor sees that and kills the others.
-void live_as(std::uint8_t process) {
+[[noreturn]] void act_until_done(std::uint8_t process) {
   ProcessSlot& slot = control->process[process];
-  if (target.has_clone_parent) tie_to_supervisor();
-  wait_for_turn(slot);
-  if (!target.has_clone_parent) tie_to_supervisor();  // not before it is the supervisor's
   for (;;) {
     Word step = control->cursor.records;
     bool mine = load(control->done) == 0 && step < control->op_count && control->ops[step].proc == process;
@@ -125,6 +126,24 @@ void live_as(std::uint8_t process) {
       sys(SYS_exit_group, 0);
     }
   }
+}
+
+}  // namespace
+
+void live_as(std::uint8_t process) {
+  ProcessSlot& slot = control->process[process];
+  if (target.has_clone_parent) tie_to_supervisor();
+  wait_for_turn(slot);
+  if (!target.has_clone_parent) tie_to_supervisor();  // not before it is the supervisor's
+  act_until_done(process);
+}
+
+void go_on_as(std::uint8_t process) {
+  OutcomeHead head;
+  head.before = control->step_before;
+  head.after = clock_seconds();
+  record(head);
+  act_until_done(process);
 }
 
 }  // namespace shmcheck::executor

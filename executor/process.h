@@ -12,6 +12,9 @@ void tie_to_supervisor();
 // Waits for turns and performs until the program is done.
 [[noreturn]] void live_as(std::uint8_t process);
 
+// The same for one whose step is the exec that it has just come back from.
+[[noreturn]] void go_on_as(std::uint8_t process);
+
 // Gives the turn to the process of the next step, after recording `unbound` for steps whose process is gone.
 // Sets `done` when there is no step left. True if some process has the turn now.
 bool pass_turn();

@@ -4,6 +4,7 @@
 #include "executor/call.h"
 #include "executor/fork.h"
 #include "executor/process.h"
+#include "executor/rejoin.h"
 
 namespace shmcheck::executor {
 
@@ -26,6 +27,13 @@ void perform_fork(Call& call) {
 
 void perform_exit(Call& call) {
   sys(SYS_exit_group, call.op.byte);
+}
+
+// What succeeds is recorded by the new image: go_on_as.
+void perform_exec(Call& call) {
+  const char* const none[] = {nullptr};
+  bool missing = static_cast<program::Image>(call.op.small) == program::Image::missing;
+  settle(call, missing ? sys(SYS_execve, "no-such-image", none, none) : exec_as(call.op.proc));
 }
 
 void perform_kill(Call& call) {

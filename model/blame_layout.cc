@@ -23,6 +23,8 @@ C clause_of_call(const Op& op, bool failed) {
       return failed ? C::none : C::shmdt_detaches;
     case OpCode::close:
       return failed ? C::none : C::munmap_close_not_unmap;
+    case OpCode::exec:
+      return failed ? C::exec_failed_keeps : C::none;
     default:
       return C::none;
   }
@@ -69,7 +71,7 @@ void note_layout(World& w, const Op& op, LayoutEvent event, const Outcome& outco
   constexpr int kENOMEM = 12;
   if (outcome.kind == OutcomeKind::error) {
     // With another error nothing is begun, but for MAP_FIXED.
-    bool begun = op.code == OpCode::mmap || outcome.error == kENOMEM;
+    bool begun = op.code == OpCode::mmap || op.code == OpCode::exec || outcome.error == kENOMEM;
     event.clause = begun ? clause_of_call(op, true) : C::none;
     event.removed = C::none;
   }

@@ -105,6 +105,58 @@ void exit_clears_shared(const World& was, World& w, const Op& op, Outcome& o) {
   }
 }
 
+// --- exec
+bool execed(const Op& op, const Outcome& o) {
+  return op.code == OpCode::exec && ok(o);
+}
+Vma* shared_before(const World& was, const Op& op) {
+  for (const Vma& v : was.processes[op.proc].memory.vmas()) {
+    if (v.shared && v.segment < 0) return const_cast<Vma*>(&v);
+  }
+  return nullptr;
+}
+
+constexpr C kGone[] = {C::exec_mappings_gone, C::access_syscall_efault, C::proc_maps_row,
+                       C::proc_maps_unmapped_gone, C::mmap_create_null_addr};
+void exec_keeps_shared(const World& was, World& w, const Op& op, Outcome& o) {
+  if (!execed(op, o)) return;
+  if (const Vma* kept = shared_before(was, op)) actor(w, op).memory.insert(*kept);
+}
+
+constexpr C kExecCount[] = {C::shmat_nattch,
+                            C::shmat_exec_detaches,
+                            C::sysv_life_marked_dies_with_last,
+                            C::shmctl_gone_id,
+                            C::shmat_removed_id,
+                            C::sysv_life_until_removed,
+                            C::sysv_life_survives_exit,
+                            C::shmctl_shm_info,
+                            C::limit_rmid_forced_detach,
+                            C::shmget_noent,
+                            C::shmget_create};
+void exec_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) {
+  if (!execed(op, o)) return;
+  for_attaches(was.processes[op.proc], [&](std::uint32_t segment, const Vma&) {
+    revive(was, w, segment);
+    ++w.ipc.segments[segment].nattch;
+  });
+}
+
+constexpr C kExecLocks[] = {C::exec_locks_dropped};
+void exec_keeps_lock_count(const World& was, World&, const Op& op, Outcome& o) {
+  static_cast<void>(was);
+  if (op.code == OpCode::locked && ok(o) && was.processes[op.proc].lock_clause == C::exec_locks_dropped)
+    o.value += was.page();
+}
+
+constexpr C kFailedExec[] = {C::exec_failed_keeps, C::access_syscall_efault, C::shmat_nattch};
+void failed_exec_unmaps(const World& was, World& w, const Op& op, Outcome& o) {
+  static_cast<void>(was);
+  if (op.code != OpCode::exec || o.kind != OutcomeKind::error || actor(w, op).memory.vmas().empty()) return;
+  const Vma last = actor(w, op).memory.vmas().back();
+  w.unmap(op.proc, last.low, last.high, {o.before, o.after});
+}
+
 constexpr Fault kFaults[] = {
     {"fork-loses-shared-mapping", "the child lacks the parent's highest shared mapping", kInherited, nullptr,
      loses_shared_mapping, false},
@@ -112,6 +164,20 @@ constexpr Fault kFaults[] = {
      nullptr, loses_private_page, false},
     {"fork-child-gets-write", "the child may read and write every mapping", kProtection, nullptr,
      child_gets_write, false},
+    {"exec-keeps-shared",
+     "exec leaves the lowest shared mapping",
+     kGone,
+     nullptr,
+     exec_keeps_shared,
+     true,
+     {},
+     true},
+    {"exec-forgets-detach", "exec does not count as a detach", kExecCount, nullptr, exec_forgets_detach,
+     true},
+    {"exec-keeps-lock-count", "exec leaves a page of what was locked counted", kExecLocks, nullptr,
+     exec_keeps_lock_count, true},
+    {"exec-failed-unmaps", "an exec that fails has unmapped the highest mapping", kFailedExec, nullptr,
+     failed_exec_unmaps, true},
     {"fork-dontfork-ignored", "MADV_DONTFORK is ignored", kDontFork, dontfork_ignored, nullptr, false},
     {"fork-forgets-nattch", "fork does not count the child's attaches", kCount, nullptr, fork_forgets_nattch,
      false, "https://github.com/DragonOS-Community/DragonOS/pull/1986"},

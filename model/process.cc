@@ -94,6 +94,21 @@ void rule_kill(World& w, Process& p, Step& s) {
   w.end_process(s.op.object, s.when);
 }
 
+void rule_exec(World& w, Process& p, Step& s) {
+  if (static_cast<program::Image>(s.op.small) == program::Image::missing)
+    s.must(2 /* ENOENT */, C::exec_failed_keeps);
+  if (s.failed(C::exec_mappings_gone)) return;
+  for (const Vma& v : p.memory.vmas()) {
+    if (v.shared) w.happens(v, C::exec_object_survives);
+  }
+  w.unmap(index_of(w, p), 0, UINT64_MAX, s.when);
+  p.born = w.next_vma;
+  p.lock_count_off = false;
+  p.lock_clause = C::exec_locks_dropped;
+  p.layout = {};
+  p.layout.note({C::none, C::exec_mappings_gone, w.steps, 0, UINT64_MAX});
+}
+
 void rule_setid(World& w, Process& p, Step& s) {
   std::uint32_t uid = s.op.byte == 0 ? s.facts.uid : s.facts.other_uid[s.op.byte - 1];
   std::uint32_t gid = s.op.byte == 0 ? s.facts.gid : uid;

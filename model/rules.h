@@ -29,7 +29,7 @@ Rule rule_mmap, rule_munmap, rule_mprotect, rule_mremap, rule_msync, rule_fsync,
 // access.cc, contents.cc
 Rule rule_load, rule_store, rule_contents;
 // process.cc
-Rule rule_fork, rule_exit, rule_kill, rule_setid;
+Rule rule_fork, rule_exit, rule_kill, rule_setid, rule_exec;
 // shmget.cc, shmat.cc, shmdt.cc, shmctl.cc
 Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl, rule_shm_info;
 // limit.cc

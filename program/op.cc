@@ -51,6 +51,7 @@ constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
 constexpr NamedValue kMlockFlags[] = {{"onfault", mlock::kOnFault}, {"unknown", mlock::kUnknown}};
 constexpr NamedValue kTotals[] = {{"segments", 0}, {"pages", 1}};
 constexpr NamedValue kLimitNames[] = {{"shmmax", 0}, {"shmall", 1}, {"shmmni", 2}, {"rmid_forced", 3}};
+constexpr NamedValue kImages[] = {{"own", 0}, {"missing", 1}};
 constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
 constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
 constexpr NamedValue kSignals[] = {{"kill", 0}, {"term", 1}};
@@ -124,6 +125,7 @@ constexpr Arg kShmInfo[] = {choice(Slot::small, "what", kTotals)};
 constexpr Arg kLimit[] = {{ArgKind::choice, Slot::small, "what", true, kLimitNames},
                           quantity(Slot::len, "value", true)};
 constexpr Arg kLimitsArgs[] = {{ArgKind::choice, Slot::small, "what", true, kLimitNames}};
+constexpr Arg kExec[] = {choice(Slot::small, "image", kImages)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 using N = NameKind;
@@ -185,6 +187,8 @@ constexpr OpSpec kSpecs[] = {
     {"limit", N::none, N::none, R::nothing, kLimit,
      "set kernel.shmmax, shmall, shmmni or shm_rmid_forced of a private IPC namespace"},
     {"limits", N::none, N::none, R::count, kLimitsArgs, "read one of them"},
+    {"exec", N::none, N::none, R::nothing, kExec,
+     "execve(2) of an image with which the process goes on, or of one that does not exist"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -55,6 +55,7 @@ enum class OpCode : std::uint8_t {
   shm_info,
   limit,
   limits,
+  exec,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -160,6 +161,7 @@ inline constexpr std::uint32_t kOnFault = 1, kUnknown = 2;
 }
 enum class Limit : std::uint8_t { shmmax, shmall, shmmni, rmid_forced };  // Op::small of limit, limits
 inline constexpr std::size_t kLimits = 4;
+enum class Image : std::uint8_t { own, missing };        // Op::small of exec
 enum class ShmTotal : std::uint8_t { segments, pages };  // Op::small of shm_info
 enum class SignalAction : std::uint8_t {
   caught,

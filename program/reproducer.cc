@@ -135,10 +135,9 @@ class Writer {
 
   std::string file() const {
     std::string out = header() + "#define _GNU_SOURCE\n" + includes_for(needs_) + std::string(kHead);
-    bool arena = uses_arena() || needs(kNeedWhere | kNeedMaps);
-    out += arena ? "static size_t A, E, P; /* the arena, its end, the page size */\n"
-                 : "static size_t P; /* page size */\n";
-    out += functions_for(needs_) + steps() + std::string(kServe);
+    out += has_arena() ? "static size_t A, E, P; /* the arena, its end, the page size */\n"
+                       : "static size_t P; /* page size */\n";
+    out += functions_for(needs_) + (needs(kNeedExec) ? exec_code() : "") + steps() + std::string(kServe);
     out += needs(kNeedDeaths) ? kTurnWithDeaths : kTurn;
     return out + main_function();
   }
@@ -149,7 +148,7 @@ class Writer {
     const std::vector<std::uint64_t>& words = failing().outcome.words;
     return at_end_ && !words.empty() && words[0] != UINT64_MAX;
   }
-  bool needs(std::uint32_t n) const { return (needs_ & n) != 0; }
+  bool needs(std::uint64_t n) const { return (needs_ & n) != 0; }
 
   std::string failing_text() const { return at_end_ ? "end" : to_text(failing().op); }
 
@@ -163,6 +162,37 @@ class Writer {
         "on " + f.kernel + ' ' + f.arch + ", files on " + std::string(to_string(f.fs)) +
         ". Build with cc -static, run with [DIRECTORY]. Exit 1: seen again, 0: not seen, 2: not reached.");
     return "/*" + out.substr(2, out.size() - 3) + " */\n";
+  }
+
+  // An image begins anew: what the old one knows goes through a pipe.
+  std::string exec_code() const {
+    std::string put, get;
+    for (std::string_view variable : {"S", "in", "out", "P", "A", "E", "scratch"}) {
+      bool arena = variable == "A" || variable == "E", scan = variable == "scratch";
+      if ((arena && !has_arena()) || (scan && !needs(kNeedKernelScan))) continue;
+      put += " PUT(" + std::string(variable) + ")";
+      get += " GET(" + std::string(variable) + ")";
+    }
+    return "static void serve(int me), tell(int fd, const struct state *s);\n"
+           "static int kept; /* a pipe: what the old image knew */\n"
+           "#define PUT(v) if (write(kept, &v, sizeof v) != sizeof v) _exit(2);\n"
+           "#define GET(v) if (read(kept, &v, sizeof v) != sizeof v) _exit(2);\n"
+           "static void execed(int me) {\n"
+           "  int p[2];\n"
+           "  char a[12], b[12];\n"
+           "  if (failed(pipe(p))) return;\n"
+           "  kept = p[1];\n " +
+           put +
+           "\n"
+           "  close(kept), snprintf(a, sizeof a, \"%d\", me), snprintf(b, sizeof b, \"%d\", p[0]);\n"
+           "  execl(\"/proc/self/exe\", \"\", \"--exec\", a, b, NULL), failed(-1);\n"
+           "}\n"
+           "static void came_back(int me, int fd) {\n"
+           "  kept = fd;\n " +
+           get +
+           "\n"
+           "  close(fd), say(\"ok\"), tell(out[1], &S), serve(me);\n"
+           "}\n";
   }
 
   std::string steps() const {
@@ -207,6 +237,7 @@ class Writer {
   }
 
   bool uses_arena() const;
+  bool has_arena() const { return uses_arena() || needs(kNeedWhere | kNeedMaps); }
   std::string setup() const;
   std::string cleanup() const;
   std::string main_function() const;
@@ -215,7 +246,7 @@ class Writer {
   std::size_t step_;
   const ReproducerNotes& notes_;
   bool at_end_;
-  std::uint32_t needs_ = 0;
+  std::uint64_t needs_ = 0;
   std::set<unsigned> segments_;
 };
 
@@ -283,9 +314,16 @@ std::string Writer::cleanup() const {
 }
 
 std::string Writer::main_function() const {
-  std::string out = needs(kNeedFiles) ? "\nint main(int argc, char **argv) {\n" : "\nint main(void) {\n";
+  std::string out =
+      needs(kNeedFiles | kNeedExec) ? "\nint main(int argc, char **argv) {\n" : "\nint main(void) {\n";
   out += "  static const int script[][3] = {" + script() + "}; /* step, process, outcome */\n";
   out += "  int i, last = sizeof script / sizeof *script - 1;\n";
+  if (needs(kNeedExec)) {
+    std::string again = needs(kNeedBeside) ? "clear(), " : "";
+    if (needs(kNeedFault)) again += "sigaction(SIGSEGV, &caught, NULL), sigaction(SIGBUS, &caught, NULL), ";
+    out += "  if (argc == 4 && !strcmp(argv[1], \"--exec\"))\n    " + again +
+           "came_back(atoi(argv[2]), atoi(argv[3]));\n";
+  }
   out += setup();
   out += "  if (!(S.pid[0] = fork())) serve(0);\n";
   out += at_end_ ? "  for (i = 0; i < last && !turn(script[i]); i++) {}\n"

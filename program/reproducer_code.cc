@@ -8,8 +8,8 @@ namespace shmcheck::program {
 namespace {
 
 struct Piece {
-  std::uint32_t needs;  // any of these
-  std::uint32_t uses;   // and these come along
+  std::uint64_t needs;  // any of these
+  std::uint64_t uses;   // and these come along
   std::string_view includes;
   std::string_view code;
 };
@@ -244,6 +244,7 @@ static void shm_stat(long id) {
     {kNeedSegments, 0, "sched.h sys/shm.h", ""},
     {kNeedFiles, 0, "fcntl.h stdlib.h sys/stat.h", ""},
     {kNeedDeaths, 0, "sys/prctl.h", ""},
+    {kNeedExec, kNeedFailed, "stdlib.h", ""},
 };
 
 constexpr std::string_view kAlwaysIncluded[] = {"errno.h",    "signal.h",   "stdio.h", "string.h",
@@ -251,7 +252,7 @@ constexpr std::string_view kAlwaysIncluded[] = {"errno.h",    "signal.h",   "std
 
 }  // namespace
 
-std::uint32_t closure(std::uint32_t needs) {
+std::uint64_t closure(std::uint64_t needs) {
   for (const auto* p = std::end(kPieces); p != std::begin(kPieces);) {
     --p;
     if ((needs & p->needs) != 0) needs |= p->uses;
@@ -259,7 +260,7 @@ std::uint32_t closure(std::uint32_t needs) {
   return needs;
 }
 
-std::string includes_for(std::uint32_t needs) {
+std::string includes_for(std::uint64_t needs) {
   std::string out;
   for (std::string_view file : kAlwaysIncluded) out += "#include <" + std::string(file) + ">\n";
   for (const Piece& p : kPieces) {
@@ -272,7 +273,7 @@ std::string includes_for(std::uint32_t needs) {
   return out;
 }
 
-std::string functions_for(std::uint32_t needs) {
+std::string functions_for(std::uint64_t needs) {
   std::string out;
   for (const Piece& p : kPieces) {
     if ((needs & p.needs) != 0) out += p.code;

@@ -272,15 +272,18 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "limit(" + list(kLimitFiles[op.small], "O_WRONLY", q(op.len)) + ");";
     case OpCode::limits:
       return "limit(" + list(kLimitFiles[op.small], "O_RDONLY", "0") + ");";
+    case OpCode::exec:
+      if (static_cast<Image>(op.small) == Image::own) return "execed(" + name_of(op.proc) + ");";
+      return "ok(execl(\"no-such-image\", \"\", NULL));";
     case OpCode::end:
       break;
   }
   return "";
 }
 
-std::uint32_t needs_of(const Op& op, bool failing) {
-  std::uint32_t mapped = failing ? kNeedWhere : kNeedMapped;
-  std::uint32_t acting = op.byte != 0 ? kNeedAct : 0U;
+std::uint64_t needs_of(const Op& op, bool failing) {
+  std::uint64_t mapped = failing ? kNeedWhere : kNeedMapped;
+  std::uint64_t acting = op.byte != 0 ? std::uint64_t{kNeedAct} : 0U;
   switch (op.code) {
     case OpCode::open:
       return kNeedOpened | kNeedFiles;
@@ -326,6 +329,8 @@ std::uint32_t needs_of(const Op& op, bool failing) {
       return kNeedSys | kNeedCount | kNeedFiles;
     case OpCode::shm_info:
       return kNeedShmTotal | kNeedCount;
+    case OpCode::exec:
+      return static_cast<Image>(op.small) == Image::own ? kNeedExec | kNeedFailed : std::uint64_t{kNeedOk};
     case OpCode::limit:
     case OpCode::limits:
       return kNeedLimit;
@@ -334,7 +339,7 @@ std::uint32_t needs_of(const Op& op, bool failing) {
     case OpCode::mincore:
       return kNeedResident | kNeedCount;
     case OpCode::setid:
-      return op.byte == 0 ? 0U : kNeedSetid;
+      return op.byte == 0 ? 0U : std::uint64_t{kNeedSetid};
     case OpCode::kill:
       return kNeedOk;
     case OpCode::exit:

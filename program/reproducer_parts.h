@@ -11,51 +11,52 @@
 namespace shmcheck::program {
 
 // Pieces of C that an operation needs; only those are written, since an unused function is a warning.
-enum Need : std::uint32_t {
-  kNeedFailed = 1U << 0,
-  kNeedSys = 1U << 1,
-  kNeedOk = 1U << 2,
-  kNeedCount = 1U << 3,
-  kNeedBuffer = 1U << 4,
-  kNeedOpened = 1U << 5,
-  kNeedFstat = 1U << 6,
-  kNeedMapped = 1U << 7,
-  kNeedWhere = 1U << 8,
-  kNeedFault = 1U << 9,
-  kNeedAct = 1U << 10,
-  kNeedLoad = 1U << 11,
-  kNeedStore = 1U << 12,
-  kNeedRuns = 1U << 13,
-  kNeedPread = 1U << 14,
-  kNeedScan = 1U << 15,
-  kNeedKernelScan = 1U << 16,
-  kNeedForked = 1U << 17,
-  kNeedSegments = 1U << 18,
-  kNeedGot = 1U << 19,
-  kNeedShmStat = 1U << 20,
-  kNeedShmSet = 1U << 21,
-  kNeedMaps = 1U << 22,
-  kNeedSetid = 1U << 23,
-  kNeedFiles = 1U << 24,
-  kNeedDeaths = 1U << 25,
-  kNeedFilled = 1U << 26,
-  kNeedBeside = 1U << 27,
-  kNeedLocked = 1U << 28,
-  kNeedResident = 1U << 29,
-  kNeedShmTotal = 1U << 30,
-  kNeedLimit = 1U << 31,
+enum Need : std::uint64_t {
+  kNeedFailed = std::uint64_t{1} << 0,
+  kNeedSys = std::uint64_t{1} << 1,
+  kNeedOk = std::uint64_t{1} << 2,
+  kNeedCount = std::uint64_t{1} << 3,
+  kNeedBuffer = std::uint64_t{1} << 4,
+  kNeedOpened = std::uint64_t{1} << 5,
+  kNeedFstat = std::uint64_t{1} << 6,
+  kNeedMapped = std::uint64_t{1} << 7,
+  kNeedWhere = std::uint64_t{1} << 8,
+  kNeedFault = std::uint64_t{1} << 9,
+  kNeedAct = std::uint64_t{1} << 10,
+  kNeedLoad = std::uint64_t{1} << 11,
+  kNeedStore = std::uint64_t{1} << 12,
+  kNeedRuns = std::uint64_t{1} << 13,
+  kNeedPread = std::uint64_t{1} << 14,
+  kNeedScan = std::uint64_t{1} << 15,
+  kNeedKernelScan = std::uint64_t{1} << 16,
+  kNeedForked = std::uint64_t{1} << 17,
+  kNeedSegments = std::uint64_t{1} << 18,
+  kNeedGot = std::uint64_t{1} << 19,
+  kNeedShmStat = std::uint64_t{1} << 20,
+  kNeedShmSet = std::uint64_t{1} << 21,
+  kNeedMaps = std::uint64_t{1} << 22,
+  kNeedSetid = std::uint64_t{1} << 23,
+  kNeedFiles = std::uint64_t{1} << 24,
+  kNeedDeaths = std::uint64_t{1} << 25,
+  kNeedFilled = std::uint64_t{1} << 26,
+  kNeedBeside = std::uint64_t{1} << 27,
+  kNeedLocked = std::uint64_t{1} << 28,
+  kNeedResident = std::uint64_t{1} << 29,
+  kNeedShmTotal = std::uint64_t{1} << 30,
+  kNeedLimit = std::uint64_t{1} << 31,
+  kNeedExec = std::uint64_t{1} << 32,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.
-std::uint32_t needs_of(const Op& op, bool failing);
-std::uint32_t closure(std::uint32_t needs);
+std::uint64_t needs_of(const Op& op, bool failing);
+std::uint64_t closure(std::uint64_t needs);
 
 // True if an op of these steps works on what lies beside a mapping that the kernel placed.
 bool looks_beside(std::span<const Step> steps, const Facts& facts);
 
 // #include lines and functions for a closed set of needs.
-std::string includes_for(std::uint32_t needs);
-std::string functions_for(std::uint32_t needs);
+std::string includes_for(std::uint64_t needs);
+std::string functions_for(std::uint64_t needs);
 
 // A C statement that performs the op and says its outcome.
 std::string statement_of(const Op& op, const Facts& facts, bool failing);

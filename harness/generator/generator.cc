@@ -34,6 +34,7 @@ program::Program generate(Entropy& entropy, const GeneratorOptions& options, con
     for (OpCode code : {OpCode::limit, OpCode::limits})
       possible.allowed.reset(static_cast<std::size_t>(code));
   }
+  if (!facts.exec) possible.allowed.reset(static_cast<std::size_t>(OpCode::exec));
   Swarm swarm = make_swarm(entropy, possible.allowed);
   Scene scene(entropy, swarm, possible, facts);
   scene.plan(planned_ops(entropy, options));

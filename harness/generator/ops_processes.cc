@@ -45,4 +45,10 @@ Op build_locked(Scene&, std::uint8_t p) {
   return make_op(OpCode::locked, p);
 }
 
+Op build_exec(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::exec, p);
+  if (s.dice.chance(20)) op.small = static_cast<std::uint8_t>(program::Image::missing);
+  return op;
+}
+
 }  // namespace shmcheck::harness

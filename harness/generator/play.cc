@@ -338,6 +338,10 @@ void Play::control(std::uint8_t p, std::uint8_t segment, ShmCommand command, std
   step(op);
 }
 
+void Play::exec(std::uint8_t p) {
+  step(make_op(OpCode::exec, p));
+}
+
 void Play::limit(std::uint8_t p, program::Limit which, Quantity value) {
   Op op = make_op(OpCode::limit, p);
   op.small = static_cast<std::uint8_t>(which);

@@ -20,6 +20,7 @@ class Play {
   std::optional<std::uint8_t> child(std::uint8_t parent);
   std::optional<std::uint8_t> partner(std::uint8_t of);  // an existing process or a child
   void leave(std::uint8_t p);                            // exits or is killed
+  void exec(std::uint8_t p);
 
   // --- files
   std::uint8_t file(std::uint8_t p, Quantity size, program::Access access = program::Access::read_write);

@@ -262,6 +262,23 @@ void moved_attach(Play& p) {
   p.peek(a, m, 2);
 }
 
+// An image takes all attaches with it, whichever way they were divided, and nothing else.
+void replaced_by_an_image(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  Quantity m = p.attach(a, s);
+  p.store(a, m);
+  if (p.dice.chance(40)) p.attach(a, s, p.dice.chance(50) ? at::kReadOnly : 0U);
+  if (p.dice.chance(30)) p.protect(a, m, pages(1), 1);
+  std::optional<std::uint8_t> b = p.child(a);
+  if (p.dice.chance(40)) p.control(a, s, ShmCommand::rmid);
+  p.exec(b && p.dice.chance(60) ? *b : a);
+  p.stat(p.someone(), s);
+  p.peek(a, m, 2);
+  p.exec(a);
+  p.stat(p.someone(), s);
+  if (p.dice.chance(50)) p.peek(a, p.attach(a, s), 2);
+}
+
 // What goes by itself while forced removal is on, or when it is switched on.
 void removed_by_force(Play& p) {
   std::uint8_t a = p.someone(), maker = p.dice.chance(60) ? p.partner(a).value_or(a) : a;
@@ -322,6 +339,7 @@ constexpr Scenario kScenarios[] = {
     counts_return,
     data_outlives_attaches,
     moved_attach,
+    replaced_by_an_image,
     removed_by_force,
     at_the_limit,
 };
