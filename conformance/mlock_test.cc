@@ -246,7 +246,7 @@ std::vector<size_t> WrappingLengths() {
 }
 
 // Without privilege such a length also breaks the limit, and either error may be reported.
-CONFORMANCE(Mlock, LockingARangeThatWrapsIsInvalidAndChangesNoLock, Clause::mlock_wrap, need::root,
+CONFORMANCE(Mlock, LockingARangeThatWrapsIsInvalidAndChangesNoLock, Clause::mlock_wrap, need::machine_root,
             need::proc) {
   const Mapping map = MapSharedAnonymous(FourPages());
   ASSERT_THAT(Returned(mlock(map.at(page()), page())), Succeeds());
@@ -300,7 +300,7 @@ CONFORMANCE(Mlock, LimitHoldsForTheUnprivileged, Clause::mlock_limit, need::seco
   EXPECT_THAT(user.Join(), ExitsWith(0));
 }
 
-CONFORMANCE(Mlock, LimitDoesNotHoldForRoot, Clause::mlock_limit, need::root, need::proc) {
+CONFORMANCE(Mlock, LimitDoesNotHoldForRoot, Clause::mlock_limit, need::machine_root, need::proc) {
   const Mapping map = MapSharedAnonymous(FourPages());
   for (const unsigned long bytes : {page(), size_t{0}}) {
     const RlimitGuard limit(RLIMIT_MEMLOCK, bytes);

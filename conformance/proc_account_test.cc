@@ -18,7 +18,7 @@ namespace {
 constexpr const char kListing[] = "/proc/sysvipc/shm";
 
 CONFORMANCE(Proc, ListingEqualsIpcStat, Clause::proc_sysvipc_listing, need::ipc_namespace, need::root,
-            need::proc) {
+            need::second_uid, need::proc) {
   EXPECT_TRUE(ReadListing().empty());
   std::vector<int> ids;
   for (const unsigned key : {0U, 1U, 0x7fffffffU, 0x80000001U, 0U, 0xabcdefU}) {

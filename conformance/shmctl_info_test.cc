@@ -18,7 +18,7 @@ Outcome Info(int id, int command, T& buffer) {
 }
 
 CONFORMANCE(Shmctl, IpcInfoTellsTheLimits, Clause::shmctl_ipc_info, need::ipc_namespace, need::root,
-            need::proc) {
+            need::second_uid, need::proc) {
   const auto expect = [] {
     shminfo limits{};
     EXPECT_THAT(Info(0, IPC_INFO, limits), Returns(0));

@@ -30,7 +30,7 @@ shmid_ds* BadBuffer() {
 }
 
 CONFORMANCE(Shmctl, StatFollowsTheHistory, Clause::shmctl_stat_copies, need::ipc_namespace, need::root,
-            need::proc) {
+            need::second_uid, need::proc) {
   const time_t since = KernelSecond();
   const Segment segment = Segment::Adopt(shmget(0x31, page() + 1, IPC_CREAT | 0640));
   const Segment bystander = Segment::Adopt(shmget(0x32, 5 * page(), IPC_CREAT | 0604));
@@ -203,7 +203,7 @@ CONFORMANCE(Shmctl, StatChangesNothing, Clause::shmctl_stat_no_side_effect, need
 }
 
 CONFORMANCE(Shmctl, SetTakesOwnerGroupAndModeOnly, Clause::shmctl_set_fields, need::ipc_namespace, need::root,
-            need::proc) {
+            need::second_uid, need::proc) {
   const Segment segment = Segment::Adopt(shmget(0x21, 2 * page(), IPC_CREAT | 0640));
   const Segment bystander(page());
   segment.Attach();
@@ -330,7 +330,7 @@ CONFORMANCE(Shmctl, CreatorKeepsControlAfterGivingAway, Clause::shmctl_set_creat
   });
 }
 
-CONFORMANCE(Shmctl, SetKeepsMarkAndLock, Clause::shmctl_set_keeps_flags, need::root) {
+CONFORMANCE(Shmctl, SetKeepsMarkAndLock, Clause::shmctl_set_keeps_flags, need::root, need::second_uid) {
   const Segment segment(page());
   uint8_t* const at = segment.Attach();
   EXPECT_THAT(Returned(shmctl(segment.id(), SHM_LOCK, nullptr)), Succeeds());

@@ -273,7 +273,8 @@ CONFORMANCE(Shmget, AnotherUserUsesTheSegmentOfADeadCreator, Clause::shmget_belo
   EXPECT_THAT(Load(segment.Attach()), Reads(0x18));
 }
 
-CONFORMANCE(Shmget, HugePagesOrEnomem, Clause::shmget_hugetlb, need::ipc_namespace, need::root, need::proc) {
+CONFORMANCE(Shmget, HugePagesOrEnomem, Clause::shmget_hugetlb, need::ipc_namespace, need::machine_root,
+            need::proc) {
   const Outcome made = Create(0x88, 4 << 20, IPC_CREAT | SHM_HUGETLB | 0600);
   if (!made.ok()) {
     EXPECT_THAT(made, FailsWithAnyOf({ENOMEM, EINVAL}));

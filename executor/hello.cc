@@ -84,6 +84,22 @@ bool is_capable() {
   return true;
 }
 
+// The first user namespace maps every id to itself; a target without the file has no other.
+bool is_first_userns() {
+  long fd = sys(SYS_openat, AT_FDCWD, "/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+  if (failed(fd)) return true;
+  char text[128] = {};
+  long n = sys(SYS_read, fd, text, sizeof text - 1);
+  sys(SYS_close, fd);
+  std::uint64_t numbers[3] = {};
+  const char* at = text;
+  for (std::uint64_t& number : numbers) {
+    while (*at == ' ') ++at;
+    for (; *at >= '0' && *at <= '9'; ++at) number = number * 10 + static_cast<unsigned>(*at - '0');
+  }
+  return n > 0 && numbers[0] == 0 && numbers[1] == 0 && numbers[2] == UINT32_MAX;
+}
+
 void put_limits() {
   shminfo info = {};
   sys(SYS_shmctl, 0, IPC_INFO, &info);
@@ -123,7 +139,7 @@ void put_facts(const Place& place) {
   put_own();
   payload << " uid=" << target.uid << " gid=" << target.gid << " other_uid=" << target.other_uid[0] << ","
           << target.other_uid[1] << " capable=" << yes_no(is_capable())
-          << " private_ipc=" << yes_no(target.private_ipc);
+          << " first_userns=" << yes_no(is_first_userns()) << " private_ipc=" << yes_no(target.private_ipc);
   put_limits();
   payload << "\n";
 }

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -321,6 +322,20 @@ TEST_P(Kernel, WithoutDevShm) {
       [] { return ::umount("/dev/shm") == 0 && ::mount("test", "/dev/shm", "tmpfs", MS_RDONLY, "") == 0; },
       {}, "60s", {"--programs", "5"});
   EXPECT_TRUE(said.code == 0 || said.code == 1) << said.text;
+}
+
+// Root of a user namespace: no other users and no disk, and capabilities that do not hold for the machine.
+TEST_P(Kernel, WithoutPrivilegeTheSameIsJudged) {
+  constexpr unsigned kNobody = 65534;
+  const Said said = random(
+      [] {
+        return ::setgroups(0, nullptr) == 0 && ::setresgid(kNobody, kNobody, kNobody) == 0 &&
+               ::setresuid(kNobody, kNobody, kNobody) == 0 && ::access(SHMCHECK_BINARY, X_OK) == 0;
+      },
+      {}, "60s", {"--programs", "2000"});
+  EXPECT_EQ(said.code, 0) << said.text;
+  EXPECT_THAT(said.text, HasSubstr("uid 0 of a user namespace"));
+  EXPECT_THAT(said.text, HasSubstr("absent   other users: "));
 }
 
 // A container that forbids what makes namespaces and mounts.

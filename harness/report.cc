@@ -69,12 +69,19 @@ std::string shell_word(std::string_view text) {
   return quoted + "'";
 }
 
+namespace {
+std::string_view privileges(const program::Facts& facts) {
+  if (!facts.capable) return "";
+  return facts.first_userns ? " with all capabilities" : " of a user namespace";
+}
+}  // namespace
+
 std::vector<std::string> describe_target(const Result& result) {
   std::vector<std::string> lines;
   const program::Facts& facts = result.facts.front();
   lines.push_back(fmt::format("target   {}: {} {} {}, pages of {}, SHMLBA {}, uid {}{}", result.target,
                               facts.kernel, release_text(facts.release), facts.arch, facts.page_size,
-                              facts.shmlba, facts.uid, facts.capable ? " with all capabilities" : ""));
+                              facts.shmlba, facts.uid, privileges(facts)));
   std::string systems;
   for (const program::Facts& one : result.facts) {
     systems += fmt::format("{}{}", systems.empty() ? "" : ", ", program::to_string(one.fs));

@@ -68,7 +68,7 @@ void populate(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
 
 void limit_errors(World& w, Process& p, Step& s, const Pages& range) {
   std::uint64_t limit = w.facts().memlock;
-  if (p.cred.capable) return;
+  if (p.cred.machine) return;
   if (limit == 0) s.must(kEPERM, C::mlock_limit);
   std::uint64_t wanted = (range.high - range.low) / w.page(), locked = p.memory.locked_bytes() / w.page();
   for (const Vma& v : p.memory.vmas()) {

@@ -61,7 +61,7 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r) {
   }
   if (impossible && r.pages < w.facts().top) s.must(kENOMEM, kEINVAL, C::mmap_fixed_exact);
   if (r.address % w.page() != 0) s.must(kEINVAL, C::mmap_fixed_unaligned);
-  if (r.address < w.facts().min_address && !p.cred.capable) s.must(kEPERM, C::mmap_fixed_low_address_priv);
+  if (r.address < w.facts().min_address && !p.cred.machine) s.must(kEPERM, C::mmap_fixed_low_address_priv);
   // Reaches only ranges which are in user space whatever its exact size.
   if (r.noreplace && !impossible && occupied(w, p, r.address, r.address + r.pages)) {
     s.must(kEEXIST, C::mmap_fixed_noreplace);

@@ -253,7 +253,7 @@ bool room_behind(const World& w, const Process& p, const Request& r) {
   if (v->high - r.address != r.old_length) return false;
   // The kernel asks for the whole, old and new, as if it were mapped there anew (mm/mremap.c,
   // vma_expandable).
-  if (v->low < w.facts().min_address && !p.cred.capable) return false;
+  if (v->low < w.facts().min_address && !p.cred.machine) return false;
   std::uint64_t end = r.address + r.new_length;
   return end > r.address && end <= w.facts().top && !occupied(w, p, v->high, end);
 }
@@ -296,7 +296,7 @@ void rule_mremap(World& w, Process& p, Step& s) {
   bool covers_source = r.fixed && r.address >= r.to && r.address - r.to < r.new_length;
   if (covers_source && source != Source::nothing && !since_617(w)) s.must(kEFAULT, C::mremap_unmapped);
   // The first of several mappings looks for its new place before anything is found out about the next.
-  bool refused_first = moves_all && stop > r.address && r.to < w.facts().min_address && !p.cred.capable;
+  bool refused_first = moves_all && stop > r.address && r.to < w.facts().min_address && !p.cred.machine;
   if (source == Source::nothing)
     s.must(kEFAULT, C::mremap_unmapped);
   else if (refused_first)
@@ -308,7 +308,7 @@ void rule_mremap(World& w, Process& p, Step& s) {
   else if (!several && r.old_length == 0 && !v->shared) {
     s.must(kEINVAL, C::mremap_duplicate_private);
   }
-  bool grows_locked = source == Source::one && v->locked && r.new_length > r.old_length && !p.cred.capable;
+  bool grows_locked = source == Source::one && v->locked && r.new_length > r.old_length && !p.cred.machine;
   if (grows_locked && p.memory.locked_bytes() + (r.new_length - r.old_length) > w.facts().memlock)
     s.must(kEAGAIN, C::mremap_locked_limit);
   bool in_place = source == Source::one && !r.moves_to() &&
@@ -325,7 +325,7 @@ void rule_mremap(World& w, Process& p, Step& s) {
     s.may(kEINVAL, Freedom::documented_alternative);
   bool refused_before = s.must_fail();
   if (covers_source && source != Source::nothing) s.must(kEFAULT, C::mremap_unmapped);
-  bool refused_before_move = r.fixed && r.to < w.facts().min_address && !p.cred.capable;
+  bool refused_before_move = r.fixed && r.to < w.facts().min_address && !p.cred.machine;
   if (refused_before_move) s.must(kEPERM, C::mmap_fixed_low_address_priv);
   bool target_goes =
       r.fixed && source != Source::nothing && (since_617(w) ? covers_source && !refused_before : true);

@@ -120,7 +120,7 @@ void rule_setid(World& w, Process& p, Step& s) {
   else if (!same && !p.cred.capable)
     s.must(1 /* EPERM */, C::none);
   if (s.failed(C::perm_effective_ids) || same) return;
-  p.cred = {uid, gid, false};
+  p.cred = {uid, gid, false, false};
   (void)w;
 }
 

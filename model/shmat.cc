@@ -67,7 +67,7 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r, std::uint
       s.must(kEINVAL, C::shmat_occupied);
   }
   if (beyond) s.must(kENOMEM, kEINVAL, C::shmat_invalid_addr);
-  if (r.address < w.facts().min_address && !p.cred.capable) s.must(kEPERM, kEINVAL, C::shmat_invalid_addr);
+  if (r.address < w.facts().min_address && !p.cred.machine) s.must(kEPERM, kEINVAL, C::shmat_invalid_addr);
 }
 
 // Whether what was seen says that there is no such segment. At a given address EINVAL has other meanings.

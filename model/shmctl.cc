@@ -72,8 +72,8 @@ C clause_of_success(const World& w, const Step& s, const ShmidKernel& k) {
 }
 
 void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) {
-  if (p.cred.capable) return;
-  if (!ipc_owner(k.perm, p.cred)) s.must(kEPERM, C::shmctl_lock_who);
+  if (p.cred.machine) return;
+  if (!ipc_owner(k.perm, p.cred) && !p.cred.capable) s.must(kEPERM, C::shmctl_lock_who);
   // RLIMIT_MEMLOCK bounds all locked segments of a user together.
   else if (locking)
     s.may(kENOMEM, Freedom::overcommit);

@@ -47,7 +47,7 @@ World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
   Process& p0 = processes[0];
   p0.life = Life::alive;
   p0.pid = root_pid;
-  p0.cred = {facts.uid, facts.gid, facts.capable};
+  p0.cred = {facts.uid, facts.gid, facts.capable, facts.capable && facts.first_userns};
   ipc.limits.shmmax = facts.shmmax;
   if (facts.shmall != 0) ipc.limits.shmall = facts.shmall;
   if (facts.shmmni != 0) ipc.limits.shmmni = facts.shmmni;

@@ -131,7 +131,9 @@ class AddressSpace {
 
 struct Credentials {
   std::uint32_t uid = 0, gid = 0;
-  bool capable = true;
+  bool capable = true;  // has the capabilities, over segments, files and processes of its user namespace
+  bool machine =
+      true;  // and over the machine: addresses below the minimum, locked memory (capable() in the kernel)
 };
 
 enum class Life : std::uint8_t { never, alive, dead };

@@ -197,6 +197,7 @@ constexpr Key kTable[] = {
      [](const Facts& f) { return std::to_string(f.other_uid[0]) + ',' + std::to_string(f.other_uid[1]); },
      [](std::string_view v, Facts& f) { return parse_pair(v, f.other_uid); }},
     yes_no_key<&Facts::capable>("capable"),
+    yes_no_key<&Facts::first_userns>("first_userns"),
     yes_no_key<&Facts::private_ipc>("private_ipc"),
     unsigned_key<&Facts::shmmax>("shmmax"),
     unsigned_key<&Facts::shmall>("shmall"),

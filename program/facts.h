@@ -34,6 +34,7 @@ struct Facts {
   std::uint32_t uid = 0, gid = 0;              // of u0
   std::uint32_t other_uid[2] = {0, 0};         // of u1, u2 (gid alike); 0 if the target has none
   bool capable = true;                         // u0 has the capabilities that clauses speak of
+  bool first_userns = true;                    // and they hold for the machine, not for a user namespace only
   bool private_ipc = true;                     // segments of the namespace are all ours
   std::uint64_t shmmax = 0, shmall = 0, shmmni = 0;
   std::uint64_t memlock = 8 << 20;  // RLIMIT_MEMLOCK of its processes, bytes

@@ -95,6 +95,7 @@ Facts random_facts(Dice& dice) {
   f.uid = static_cast<std::uint32_t>(dice.odd_number());
   f.other_uid[dice.below(2)] = static_cast<std::uint32_t>(dice.odd_number());
   f.capable = dice.one_in(2);
+  f.first_userns = dice.one_in(2);
   f.private_ipc = dice.one_in(2);
   f.set_limits = dice.one_in(2);
   f.exec = dice.one_in(2);

@@ -66,6 +66,17 @@ Evidence CheckRoot(const Need&) {
   return std::nullopt;
 }
 
+// The initial user namespace maps every id to itself.
+Evidence CheckMachineRoot(const Need& need) {
+  FILE* const file = fopen("/proc/self/uid_map", "re");
+  if (file == nullptr) return CheckRoot(need);
+  unsigned long inside = 1, outside = 0, count = 0;
+  const int fields = fscanf(file, "%lu %lu %lu", &inside, &outside, &count);
+  fclose(file);
+  if (fields == 3 && inside == 0 && outside == 0 && count == 0xffff'ffff) return CheckRoot(need);
+  return std::string("root of a user namespace only");
+}
+
 Evidence CheckDirectory(const Directory& directory) {
   if (directory.path.empty()) return directory.evidence;
   return std::nullopt;
@@ -146,6 +157,7 @@ struct Kind {
 
 constexpr Kind kKinds[] = {
     {NeedKind::root, "root", CheckRoot},
+    {NeedKind::machine_root, "machine-root", CheckMachineRoot},
     {NeedKind::second_uid, "second-uid",
      [](const Need&) { return FromTrial("becoming uid and gid 65534", TrySecondUid); }},
     {NeedKind::ipc_namespace, "ipc-namespace",

@@ -8,6 +8,7 @@ namespace shmcheck::conformance {
 
 enum class NeedKind {
   root,             // effective uid 0 with CAP_SYS_ADMIN in the initial or our own user namespace
+  machine_root,     // the same in the initial user namespace: its capabilities hold for the machine
   second_uid,       // a child can become uid and gid 65534 with no capabilities
   ipc_namespace,    // the test process gets a fresh IPC namespace before its body runs
   mount_namespace,  // the test process gets a private mount namespace before its body runs
@@ -36,6 +37,7 @@ struct Need {
 
 namespace need {
 inline constexpr Need root{NeedKind::root};
+inline constexpr Need machine_root{NeedKind::machine_root};
 inline constexpr Need second_uid{NeedKind::second_uid};
 inline constexpr Need ipc_namespace{NeedKind::ipc_namespace};
 inline constexpr Need mount_namespace{NeedKind::mount_namespace};
