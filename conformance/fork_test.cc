@@ -8,10 +8,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <new>
+
 #include "conformance/framework/conformance.h"
 
 namespace shmcheck::conformance {
 namespace {
+
+// Younger than some C libraries.
+constexpr int kWipeOnFork = 18;
+constexpr int kKeepOnFork = 19;
 
 off_t Pages(size_t count) {
   return static_cast<off_t>(count * page());
@@ -218,6 +224,29 @@ CONFORMANCE(Fork, DontforkHidesAFile, Clause::fork_dontfork, on::files) {
   ExpectDontforkHides(map.at());
 }
 
+CONFORMANCE(Fork, MemoryMarkedForWipingIsZeroInEveryGeneration, Clause::fork_dontfork, need::kernel(4, 14)) {
+  const Mapping map = MapPrivateAnonymous(3 * page());
+  uint8_t* const marked = map.at(page());
+  ASSERT_THAT(Fill(map.at(), 0x5f, 3 * page()), Works());
+  ASSERT_THAT(Returned(madvise(marked, page(), kWipeOnFork)), Succeeds());
+  Child child([&](Channel&) {
+    EXPECT_THAT(Memory(marked, page()), AllBytesAre(0));
+    ASSERT_THAT(Fill(map.at(), 0x60, 3 * page()), Works());
+    Child grandchild([&](Channel&) {
+      EXPECT_THAT(Memory(marked, page()), AllBytesAre(0)) << "the child kept MADV_WIPEONFORK";
+      EXPECT_THAT(Load(marked - 1), Reads(0x60));
+      EXPECT_THAT(Load(marked + page()), Reads(0x60));
+    });
+    EXPECT_THAT(grandchild.Join(), ExitsWith(0));
+    EXPECT_THAT(Memory(map.at(), 3 * page()), AllBytesAre(0x60));
+  });
+  EXPECT_THAT(child.Join(), ExitsWith(0));
+  EXPECT_THAT(Memory(map.at(), 3 * page()), AllBytesAre(0x5f));
+  ASSERT_THAT(Returned(madvise(marked, page(), kKeepOnFork)), Succeeds());
+  Child keeper([&](Channel&) { EXPECT_THAT(Memory(map.at(), 3 * page()), AllBytesAre(0x5f)); });
+  EXPECT_THAT(keeper.Join(), ExitsWith(0));
+}
+
 long LockedKilobytes() {
   return NumberIn("/proc/self/status", "VmLck");
 }
@@ -267,31 +296,52 @@ CONFORMANCE(Fork, ThreadsShareOneAddressSpace, Clause::fork_clone_vm, need::thre
 
 struct CloneWork {
   int segment;
+  uint8_t* own;  // a private page of the parent
   uint8_t* mapped;
   uint8_t* attached;
+  unsigned long count;  // attaches, as the child saw them
 };
 
-CONFORMANCE(Fork, ProcessesThatShareTheAddressSpaceShareItsMappings, Clause::fork_clone_vm) {
+void ExpectOneAddressSpace(int flags) {
   const Segment segment(page());
-  CloneWork work{segment.id(), nullptr, nullptr};
+  const Mapping attach(segment.Attach(), page());
+  const Mapping own = MapPrivateAnonymous(page());
+  ASSERT_THAT(Store(own.at(), 0x6b), Works());
+  // Shared, so that it is told also when the address space is not.
+  const Mapping told = MapSharedAnonymous(page());
+  auto* const work = new (told.at()) CloneWork{segment.id(), own.at(), nullptr, nullptr, 0};
   const Mapping stack = MapPrivateAnonymous(64 * 1024);
   const auto body = [](void* argument) -> int {
     auto* const mine = static_cast<CloneWork*>(argument);
     mine->mapped =
         static_cast<uint8_t*>(mmap(nullptr, page(), kReadWrite, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     mine->attached = static_cast<uint8_t*>(shmat(mine->segment, nullptr, 0));
+    shmid_ds status{};
+    shmctl(mine->segment, IPC_STAT, &status);
+    mine->count = status.shm_nattch;
+    mine->own[1] = mine->own[0];
     mine->mapped[0] = 0x6c;
     mine->attached[0] = 0x6d;
     return 0;
   };
-  const pid_t pid = clone(body, stack.at(64 * 1024), CLONE_VM | SIGCHLD, &work);
+  const pid_t pid = clone(body, stack.at(64 * 1024), flags | SIGCHLD, work);
   ASSERT_GT(pid, 0);
   Exit exit{};
   ASSERT_EQ(waitpid(pid, &exit.status, 0), pid);
   EXPECT_THAT(exit, ExitsWith(0));
-  EXPECT_THAT(Load(work.mapped), Reads(0x6c));
-  EXPECT_THAT(Load(work.attached), Reads(0x6d));
-  EXPECT_EQ(segment.Stat().shm_nattch, 1U) << "one address space attaches once";
+  EXPECT_THAT(Load(own.at(1)), Reads(0x6b)) << "the parent has what the child stored";
+  EXPECT_THAT(Load(work->mapped), Reads(0x6c)) << "and what it mapped";
+  EXPECT_THAT(Load(work->attached), Reads(0x6d));
+  EXPECT_EQ(work->count, 2U) << "one address space attaches once";
+  EXPECT_EQ(segment.Stat().shm_nattch, 2U) << "and the child's attach stays";
+}
+
+CONFORMANCE(Fork, ProcessesThatShareTheAddressSpaceShareItsMappings, Clause::fork_clone_vm) {
+  ExpectOneAddressSpace(CLONE_VM);
+}
+
+CONFORMANCE(Fork, AVforkedChildSharesTheAddressSpace, Clause::fork_clone_vm) {
+  ExpectOneAddressSpace(CLONE_VM | CLONE_VFORK);
 }
 
 }  // namespace

@@ -81,8 +81,10 @@ CONFORMANCE(Limit, ShmmaxIsTheLargestSize, Clause::limit_shmmax, need::ipc_names
     SetSysctl("shmmax", limit);
     const Outcome most = Make(limit, 0x11);
     ASSERT_TRUE(most.ok()) << most << " at " << limit;
+    const Usage usage = ReadUsage();
     EXPECT_THAT(Make(limit + 1), FailsWith(EINVAL)) << limit;
-    EXPECT_EQ(ReadUsage().segments, 1);
+    EXPECT_EQ(ReadUsage(), usage) << "SHM_INFO counts no refused creation";
+    EXPECT_EQ(usage.segments, 1);
     Destroy(static_cast<int>(most.value));
     EXPECT_THAT(Make(limit + 1, 0x11), FailsWith(EINVAL)) << limit;
   }
@@ -123,6 +125,7 @@ CONFORMANCE(Limit, ShmmniIsTheNumberOfSegments, Clause::limit_shmmni, Clause::li
       ASSERT_THAT(Make(page()), FailsWith(ENOSPC));
       ASSERT_THAT(Make(page(), 0x90), FailsWith(ENOSPC));
     }
+    EXPECT_EQ(ReadUsage(), full.usage) << "SHM_INFO counts no refused creation";
     EXPECT_EQ(ReadView(), full) << "the refused creations left nothing";
     EXPECT_THAT(Create(0x90, 0, 0), FailsWith(ENOENT));
     EXPECT_THAT(Make(page(), 0x20), Returns(ids[0])) << "lookup still works";

@@ -106,6 +106,33 @@ CONFORMANCE(Mmap, NoreplaceRefusesAnyOverlap, Clause::mmap_fixed_noreplace, on::
   EXPECT_THAT(Load(hole.at(4 * page())), FaultsWith(SIGSEGV, SEGV_MAPERR, hole.at(4 * page())));
 }
 
+CONFORMANCE(Mmap, NoreplaceRespectsMappingsOfEveryKind, Clause::mmap_fixed_noreplace, need::proc, on::files) {
+  TempFile file(3 * page());
+  file.FillPattern();
+  const Segment segment(3 * page());
+  std::vector<Mapping> maps;
+  for (const int prot : {PROT_NONE, PROT_READ, kReadWrite}) {
+    for (const int type : kTypes) {
+      maps.push_back(Map(file.fd(), 3 * page(), prot, type));
+      maps.push_back(Map(-1, 3 * page(), prot, type | MAP_ANONYMOUS));
+    }
+  }
+  for (const int flags : {0, SHM_RDONLY}) maps.emplace_back(segment.Attach(flags), 3 * page());
+  const auto before = StableMaps();
+  for (const Mapping& old : maps) {
+    SCOPED_TRACE(PermsByPage(old.at(), page()).front());
+    for (const size_t at : {size_t{0}, page(), 2 * page()}) {
+      for (const int type : kTypes) {
+        EXPECT_THAT(Returned(RawMmap(old.at(at), page(), kReadWrite,
+                                     type | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0)),
+                    FailsWith(EEXIST));
+      }
+    }
+  }
+  EXPECT_EQ(StableMaps(), before) << "the mappings are as they were";
+  EXPECT_THAT(WholeFile(file.fd()), HoldsPattern(0, 3 * page()));
+}
+
 CONFORMANCE(Mmap, NoreplaceOnAFreeRangeReturnsExactlyTheAddress, Clause::mmap_fixed_noreplace) {
   const Hole hole(4 * page());
   for (const size_t at : {page(), size_t{0}, 2 * page()}) {

@@ -6,6 +6,9 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+
 #include "conformance/framework/conformance.h"
 #include "conformance/framework/map_limit.h"
 
@@ -29,6 +32,30 @@ CONFORMANCE(Mmap, AddressSpaceLimitStopsNewMappings, Clause::mmap_limit_rlimit_a
     EXPECT_THAT(Returned(RawMmap(nullptr, page(), kReadWrite, MAP_SHARED, file.fd(), 0)), Succeeds());
   }
   EXPECT_THAT(Returned(RawMmap(nullptr, 64 * page(), kReadWrite, MAP_SHARED, file.fd(), 0)), Succeeds());
+}
+
+CONFORMANCE(Mmap, AddressSpaceLimitStopsGrowingMappings, Clause::mmap_limit_rlimit_as, need::proc,
+            on::files) {
+  TempFile file(64 * page());
+  file.FillPattern();
+  const std::array maps = {MapShared(file.fd(), page()), MapPrivate(file.fd(), page()),
+                           MapSharedAnonymous(page()), MapPrivateAnonymous(page())};
+  const auto grow = [](const Mapping& map) {
+    return Returned(RawMremap(map.at(), page(), 64 * page(), MREMAP_MAYMOVE));
+  };
+  std::array<Outcome, std::size(maps)> outcomes;
+  const auto used = static_cast<size_t>(NumberIn("/proc/self/status", "VmSize")) * 1024;
+  {
+    const RlimitGuard limit(RLIMIT_AS, used + 32 * page());
+    std::transform(maps.begin(), maps.end(), outcomes.begin(), grow);
+  }
+  constexpr const char* kNames[] = {"shared file", "private file", "shared anonymous", "private anonymous"};
+  for (size_t kind = 0; kind < maps.size(); ++kind) {
+    SCOPED_TRACE(std::string("mremap from 1 page to 64, ") + kNames[kind]);
+    EXPECT_THAT(outcomes[kind], FailsWith(ENOMEM)) << "32 pages below RLIMIT_AS";
+    EXPECT_THAT(Store(maps[kind].at(1), 0x19), Works());
+    EXPECT_THAT(grow(maps[kind]), Succeeds()) << "without the limit";
+  }
 }
 
 CONFORMANCE(Mmap, NumberOfMappingsIsLimited, Clause::mmap_limit_map_count, Clause::mprotect_map_limit,

@@ -115,6 +115,27 @@ CONFORMANCE(Mremap, DontunmapLeavesAZeroedOldRange, Clause::mremap_dontunmap, ne
   EXPECT_THAT(Memory(moved.at(), 2 * page()), HoldsPattern(0, 2 * page())) << "the two ranges are distinct";
 }
 
+CONFORMANCE(Mremap, DontunmapOfAPartLeavesItMappedAndZero, Clause::mremap_dontunmap, need::kernel(5, 7)) {
+  for (const size_t first : {0, 1, 2}) {
+    SCOPED_TRACE("pages " + std::to_string(first) + "+2 of 4");
+    const size_t at = first * page();
+    const Mapping map = MapPrivateAnonymous(4 * page());
+    ASSERT_THAT(FillPattern(map.at(), 0, 4 * page()), Works());
+    const Outcome outcome =
+        Returned(RawMremap(map.at(at), 2 * page(), 2 * page(), MREMAP_MAYMOVE | MREMAP_DONTUNMAP));
+    ASSERT_THAT(outcome, Succeeds());
+    const Mapping moved(outcome.address(), 2 * page());
+    EXPECT_THAT(Memory(moved.at(), 2 * page()), HoldsPattern(at, 2 * page()));
+    EXPECT_THAT(Memory(map.at(at), 2 * page()), AllBytesAre(0)) << "the old range";
+    EXPECT_THAT(Fill(map.at(at), 0x3d, 2 * page()), Works());
+    EXPECT_THAT(Memory(map.at(), at), HoldsPattern(0, at)) << "before it";
+    EXPECT_THAT(Memory(map.at(at + 2 * page()), 2 * page() - at),
+                HoldsPattern(at + 2 * page(), 2 * page() - at))
+        << "behind it";
+    EXPECT_THAT(Memory(moved.at(), 2 * page()), HoldsPattern(at, 2 * page()));
+  }
+}
+
 CONFORMANCE(Mremap, DontunmapNeedsMaymoveAndEqualSizes, Clause::mremap_einval, need::kernel(5, 7)) {
   const Mapping map = MapPrivateAnonymous(2 * page());
   ASSERT_THAT(FillPattern(map.at(), 0, 2 * page()), Works());

@@ -127,7 +127,8 @@ CONFORMANCE(Mremap, OldRangeIsGoneAfterAMove, Clause::mremap_old_range_gone, on:
   TempFile file(3 * page());
   file.FillPattern();
   for (const int type : {MAP_SHARED, MAP_PRIVATE}) {
-    for (const size_t new_pages : {2, 3}) {
+    for (const size_t new_pages : {1, 2, 3}) {
+      SCOPED_TRACE("from 2 pages to " + std::to_string(new_pages));
       const Mapping reserved = Reserve(3 * page());
       const Hole hole(2 * page());
       Mapping map = Map(file.fd(), 2 * page(), kReadWrite, type | MAP_FIXED, 0, hole.at());
@@ -305,6 +306,33 @@ CONFORMANCE(Mremap, LockPersistsOverResizeAndMove, Clause::mremap_lock_kept, nee
     ExpectLocked(before, 1);
   }
   EXPECT_EQ(NumberIn("/proc/self/status", "VmLck"), before);
+}
+
+// From one page to `pages`, where it is and at another place.
+void ExpectGrowthIsLocked(Mapping map, size_t pages) {
+  const long before = NumberIn("/proc/self/status", "VmLck");
+  const Mapping reserved = Reserve(2 * pages * page());
+  ASSERT_THAT(Returned(mlock(map.at(), page())), Succeeds());
+  ExpectLocked(before, 1);
+  for (const size_t grown : {pages / 2, pages}) {
+    Remap(map, grown * page(), grown == pages ? kFixed : MREMAP_MAYMOVE, reserved.at());
+    ExpectLocked(before, grown);
+    const Residency residency = ResidentPages(map.at(), grown * page());
+    EXPECT_EQ(residency.problem, "");
+    EXPECT_THAT(residency.pages, testing::Each(true)) << "a locked mapping grew to " << grown << " pages";
+  }
+}
+
+CONFORMANCE(Mremap, WhatALockedFileMappingGrowsByIsResident, Clause::mremap_lock_kept, need::root, need::proc,
+            on::files) {
+  for (const int type : kTypes) {
+    const TempFile file(8 * page());
+    ExpectGrowthIsLocked(Map(file.fd(), page(), kReadWrite, type), 8);
+  }
+}
+
+CONFORMANCE(Mremap, WhatLockedMemoryGrowsByIsResident, Clause::mremap_lock_kept, need::root, need::proc) {
+  ExpectGrowthIsLocked(MapPrivateAnonymous(page()), 8);
 }
 
 CONFORMANCE(Mremap, GrowingALockedMappingBeyondTheLimitFails, Clause::mremap_locked_limit, need::second_uid) {

@@ -129,6 +129,14 @@ CONFORMANCE(Private, FileMappingIsIsolatedAfterFork, Clause::private_fork_isolat
   EXPECT_THAT(WholeFile(file.fd()), AllBytesAre(0));
 }
 
+CONFORMANCE(Private, MappingOfAnUnlinkedFileIsIsolatedAfterFork, Clause::private_fork_isolated,
+            on::directories) {
+  TempFile file(4 * page());
+  file.Unlink();
+  ExpectIsolatedAfterFork(MapPrivate(file.fd(), 4 * page()));
+  EXPECT_THAT(WholeFile(file.fd()), AllBytesAre(0));
+}
+
 CONFORMANCE(Private, AnonymousMemoryIsIsolatedAfterFork, Clause::private_fork_isolated) {
   ExpectIsolatedAfterFork(MapPrivateAnonymous(4 * page()));
 }

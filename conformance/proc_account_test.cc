@@ -4,7 +4,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <functional>
+#include <iterator>
 #include <set>
 #include <sstream>
 
@@ -38,11 +40,10 @@ CONFORMANCE(Proc, ListingEqualsIpcStat, Clause::proc_sysvipc_listing, need::ipc_
   const auto listing = ReadListing();
   EXPECT_EQ(listing.size(), ids.size());
   for (const int id : ids) {
-    ASSERT_TRUE(listing.contains(id)) << id;
-    EXPECT_EQ(listing.at(id).state, StateOf(id));
+    EXPECT_EQ(Entry(listing, id).state, StateOf(id));
   }
-  EXPECT_EQ(listing.at(ids[3]).state.mode & SHM_DEST, static_cast<unsigned>(SHM_DEST));
-  EXPECT_EQ(listing.at(ids[2]).state.mode & SHM_LOCKED, static_cast<unsigned>(SHM_LOCKED));
+  EXPECT_EQ(Entry(listing, ids[3]).state.mode & SHM_DEST, static_cast<unsigned>(SHM_DEST));
+  EXPECT_EQ(Entry(listing, ids[2]).state.mode & SHM_LOCKED, static_cast<unsigned>(SHM_LOCKED));
   // One header line with the names of the columns in their order.
   std::istringstream text(ReadText(kListing));
   std::string header;
@@ -62,6 +63,46 @@ CONFORMANCE(Proc, ListingEqualsIpcStat, Clause::proc_sysvipc_listing, need::ipc_
   }
 }
 
+// The shmids in the order of their lines; the file is read in pieces of `piece` bytes.
+std::vector<int> ListedIds(size_t piece) {
+  const Fd fd = Open(kListing, O_RDONLY);
+  std::string text;
+  std::string bytes(piece, '\0');
+  for (ssize_t count; (count = read(fd.get(), bytes.data(), piece)) > 0;)
+    text.append(bytes, 0, static_cast<size_t>(count));
+  std::istringstream lines(text);
+  std::string line;
+  std::getline(lines, line);
+  std::vector<int> ids;
+  for (int key = 0, id = -1; std::getline(lines, line); ids.push_back(id))
+    EXPECT_EQ(sscanf(line.c_str(), "%d %d", &key, &id), 2) << line;
+  return ids;
+}
+
+void ExpectListed(std::vector<int> made, size_t piece) {
+  std::vector<int> listed = ListedIds(piece);
+  std::vector<int> lacking;
+  std::vector<int> surplus;
+  std::sort(made.begin(), made.end());
+  std::sort(listed.begin(), listed.end());
+  std::set_difference(made.begin(), made.end(), listed.begin(), listed.end(), std::back_inserter(lacking));
+  std::set_difference(listed.begin(), listed.end(), made.begin(), made.end(), std::back_inserter(surplus));
+  EXPECT_THAT(lacking, testing::IsEmpty()) << "segments without a line, " << piece << " bytes at a time";
+  EXPECT_THAT(surplus, testing::IsEmpty()) << "lines too many, " << piece << " bytes at a time";
+}
+
+CONFORMANCE(Proc, ListingOfManySegmentsHasEachOnceHoweverItIsRead, Clause::proc_sysvipc_listing,
+            need::ipc_namespace, need::proc) {
+  std::vector<int> made(70);
+  for (int& id : made) id = shmget(IPC_PRIVATE, page(), IPC_CREAT | 0600);
+  for (const size_t piece : {size_t{100}, size_t{1000}, page(), size_t{1} << 20}) ExpectListed(made, piece);
+  for (const size_t victim : {size_t{60}, size_t{30}, size_t{0}}) {
+    ASSERT_EQ(shmctl(made[victim], IPC_RMID, nullptr), 0);
+    made.erase(made.begin() + static_cast<long>(victim));
+  }
+  ExpectListed(made, 100);  // with gaps in the table
+}
+
 CONFORMANCE(Proc, ListingIsOpenToEverybody, Clause::proc_sysvipc_world_readable, need::ipc_namespace,
             need::second_uid, need::root, need::proc) {
   std::vector<Segment> segments;
@@ -76,7 +117,7 @@ CONFORMANCE(Proc, ListedBytesEqualTheCountersOfShmInfo, Clause::proc_sysvipc_rss
   for (const size_t pages : std::initializer_list<size_t>{1, 3, 8}) {
     segments.emplace_back(8 * page() + 1);
     ASSERT_THAT(Fill(segments.back().Attach(), 1, pages * page()), Works());
-    const ListedSegment row = ReadListing().at(segments.back().id());
+    const ListedSegment row = Entry(ReadListing(), segments.back().id());
     EXPECT_EQ(row.resident_bytes + row.swapped_bytes, pages * page());
   }
   unsigned long resident = 0;

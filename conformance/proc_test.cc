@@ -74,6 +74,18 @@ CONFORMANCE(Proc, MapsFollowEveryOperation, Clause::proc_maps_row, Clause::proc_
   }
 }
 
+CONFORMANCE(Proc, MapsShowOffsetsOfFourGigabytesAndMore, Clause::proc_maps_row, on::files, need::proc) {
+  const TempFile file(page());
+  constexpr uint64_t kFour = uint64_t{1} << 32;
+  for (const uint64_t offset : {kFour - page(), kFour, kFour + 5 * page(), 2 * kFour, 256 * kFour}) {
+    SCOPED_TRACE("offset " + std::to_string(offset));
+    for (const int type : kTypes) {
+      const Mapping map = Map(file.fd(), 3 * page(), PROT_READ, type, static_cast<off_t>(offset));
+      ExpectPages(map.at(), std::vector<std::string>(3, type == MAP_SHARED ? "r--s" : "r--p"), offset);
+    }
+  }
+}
+
 CONFORMANCE(Proc, SharedMappingOfAReadOnlyDescriptorShowsS, Clause::proc_maps_shared_readonly, on::files,
             need::proc) {
   const TempFile file(page());

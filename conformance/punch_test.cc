@@ -33,8 +33,24 @@ struct Range {
 };
 std::vector<Range> Ranges() {
   const size_t p = page();
-  return {{p, p},         {p, 2 * p},         {0, 1},         {10, 20},       {p - 1, 2}, {p + 1, p},
-          {p - 1, p + 2}, {2 * p + 5, 3 * p}, {5 * p + 1, p}, {3 * p, 9 * p}, {0, 6 * p}};
+  return {// from the edge of a page: to an edge, into the same page, into another page
+          {p, p},
+          {p, 2 * p},
+          {0, 6 * p},
+          {3 * p, 9 * p},
+          {0, 1},
+          {2 * p, 100},
+          {p, p + 100},
+          {0, 3 * p + 1},
+          // from inside a page: to its edge, to another edge, into the same page, into another page
+          {p + 100, p - 100},
+          {p + 100, 2 * p - 100},
+          {10, 20},
+          {p - 1, 2},
+          {p + 1, p},
+          {p - 1, p + 2},
+          {2 * p + 5, 3 * p},
+          {5 * p + 1, p}};
 }
 std::string Name(const Range& range) {
   return "offset " + std::to_string(range.offset) + " length " + std::to_string(range.len);
@@ -327,6 +343,21 @@ CONFORMANCE(Punch, ModeZeroExtendsTheFileWithZeros, Clause::fallocate_extend, on
         });
     EXPECT_THAT(Store(map.at(end - 1), 0x21), Works());
     EXPECT_THAT(Contents(file.fd(), static_cast<off_t>(end) - 1, 1), AllBytesAre(0x21));
+  }
+}
+
+CONFORMANCE(Punch, KeepSizeBeyondTheEndLeavesTheSize, Clause::fallocate_extend, on::files) {
+  const size_t old = page() + 21;
+  TempFile file(old);
+  file.FillPattern();
+  const Mapping map = MapShared(file.fd(), 5 * page());
+  for (const Range& range : {Range{2 * page(), page()}, Range{old, 1}, Range{old - 1, 2},
+                             Range{0, 3 * page()}, Range{4 * page() + 5, 7}}) {
+    SCOPED_TRACE(Name(range));
+    EXPECT_THAT(Returned(Fallocate(file, FALLOC_FL_KEEP_SIZE, range.offset, range.len)), Succeeds());
+    ExpectEverywhere(file, {&map}, Pattern(0, old));
+    for (const size_t beyond : {2 * page(), 4 * page()})
+      EXPECT_THAT(Load(map.at(beyond)), FaultsWith(SIGBUS, BUS_ADRERR, map.at(beyond)));
   }
 }
 

@@ -275,6 +275,20 @@ CONFORMANCE(Shmat, ReadOnlyAttachReadsAndDoesNotStore, Clause::shmat_rdonly, Cla
   EXPECT_THAT(Load(at), Reads(0x77));
 }
 
+CONFORMANCE(Shmat, ReadOnlyExecutableAttachCannotBeMadeWritable, Clause::shmat_rdonly_no_upgrade,
+            need::proc) {
+  const Segment segment(2 * page(), 0700);
+  uint8_t* const writable = segment.Attach();
+  uint8_t* const at = segment.Attach(SHM_RDONLY | SHM_EXEC);
+  for (const int prot : {PROT_WRITE, PROT_READ | PROT_WRITE, PROT_READ | PROT_WRITE | PROT_EXEC}) {
+    EXPECT_THAT(Returned(mprotect(at, page(), prot)), FailsWith(EACCES)) << prot;
+    EXPECT_THAT(Returned(mprotect(at, 2 * page(), prot)), FailsWith(EACCES)) << prot;
+  }
+  EXPECT_EQ(PermsByPage(at, 2 * page()), (std::vector<std::string>{"r-xs", "r-xs"}));
+  EXPECT_THAT(Store(at, 1), FaultsWith(SIGSEGV, SEGV_ACCERR, at));
+  EXPECT_THAT(Memory(writable, 2 * page()), AllBytesAre(0));
+}
+
 struct AttachCase {
   int mode;
   int flags;

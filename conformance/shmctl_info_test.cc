@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "conformance/framework/conformance.h"
 #include "conformance/framework/identity.h"
@@ -169,6 +170,40 @@ CONFORMANCE(Shmctl, ShmStatWalksTheTable, Clause::shmctl_shm_stat, need::ipc_nam
   }
   EXPECT_EQ(used, ReadTable().size());
   EXPECT_EQ(used, static_cast<unsigned>(ReadUsage().segments));
+}
+
+// Marked segments before and behind one that is not, until the last detach.
+void ExpectMarkedToldUntilGone(int command) {
+  const Segment first(page());
+  const Segment plain(2 * page());
+  const Segment last(3 * page());
+  std::vector<uint8_t*> attaches;
+  for (const Segment* segment : {&first, &last}) {
+    attaches.push_back(segment->Attach());
+    ASSERT_THAT(Returned(shmctl(segment->id(), IPC_RMID, nullptr)), Succeeds());
+  }
+  const auto told = [command](int id) {
+    for (int index = 0; index <= ReadUsage().highest; ++index) {
+      shmid_ds status{};
+      if (shmctl(index, command, &status) == id) return std::optional(ToState(status));
+    }
+    return std::optional<SegmentState>();
+  };
+  for (const Segment* segment : {&first, &plain, &last})
+    EXPECT_EQ(told(segment->id()), StateOf(segment->id())) << "whether marked or not";
+  EXPECT_EQ(told(first.id()).value_or(SegmentState{}).mode, 0600U | SHM_DEST);
+  for (uint8_t* const at : attaches) ASSERT_THAT(Returned(shmdt(at)), Succeeds());
+  for (const Segment* segment : {&first, &last}) EXPECT_EQ(told(segment->id()), std::nullopt) << "destroyed";
+  EXPECT_EQ(told(plain.id()), StateOf(plain.id()));
+}
+
+CONFORMANCE(Shmctl, ShmStatTellsAMarkedSegmentUntilItIsGone, Clause::shmctl_shm_stat, need::ipc_namespace) {
+  ExpectMarkedToldUntilGone(SHM_STAT);
+}
+
+CONFORMANCE(Shmctl, ShmStatAnyTellsAMarkedSegmentUntilItIsGone, Clause::shmctl_shm_stat_any,
+            need::ipc_namespace, need::kernel(4, 17)) {
+  ExpectMarkedToldUntilGone(SHM_STAT_ANY);
 }
 
 CONFORMANCE(Shmctl, ShmStatNeedsPermissionAndShmStatAnyDoesNot, Clause::shmctl_shm_stat_permission,

@@ -35,7 +35,7 @@ CONFORMANCE(Shmctl, LockShowsInTheModeAndNowhereElse, Clause::shmctl_lock_flag, 
     for (int again = 0; again < 2; ++again) {
       EXPECT_THAT(Lock(segment.id()), Succeeds());
       EXPECT_EQ(StateOf(segment.id()), locked);
-      EXPECT_EQ(ReadListing().at(segment.id()).state, locked);
+      EXPECT_EQ(Entry(ReadListing(), segment.id()).state, locked);
     }
     for (int again = 0; again < 2; ++again) {
       EXPECT_THAT(Unlock(segment.id()), Succeeds());

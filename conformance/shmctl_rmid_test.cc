@@ -93,7 +93,7 @@ CONFORMANCE(Shmctl, RemovingAnAttachedSegmentOnlyMarksIt, Clause::shmctl_rmid_at
     want.dtime = seen.dtime;
     want.ctime = seen.ctime;
     EXPECT_EQ(seen, want) << again;
-    EXPECT_EQ(ReadListing().at(segment.id()).state, seen);
+    EXPECT_EQ(Entry(ReadListing(), segment.id()).state, seen);
     EXPECT_EQ(ReadUsage(), usage) << "its pages count until it is destroyed";
   }
   EXPECT_THAT(Create(0x43, 0, 0), FailsWith(ENOENT));

@@ -43,8 +43,8 @@ CONFORMANCE(Shmctl, StatFollowsTheHistory, Clause::shmctl_stat_copies, need::ipc
       if (*time != 0) *time = Within(since, seen_time);
     }
     EXPECT_EQ(seen, want) << step;
-    EXPECT_EQ(ReadListing().at(segment.id()).state, seen) << step;
-    EXPECT_EQ(ReadTable().at(segment.id()), seen) << step;
+    EXPECT_EQ(Entry(ReadListing(), segment.id()).state, seen) << step;
+    EXPECT_EQ(Entry(ReadTable(), segment.id()), seen) << step;
     EXPECT_EQ(StateOf(bystander.id()), other) << step;
   };
   expect("created");
@@ -198,7 +198,7 @@ CONFORMANCE(Shmctl, StatChangesNothing, Clause::shmctl_stat_no_side_effect, need
   InChild([&] { EXPECT_THAT(Returned(shmdt(at)), Succeeds()); });
   const SegmentState state = StateOf(segment.id());
   EXPECT_EQ(StateOf(segment.id()), state);
-  EXPECT_EQ(before.table.at(segment.id()).nattch, state.nattch);
+  EXPECT_EQ(Entry(before.table, segment.id()).nattch, state.nattch);
   EXPECT_EQ(ReadView(), ReadView());
 }
 
@@ -236,7 +236,7 @@ CONFORMANCE(Shmctl, SetTakesOwnerGroupAndModeOnly, Clause::shmctl_set_fields, ne
     want.mode = c.mode & 0777U;
     want.ctime = Within(since, seen.ctime);
     EXPECT_EQ(seen, want);
-    EXPECT_EQ(ReadListing().at(segment.id()).state, want);
+    EXPECT_EQ(Entry(ReadListing(), segment.id()).state, want);
   }
   EXPECT_EQ(StateOf(bystander.id()), other);
   EXPECT_EQ(ReadUsage(), usage);
@@ -374,10 +374,19 @@ CONFORMANCE(Shmctl, ModeChangeDoesNotTouchExistingAttaches, Clause::shmctl_set_a
 CONFORMANCE(Shmctl, OwnerWithoutMeaningIsRefused, Clause::shmctl_set_invalid_owner) {
   const Segment segment(page());
   const SegmentState before = StateOf(segment.id());
-  EXPECT_THAT(Set(segment.id(), static_cast<uid_t>(-1), getegid(), 0666), FailsWith(EINVAL));
-  EXPECT_EQ(StateOf(segment.id()), before);
-  EXPECT_THAT(Set(segment.id(), geteuid(), static_cast<gid_t>(-1), 0666), FailsWith(EINVAL));
-  EXPECT_EQ(StateOf(segment.id()), before);
+  constexpr auto kNobody = static_cast<uid_t>(-1);
+  // What stands beside the invalid id would be a change.
+  for (const auto& [uid, gid] : {std::pair{kNobody, getegid()},
+                                 {geteuid(), kNobody},
+                                 {kNobody, getegid() + 1},
+                                 {geteuid() + 1, kNobody},
+                                 {kNobody, kNobody}}) {
+    for (const unsigned mode : {0600U, 0666U}) {
+      SCOPED_TRACE("uid " + std::to_string(uid) + " gid " + std::to_string(gid));
+      EXPECT_THAT(Set(segment.id(), uid, gid, mode), FailsWith(EINVAL));
+      EXPECT_EQ(StateOf(segment.id()), before) << "a refused IPC_SET changes nothing";
+    }
+  }
 }
 
 }  // namespace

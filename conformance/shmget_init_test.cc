@@ -36,11 +36,11 @@ void ExpectFreshSegments(const std::vector<size_t>& sizes, const std::vector<int
         const Segment segment = Segment::Adopt(shmget(key, size, IPC_CREAT | IPC_EXCL | mode));
         const std::map<int, SegmentState> table = ReadTable();
         ASSERT_EQ(table.size(), 1U);
-        const SegmentState seen = table.at(segment.id());
+        const SegmentState seen = Entry(table, segment.id());
         const auto nine = static_cast<unsigned>(mode) & 0777U;
         EXPECT_EQ(seen, Fresh(key, size, nine, Within(since, seen.ctime)));
         EXPECT_EQ(StateOf(segment.id()), seen);
-        EXPECT_EQ(ReadListing().at(segment.id()).state, seen);
+        EXPECT_EQ(Entry(ReadListing(), segment.id()).state, seen);
       }
     }
   }
@@ -110,7 +110,7 @@ CONFORMANCE(Shmget, KeyIsReportedAsGiven, Clause::shmget_init_key, need::ipc_nam
   }
   for (const auto& [id, key] : keys) {
     EXPECT_EQ(StateOf(id).key, key);
-    EXPECT_EQ(ReadListing().at(id).state.key, key);
+    EXPECT_EQ(Entry(ReadListing(), id).state.key, key);
     EXPECT_THAT(Create(key, 0, 0), Returns(id)) << key;
   }
 }
@@ -133,9 +133,10 @@ CONFORMANCE(Shmget, LookupChangesNothing, Clause::shmget_lookup_changes_nothing,
   InChild(look);
   RunAs({kSecondUid, kSecondUid}, look);
   NamespaceView after = ReadView();
+  ASSERT_TRUE(after.table.contains(segment.id()) && after.listing.contains(segment.id())) << after;
   // A child that had the attach by fork has ended since; that may be told (shmdt.implicit-times).
   for (auto* state : {&after.table.at(segment.id()), &after.listing.at(segment.id()).state}) {
-    const SegmentState& old = before.table.at(segment.id());
+    const SegmentState old = Entry(before.table, segment.id());
     state->lpid = old.lpid;
     state->atime = old.atime;
     state->dtime = old.dtime;

@@ -98,7 +98,7 @@ CONFORMANCE(Shmget, UnusedKeyNeedsCreat, Clause::shmget_create, Clause::shmget_n
   EXPECT_EQ(view.usage.pages, 2U);
   for (const auto& [id, state] : view.table) {
     EXPECT_EQ(state.key, id == made.value ? 0x51 : 0x52);
-    EXPECT_EQ(view.listing.at(id).state, state);
+    EXPECT_EQ(Entry(view.listing, id).state, state);
   }
 }
 
@@ -111,9 +111,9 @@ HELPER(shmget_lookup) {
 
 CONFORMANCE(Shmget, LookupGivesTheSameIdEverywhere, Clause::shmget_lookup, Clause::shmget_excl_alone) {
   const key_t key = UnusedKey();
-  const Segment segment = Segment::Adopt(shmget(key, page(), IPC_CREAT | 0600));
+  const Segment segment = Segment::Adopt(shmget(key, page(), IPC_CREAT | 0777));
   const key_t other_key = UnusedKey();
-  const Segment other = Segment::Adopt(shmget(other_key, page(), IPC_CREAT | 0600));
+  const Segment other = Segment::Adopt(shmget(other_key, page(), IPC_CREAT | 0777));
   for (const int flags : {0, 0600, IPC_CREAT | 0600, IPC_EXCL, IPC_EXCL | 0600, IPC_CREAT | 0777}) {
     EXPECT_THAT(Create(key, page(), flags), Returns(segment.id())) << flags;
     EXPECT_THAT(Create(other_key, page(), flags), Returns(other.id())) << flags;

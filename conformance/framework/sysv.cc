@@ -30,6 +30,14 @@ std::string Octal(unsigned mode) {
   return text;
 }
 
+template <typename T>
+T EntryOr(const std::map<int, T>& entries, int id, const std::string& absent, Where where) {
+  const auto found = entries.find(id);
+  if (found != entries.end()) return found->second;
+  ADD_FAILURE_AT(where.file, where.line) << absent;
+  return {};
+}
+
 }  // namespace
 
 std::ostream& operator<<(std::ostream& out, const SegmentState& s) {
@@ -120,6 +128,14 @@ std::map<int, SegmentState> ReadTable(Where where) {
     if (id < 0 && errno != EINVAL) AbandonErrno(where, "shmctl(SHM_STAT)");
   }
   return table;
+}
+
+SegmentState Entry(const std::map<int, SegmentState>& table, int id, Where where) {
+  return EntryOr(table, id, "SHM_STAT gives id " + std::to_string(id) + " for no index", where);
+}
+
+ListedSegment Entry(const std::map<int, ListedSegment>& listing, int id, Where where) {
+  return EntryOr(listing, id, "/proc/sysvipc/shm has no line for id " + std::to_string(id), where);
 }
 
 NamespaceView ReadView(Where where) {

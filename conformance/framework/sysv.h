@@ -71,6 +71,9 @@ std::map<int, ListedSegment> ReadListing(Where where = Where::Here());
 
 // All segments of the IPC namespace by SHM_STAT over the table; ids to states.
 std::map<int, SegmentState> ReadTable(Where where = Where::Here());
+// What they tell of one segment. One that they lack fails the test and is told as all zero.
+SegmentState Entry(const std::map<int, SegmentState>& table, int id, Where where = Where::Here());
+ListedSegment Entry(const std::map<int, ListedSegment>& listing, int id, Where where = Where::Here());
 
 // Everything that the kernel tells of an IPC namespace's segments. Equal views mean that nothing was left
 // behind.
