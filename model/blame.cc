@@ -100,6 +100,7 @@ C clause_of_private_copy(const World& w, std::uint8_t who, const Vma& vma, std::
       return file_changed ? C::private_page_granular_freeze : C::private_initial_content;
     }
     default:
+      if (vma.wipe_on_fork && vma.inherited) return C::fork_dontfork;
       return vma.discarded ? C::madvise_dontneed_private_anon : C::mmap_anon_zero;
   }
 }
@@ -216,7 +217,9 @@ Event event_behind(World& w, Vma& vma, std::uint64_t offset) {
 
 // The byte is somebody else's private one.
 C blame_of_leak(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
-  if (!vma.shared && held_by_relative(w, who, vma, offset, seen)) return C::private_fork_isolated;
+  const bool wiped = vma.wipe_on_fork && vma.inherited;
+  if (!vma.shared && held_by_relative(w, who, vma, offset, seen))
+    return wiped ? C::fork_dontfork : C::private_fork_isolated;
   if (held_privately(w, vma.inode, offset, seen, &vma)) return C::private_isolated;
   const ObjectBytes& bytes = w.supply(vma, offset);
   bool untouched = &bytes == &vma.copies && bytes.origin(offset, w.page()).kind == OriginKind::nothing;

@@ -105,6 +105,19 @@ void exit_clears_shared(const World& was, World& w, const Op& op, Outcome& o) {
   }
 }
 
+constexpr C kWipe[] = {C::fork_dontfork};
+void wipe_not_kept(const World&, World& w, const Op& op, Outcome& o) {
+  if (!forked(op, o)) return;
+  for (Vma& v : w.processes[op.result].memory.vmas()) v.wipe_on_fork = false;
+}
+void wipe_ignored(const World& was, World& w, const Op& op, Outcome& o) {
+  if (!forked(op, o)) return;
+  for (Vma& v : w.processes[op.result].memory.vmas()) {
+    const Vma* before = was.processes[op.proc].memory.find(v.low);
+    if (before && v.wipe_on_fork && !v.shared && v.inode < 0) v.copies = before->copies;
+  }
+}
+
 // --- exec
 bool execed(const Op& op, const Outcome& o) {
   return op.code == OpCode::exec && ok(o);
@@ -164,6 +177,15 @@ constexpr Fault kFaults[] = {
      nullptr, loses_private_page, false},
     {"fork-child-gets-write", "the child may read and write every mapping", kProtection, nullptr,
      child_gets_write, false},
+    {"fork-wipe-ignored", "MADV_WIPEONFORK is ignored", kWipe, nullptr, wipe_ignored, true},
+    {"fork-wipe-not-kept",
+     "a child's memory is not wiped for its own children",
+     kWipe,
+     nullptr,
+     wipe_not_kept,
+     false,
+     {},
+     true},
     {"exec-keeps-shared",
      "exec leaves the lowest shared mapping",
      kGone,

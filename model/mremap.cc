@@ -309,7 +309,8 @@ void rule_mremap(World& w, Process& p, Step& s) {
     s.must(kEINVAL, C::mremap_duplicate_private);
   }
   bool grows_locked = source == Source::one && v->locked && r.new_length > r.old_length && !p.cred.machine;
-  if (grows_locked && p.memory.locked_bytes() + (r.new_length - r.old_length) > w.facts().memlock)
+  const std::uint64_t locked = p.memory.locked_bytes(), limit = w.facts().memlock;
+  if (grows_locked && (locked > limit || r.new_length - r.old_length > limit - locked))
     s.must(kEAGAIN, C::mremap_locked_limit);
   bool in_place = source == Source::one && !r.moves_to() &&
                   (shrinks_in_place || (r.old_length > 0 && room_behind(w, p, r)));
