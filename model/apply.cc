@@ -57,6 +57,39 @@ void not_run(Step& s, OutcomeKind kind) {
   s.diverge(C::none, describe(expected));
 }
 
+// Which clauses speak of the attaches that an op adds and takes away.
+void note_attach_clauses(World& w, OpCode code) {
+  w.attach_clause = C::shmdt_split_count;
+  w.detach_clause = C::shmdt_munmap_equivalent;
+  switch (code) {
+    case OpCode::shmat:
+      w.attach_clause = C::shmat_nattch;
+      w.detach_clause = C::shmat_remap;
+      break;
+    case OpCode::shmdt:
+      w.detach_clause = C::shmdt_nattch;
+      break;
+    case OpCode::mremap:
+      w.attach_clause = w.detach_clause = C::shmdt_after_mremap;
+      break;
+    case OpCode::fork:
+      w.attach_clause = C::shmat_fork_inherited;
+      break;
+    case OpCode::exit:
+    case OpCode::kill:
+    case OpCode::load:
+    case OpCode::store:
+    case OpCode::end:
+      w.detach_clause = C::shmat_exit_detaches;
+      break;
+    case OpCode::exec:
+      w.detach_clause = C::shmat_exec_detaches;
+      break;
+    default:
+      break;
+  }
+}
+
 }  // namespace
 
 void apply(World& w, Step& s) {
@@ -72,6 +105,7 @@ void apply(World& w, Step& s) {
     return;
   }
   ++w.steps;
+  note_attach_clauses(w, op.code);
   // Before the rule, which may bind the names anew.
   LayoutEvent about = layout_event(w, op);
   kRules[static_cast<std::size_t>(op.code)](w, p, s);
@@ -136,6 +170,7 @@ void end_of_namespace(World& w, Step& s, std::uint64_t seen, std::uint64_t left)
 
 void apply_end(World& w, Step& s) {
   // The processes are killed between the last step and this record.
+  note_attach_clauses(w, OpCode::end);
   if (w.last_clock != 0) s.when.low = std::min(s.when.low, w.last_clock);
   end_all(w, s);
   std::uint64_t left = w.ipc.in_use();

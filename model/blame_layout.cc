@@ -13,7 +13,7 @@ C clause_of_call(const Op& op, bool failed) {
     case OpCode::mmap:
       return !fixed ? C::none : failed ? C::prec_mmap_failed_fixed : C::mmap_fixed_replaces;
     case OpCode::munmap:
-      return failed ? C::none : C::munmap_partial;
+      return failed ? C::prec_munmap_args_first : C::munmap_partial;
     case OpCode::mprotect:
       return failed ? C::mprotect_unmapped : C::mprotect_sets;
     case OpCode::mremap:
@@ -71,7 +71,8 @@ void note_layout(World& w, const Op& op, LayoutEvent event, const Outcome& outco
   constexpr int kENOMEM = 12;
   if (outcome.kind == OutcomeKind::error) {
     // With another error nothing is begun, but for MAP_FIXED.
-    bool begun = op.code == OpCode::mmap || op.code == OpCode::exec || outcome.error == kENOMEM;
+    bool begun = op.code == OpCode::mmap || op.code == OpCode::exec || op.code == OpCode::munmap ||
+                 outcome.error == kENOMEM;
     event.clause = begun ? clause_of_call(op, true) : C::none;
     event.removed = C::none;
   }

@@ -54,6 +54,14 @@ bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t 
   return (want & ~granted & 7) == 0;
 }
 
+C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want) {
+  Credentials plain = cred;
+  plain.capable = false;
+  if (cred.capable && !ipc_access(perm, plain, want)) return C::perm_cap_ipc_owner;
+  if (ipc_owner(perm, cred)) return C::perm_class_user;
+  return cred.gid == perm.gid || cred.gid == perm.cgid ? C::perm_class_group : C::perm_class_other;
+}
+
 namespace {
 bool zeroes_slack_on_extension(const World& w, const Inode& inode) {
   // Seen on 6.18 and not on ext4 of 6.1. Releases between get either: see extend.

@@ -152,6 +152,7 @@ void rule_contents(World& w, Process& p, Step& s) {
     const ObjectBytes& bytes = w.supply(*a.vma, a.offset);
     s.applies(clause_of_load(w, s.op.proc, *a.vma, a.offset));
     s.applies(event_behind_load(w, *a.vma, a.offset));
+    s.applies(blame_of_lost(w, s.op.proc, *a.vma, at, false));
     std::uint64_t other = bytes.origin_end(a.offset, w.page());
     if (other < a.offset + part) s.applies(clause_of_load(w, s.op.proc, *a.vma, other));
     auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {

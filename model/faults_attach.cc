@@ -12,7 +12,8 @@ Vma* attached(World& w, const Op& op, const Outcome& o) {
   return op.code == OpCode::shmat && ok(o) ? actor(w, op).memory.find(o.value) : nullptr;
 }
 
-constexpr C kCount[] = {C::shmat_nattch,
+constexpr C kCount[] = {C::shmat_fork_inherited,
+                        C::shmat_nattch,
                         C::shmdt_nattch,
                         C::shmat_multiple,
                         C::sysv_life_marked_dies_with_last,
@@ -171,9 +172,9 @@ void last_detach_destroys(const World&, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kOthers[] = {C::shmdt_detaches,        C::access_unmapped, C::proc_maps_unmapped_gone,
-                         C::proc_maps_row,         C::shmat_shared,    C::shmat_nattch,
-                         C::access_syscall_efault, C::shmdt_bad_addr};
+constexpr C kOthers[] = {C::shmdt_nattch,  C::shmdt_detaches, C::access_unmapped, C::proc_maps_unmapped_gone,
+                         C::proc_maps_row, C::shmat_shared,   C::shmat_nattch,    C::access_syscall_efault,
+                         C::shmdt_bad_addr};
 void detaches_all_of_process(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {

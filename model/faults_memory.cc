@@ -80,15 +80,16 @@ void fixed_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) 
 }
 
 // --- munmap
-constexpr C kRounded[] = {C::munmap_len_rounded,      C::munmap_removes, C::access_unmapped, C::proc_maps_row,
-                          C::proc_maps_unmapped_gone, C::shmat_nattch,   C::shmdt_dtime_lpid};
+constexpr C kRounded[] = {
+    C::shmdt_munmap_equivalent, C::munmap_len_rounded,      C::munmap_removes, C::access_unmapped,
+    C::proc_maps_row,           C::proc_maps_unmapped_gone, C::shmat_nattch,   C::shmdt_dtime_lpid};
 void munmap_rounds_down(World& w, Op& op) {
   if (op.code == OpCode::munmap && op.len.pages > 0 && op.len.bytes > 0 && w.page() > 1) op.len.bytes = 0;
 }
 
-constexpr C kSeveral[] = {C::munmap_removes,          C::access_unmapped,       C::proc_maps_row,
-                          C::proc_maps_unmapped_gone, C::access_syscall_efault, C::shmat_nattch,
-                          C::shmdt_dtime_lpid};
+constexpr C kSeveral[] = {
+    C::shmdt_munmap_equivalent, C::munmap_removes,        C::access_unmapped, C::proc_maps_row,
+    C::proc_maps_unmapped_gone, C::access_syscall_efault, C::shmat_nattch,    C::shmdt_dtime_lpid};
 void munmap_first_only(World& w, Op& op) {
   if (op.code != OpCode::munmap || !runs(w, op)) return;
   std::uint64_t low = w.value(op.addr), length = w.value(op.len);
@@ -109,19 +110,13 @@ void munmap_hole_fails(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 // --- mprotect
-constexpr C kWhole[] = {C::mprotect_sets,
-                        C::access_none,
-                        C::access_write_protected,
-                        C::access_write,
-                        C::access_read,
-                        C::proc_maps_row,
-                        C::access_syscall_efault,
-                        C::private_isolated,
-                        C::private_fork_isolated,
-                        C::share_fork_anon,
-                        C::shmat_shared,
-                        C::shmat_nattch,
-                        C::mprotect_shared_upgrade_denied};
+constexpr C kWhole[] = {C::shmdt_split_count, C::mprotect_sets,
+                        C::access_none,       C::access_write_protected,
+                        C::access_write,      C::access_read,
+                        C::proc_maps_row,     C::access_syscall_efault,
+                        C::private_isolated,  C::private_fork_isolated,
+                        C::share_fork_anon,   C::shmat_shared,
+                        C::shmat_nattch,      C::mprotect_shared_upgrade_denied};
 void mprotect_whole_vma(World& w, Op& op) {
   if (op.code != OpCode::mprotect || op.small > 7) return;
   Vma* v = vma_at(w, op);

@@ -70,13 +70,21 @@ void child_lacks_second_piece(const World&, World& w, const Op& op, Outcome& o) 
 }
 
 // --- attaches
-constexpr C kDetach[] = {C::shmdt_detaches,         C::shmdt_after_partial_unmap,
-                         C::access_unmapped,        C::proc_maps_unmapped_gone,
-                         C::proc_maps_row,          C::shmat_nattch,
-                         C::access_syscall_efault,  C::shmdt_bad_addr,
-                         C::shmdt_split_count,      C::shmctl_rmid_unattached,
-                         C::shmctl_gone_id,         C::sysv_life_marked_dies_with_last,
-                         C::shmat_removed_id,       C::proc_maps_sysv_name,
+constexpr C kDetach[] = {C::shmdt_nattch,
+                         C::shmdt_detaches,
+                         C::shmdt_after_partial_unmap,
+                         C::access_unmapped,
+                         C::proc_maps_unmapped_gone,
+                         C::proc_maps_row,
+                         C::shmat_nattch,
+                         C::access_syscall_efault,
+                         C::shmdt_bad_addr,
+                         C::shmdt_split_count,
+                         C::shmctl_rmid_unattached,
+                         C::shmctl_gone_id,
+                         C::sysv_life_marked_dies_with_last,
+                         C::shmat_removed_id,
+                         C::proc_maps_sysv_name,
                          C::sysv_life_until_removed};
 void detach_first_piece_only(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;

@@ -40,9 +40,9 @@ void child_gets_write(const World&, World& w, const Op& op, Outcome& o) {
   for (Vma& v : w.processes[op.result].memory.vmas()) v.prot |= program::kProtRead | program::kProtWrite;
 }
 
-constexpr C kDontFork[] = {C::fork_dontfork,         C::access_unmapped,       C::proc_maps_unmapped_gone,
-                           C::shmat_dontfork,        C::shmat_nattch,          C::proc_maps_row,
-                           C::access_syscall_efault, C::fork_mapping_inherited};
+constexpr C kDontFork[] = {C::shmat_fork_inherited,    C::fork_dontfork,         C::access_unmapped,
+                           C::proc_maps_unmapped_gone, C::shmat_dontfork,        C::shmat_nattch,
+                           C::proc_maps_row,           C::access_syscall_efault, C::fork_mapping_inherited};
 void dontfork_ignored(World& w, Op& op) {
   if (op.code != OpCode::fork) return;
   for (Vma& v : w.processes[op.proc].memory.vmas()) v.dont_fork = false;
@@ -77,9 +77,10 @@ void forget_detach(const World& was, World& w, std::uint8_t who) {
   });
 }
 
-constexpr C kEnd[] = {
-    C::shmat_nattch,   C::shmat_exit_detaches, C::sysv_life_marked_dies_with_last, C::sysv_life_until_removed,
-    C::shmctl_gone_id, C::shmat_removed_id,    C::shmctl_rmid_unattached};
+constexpr C kEnd[] = {C::limit_rmid_forced_detach, C::shmat_nattch,
+                      C::shmat_exit_detaches,      C::sysv_life_marked_dies_with_last,
+                      C::sysv_life_until_removed,  C::shmctl_gone_id,
+                      C::shmat_removed_id,         C::shmctl_rmid_unattached};
 void exit_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code == OpCode::exit && o.kind == OutcomeKind::died) forget_detach(was, w, op.proc);
 }
@@ -129,8 +130,8 @@ Vma* shared_before(const World& was, const Op& op) {
   return nullptr;
 }
 
-constexpr C kGone[] = {C::exec_mappings_gone, C::access_syscall_efault, C::proc_maps_row,
-                       C::proc_maps_unmapped_gone, C::mmap_create_null_addr};
+constexpr C kGone[] = {C::access_unmapped, C::exec_mappings_gone,      C::access_syscall_efault,
+                       C::proc_maps_row,   C::proc_maps_unmapped_gone, C::mmap_create_null_addr};
 void exec_keeps_shared(const World& was, World& w, const Op& op, Outcome& o) {
   if (!execed(op, o)) return;
   if (const Vma* kept = shared_before(was, op)) actor(w, op).memory.insert(*kept);
@@ -162,7 +163,8 @@ void exec_keeps_lock_count(const World& was, World&, const Op& op, Outcome& o) {
     o.value += was.page();
 }
 
-constexpr C kFailedExec[] = {C::exec_failed_keeps, C::access_syscall_efault, C::shmat_nattch};
+constexpr C kFailedExec[] = {C::proc_maps_row, C::exec_failed_keeps, C::access_syscall_efault,
+                             C::shmat_nattch};
 void failed_exec_unmaps(const World& was, World& w, const Op& op, Outcome& o) {
   static_cast<void>(was);
   if (op.code != OpCode::exec || o.kind != OutcomeKind::error || actor(w, op).memory.vmas().empty()) return;

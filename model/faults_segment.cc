@@ -23,7 +23,7 @@ void size_rounded(const World& was, World& w, const Op& op, Outcome& o) {
   if (k) k->segsz = w.inodes[k->inode].size = w.up(k->segsz);
 }
 
-constexpr C kExcl[] = {C::shmget_excl};
+constexpr C kExcl[] = {C::prec_shmget_eexist_first, C::shmget_excl};
 void excl_ignored(World&, Op& op) {
   if (op.code == OpCode::shmget) op.flags &= ~shmget::kExcl;
 }
@@ -33,7 +33,7 @@ void creates_always(World&, Op& op) {
   if (op.code == OpCode::shmget) op.flags |= shmget::kCreat;
 }
 
-constexpr C kBigger[] = {C::shmget_size_bigger};
+constexpr C kBigger[] = {C::prec_shmget_einval_before_eacces, C::shmget_size_bigger};
 void bigger_accepted(World& w, Op& op) {
   if (op.code != OpCode::shmget || op.byte == 0) return;
   if (w.ipc.find_key(0x73686d00U + op.byte) >= 0) op.len = {};
@@ -99,8 +99,9 @@ void rmid_immediate(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 constexpr C kUndead[] = {
-    C::sysv_life_marked_dies_with_last, C::shmdt_last_of_marked, C::shmctl_gone_id, C::shmat_removed_id,
-    C::sysv_life_until_removed,         C::shmat_exit_detaches};
+    C::limit_rmid_forced_exit,  C::limit_rmid_forced_detach, C::sysv_life_marked_dies_with_last,
+    C::shmdt_last_of_marked,    C::shmctl_gone_id,           C::shmat_removed_id,
+    C::sysv_life_until_removed, C::shmat_exit_detaches};
 void marked_survives(const World& was, World& w, const Op& op, Outcome& o) {
   if (!removes_mappings(op.code) || o.kind == OutcomeKind::unbound) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
@@ -166,7 +167,8 @@ void lock_unseen(const World&, World& w, const Op& op, Outcome& o) {
   if (command(op, ShmCommand::lock) && ok(o)) named_segment(w, op)->perm.mode &= ~kShmLocked;
 }
 
-constexpr C kNattch[] = {C::shmat_nattch};
+constexpr C kNattch[] = {C::shmdt_split_count, C::shmdt_munmap_equivalent, C::shmat_fork_inherited,
+                         C::shmat_nattch};
 void nattch_saturates(const World&, World&, const Op& op, Outcome& o) {
   if (command(op, ShmCommand::stat) && ok(o) && o.words[12] > 3) o.words[12] = 3;
 }

@@ -72,7 +72,8 @@ void marked_hidden_from_others(const World& was, World& w, const Op& op, Outcome
   fail(o, kEACCES);
 }
 
-constexpr C kPower[] = {C::perm_effective_ids,
+constexpr C kPower[] = {C::limit_settable,
+                        C::perm_effective_ids,
                         C::shmat_rw_needs_both,
                         C::shmat_rdonly,
                         C::shmctl_stat_permission,
@@ -153,8 +154,9 @@ void dies_with_creators_detach(const World& was, World& w, const Op& op, Outcome
 }
 
 constexpr C kUndead[] = {
-    C::sysv_life_marked_dies_with_last, C::shmdt_last_of_marked, C::shmctl_gone_id, C::shmat_removed_id,
-    C::sysv_life_until_removed,         C::shmat_exit_detaches};
+    C::limit_rmid_forced_exit,  C::limit_rmid_forced_detach, C::sysv_life_marked_dies_with_last,
+    C::shmdt_last_of_marked,    C::shmctl_gone_id,           C::shmat_removed_id,
+    C::sysv_life_until_removed, C::shmat_exit_detaches};
 void marked_survives_exit(const World& was, World& w, const Op& op, Outcome& o) {
   bool ends = op.code == OpCode::exit || op.code == OpCode::kill;
   if (!ends || (!ok(o) && o.kind != OutcomeKind::died)) return;

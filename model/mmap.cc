@@ -207,6 +207,7 @@ void populate(World& w, const Step& s, Vma& v) {
 void rule_mmap(World& w, Process& p, Step& s) {
   Request r = request_of(w, p, s.op);
   errors(w, p, s, r);
+  if (s.must_fail() && s.failures() > 1) s.applies(C::prec_mmap_multi);
   if (s.must_fail() && r.fixed && !r.noreplace && !s.exact() && r.pages != 0 && r.pages <= w.facts().top) {
     s.applies(C::prec_mmap_failed_fixed);
   }

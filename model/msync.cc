@@ -22,6 +22,8 @@ void rule_msync(World& w, Process& p, Step& s) {
   if (flags & kUnknown) s.must(kEINVAL, C::msync_bad_flag);
   if (low % w.page() != 0) s.must(kEINVAL, C::msync_unaligned);
   if ((flags & kAsync) && (flags & kSync)) s.must(kEINVAL, C::msync_both_flags);
+  if (s.must_fail() && (low + pages < low || !p.memory.covers(low, low + pages)))
+    s.applies(C::prec_msync_einval_before_enomem);
   // A locked mapping is met on the way, a hole told at the end.
   bool locked = false;
   for (const Vma& v : p.memory.vmas()) locked |= v.locked && v.low < low + pages && low < v.high;

@@ -64,6 +64,9 @@ bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want
 // Permission classes of segments; `want` is the union of requested bits, 0 … 7.
 bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
 bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred);
+// Which class of permissions decides whether these bits are granted; CAP_IPC_OWNER, if it is what grants
+// them.
+C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
 
 // The largest size that a file of its file system can have.
 std::uint64_t largest_file(const World& w, const Inode& inode);

@@ -102,6 +102,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
       bool removed = k.destroyed_by == C::shmctl_gone_id;
       s.must(kEINVAL, kEIDRM, removed ? C::shmat_removed_id : k.destroyed_by);
     } else {
+      s.applies(clause_of_class(k.perm, p.cred, wanted_access(r)));
       permission_errors(k, p, s, r);
       attached = !s.must_fail();
       placement_errors(w, p, s, r, k.segsz);
@@ -114,7 +115,11 @@ void rule_shmat(World& w, Process& p, Step& s) {
     success = k.perm.mode & kShmDest ? C::shmat_marked_still_attachable : w.clause_of_life(k);
   }
   if (attached && s.must_fail() && forced_removal_ends(w, s, static_cast<std::uint32_t>(segment))) return;
-  if (s.failed(success)) return;
+  if (s.failed(success)) {
+    if (segment >= 0)
+      w.ipc.segments[static_cast<std::size_t>(segment)].count_clause = C::shmat_failure_no_effect;
+    return;
+  }
   ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
   std::uint64_t pages = w.up(k.segsz);
   std::uint64_t low = r.address;
@@ -135,6 +140,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
   w.unmap(who, low, low + pages, s.when);
   w.ipc.segments[static_cast<std::size_t>(segment)].lprid.set(p.pid);
   if (k.perm.mode & kShmDest) s.applies(C::shmat_marked_still_attachable);
+  if (k.creator < 0) s.applies(C::shmget_belongs_to_nobody);
   Vma v;
   v.id = w.next_vma++;
   v.made = w.steps;

@@ -44,14 +44,15 @@ std::string pids_text(const World& w, const Who& who) {
 }
 
 bool match_nattch(World& w, Step& s, std::uint32_t segment, std::int64_t seen) {
-  std::int64_t expected = w.ipc.segments[segment].nattch;
-  s.applies(C::shmat_nattch);
+  const std::int64_t expected = w.ipc.segments[segment].nattch;
+  const C clause = w.ipc.segments[segment].count_clause;
+  s.applies(clause);
   if (seen == expected) return true;
   if (!s.exact() && seen == w.attaches(segment)) {
     s.uses(Freedom::split_count);
     return true;
   }
-  s.diverge(C::shmat_nattch, fmt::format("nattch={}", expected), fmt::format("nattch={}", seen));
+  s.diverge(clause, fmt::format("nattch={}", expected), fmt::format("nattch={}", seen));
   return false;
 }
 
@@ -137,6 +138,7 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
                         {8, "dtime", &k.dtim, C::shmdt_dtime_lpid},
                         {9, "ctime", &k.ctim, C::shmget_init_ctime_cpid}};
   for (const Time& t : times) {
+    s.applies(t.clause);
     if (!t.times->single()) s.uses(Freedom::implicit_times);
     if (t.times->newest().low != t.times->newest().high) s.names(Freedom::clock);
     if (moment_fits(*t.times, static_cast<std::int64_t>(seen[t.index]))) continue;
@@ -153,6 +155,7 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
   const Pid pids[] = {{10, "cpid", &k.cprid, C::shmget_init_ctime_cpid},
                       {11, "lpid", &k.lprid, C::shmat_lpid}};
   for (const Pid& p : pids) {
+    s.applies(p.clause);
     if (!p.who->single()) s.uses(Freedom::implicit_times);
     if (pid_fits(*p.who, seen[p.index])) continue;
     s.diverge(p.clause, fmt::format("{}={}", p.name, pids_text(w, *p.who)),
@@ -166,7 +169,14 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   const Op& op = s.op;
   auto command = static_cast<ShmCommand>(op.small);
   if (op.object >= program::kSegments) s.must(kEINVAL, C::shmat_invalid_id);
-  if (command == ShmCommand::bad) s.must(kEINVAL, C::shmctl_bad_cmd);
+  if (command == ShmCommand::bad) {
+    const ShmidKernel* k =
+        op.object < program::kSegments ? &w.ipc.segments[*w.segment_names[op.object]] : nullptr;
+    bool denied = k && !k->destroyed && !ipc_owner(k->perm, p.cred) && !p.cred.capable;
+    if (denied) s.applies(C::prec_shmctl_cmd_before_perm);
+    s.must(kEINVAL,
+           denied && (s.saw(kEPERM) || s.saw(kEACCES)) ? C::prec_shmctl_cmd_before_perm : C::shmctl_bad_cmd);
+  }
   std::uint32_t segment = op.object < program::kSegments ? *w.segment_names[op.object] : 0;
   if (!s.must_fail()) {
     const ShmidKernel& k = w.ipc.segments[segment];
@@ -187,6 +197,14 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   }
   if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, s, w.ipc.segments[segment]))) return;
   ShmidKernel& k = w.ipc.segments[segment];
+  if (k.perm.mode & kShmDest)
+    s.applies(command == ShmCommand::rmid ? C::shmctl_rmid_repeat : C::shmctl_rmid_marked_usable);
+  if (command == ShmCommand::stat) s.applies(clause_of_class(k.perm, p.cred, 4));
+  const bool by_power = p.cred.capable && !ipc_owner(k.perm, p.cred);
+  if (by_power && (command == ShmCommand::rmid || command == ShmCommand::set))
+    s.applies(C::perm_cap_sys_admin);
+  if (by_power && (command == ShmCommand::lock || command == ShmCommand::unlock))
+    s.applies(C::perm_cap_ipc_lock);
   switch (command) {
     case ShmCommand::stat:
       if (s.running())

@@ -33,7 +33,14 @@ void creation_errors(World& w, Step& s, std::uint64_t size) {
   const bool all_ours = w.facts().private_ipc;
   std::uint64_t pages = size / w.page() + (size % w.page() != 0), present = w.ipc.pages(w.page());
   bool set = limits.set[static_cast<std::size_t>(program::Limit::shmmax)];
-  if (size == 0)
+  const bool full = all_ours && (w.ipc.in_use() >= limits.shmmni || pages + present > limits.shmall);
+  const bool bad_size = size == 0 || size > limits.shmmax;
+  if (bad_size && full) s.applies(C::prec_shmget_size_before_space);
+  // Hardly above the limit, it is the limit that is not kept.
+  const bool clear = size == 0 || size - limits.shmmax >= w.page();
+  if (bad_size && full && clear && s.saw(kENOSPC))
+    s.must(kEINVAL, C::prec_shmget_size_before_space);
+  else if (size == 0)
     s.must(kEINVAL, C::shmget_size_zero_create);
   else if (size > limits.shmmax)
     s.must(kEINVAL, set ? C::limit_shmmax : C::shmget_size_max);
@@ -60,22 +67,25 @@ bool used_before(const World& w, const Step& s, std::uint64_t id) {
   return std::any_of(all.begin(), all.end(), [=](const ShmidKernel& k) { return k.destroyed && k.id == id; });
 }
 
-// What demands that a segment is made: where it just fits, and was refused for that, the limit.
-C clause_of_creation(const World& w, const Step& s, std::uint32_t key, std::uint64_t size) {
-  const IpcLimits& limits = w.ipc.limits;
-  auto set = [&](program::Limit limit) { return limits.set[static_cast<std::size_t>(limit)]; };
-  if (s.saw(kEINVAL) && set(program::Limit::shmmax) && size > 0) return C::limit_shmmax;
-  if (s.saw(kENOSPC) && set(program::Limit::shmall)) return C::limit_shmall;
-  if (s.saw(kENOSPC) && set(program::Limit::shmmni)) return C::limit_shmmni;
-  return key == 0 ? C::shmget_private_creates : C::shmget_create;
-}
-
 // What demands that nobody has the key: forced removal, if that took the last who had it.
 C clause_of_absence(const World& w, std::uint32_t key) {
   for (auto k = w.ipc.segments.rbegin(); k != w.ipc.segments.rend(); ++k) {
     if (k->perm.key == key) return k->destroyed_by == C::shmctl_gone_id ? C::shmget_noent : k->destroyed_by;
   }
   return C::shmget_noent;
+}
+
+// What demands that a segment is made: where it just fits, and was refused for that, the limit.
+C clause_of_creation(const World& w, const Step& s, std::uint32_t key, std::uint64_t size) {
+  // Refused for what it takes to be there.
+  const C absence = key == 0 ? C::shmget_noent : clause_of_absence(w, key);
+  if (absence != C::shmget_noent && (s.saw(kEEXIST) || s.saw(kEACCES) || s.saw(kEINVAL))) return absence;
+  const IpcLimits& limits = w.ipc.limits;
+  auto set = [&](program::Limit limit) { return limits.set[static_cast<std::size_t>(limit)]; };
+  if (s.saw(kEINVAL) && set(program::Limit::shmmax) && size > 0) return C::limit_shmmax;
+  if (s.saw(kENOSPC) && set(program::Limit::shmall)) return C::limit_shmall;
+  if (s.saw(kENOSPC) && set(program::Limit::shmmni)) return C::limit_shmmni;
+  return key == 0 ? C::shmget_private_creates : C::shmget_create;
 }
 
 void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size) {
@@ -120,8 +130,11 @@ void rule_shmget(World& w, Process& p, Step& s) {
   std::int32_t found = key == 0 ? -1 : w.ipc.find_key(key);
   bool creates = key == 0 || (op.flags & kCreat);
   if (found < 0) {
+    const bool bad_size = size == 0 || size > w.ipc.limits.shmmax;
+    if (!creates && bad_size) s.applies(C::prec_shmget_enoent_before_einval);
     if (!creates)
-      s.must(kENOENT, clause_of_absence(w, key));
+      s.must(kENOENT,
+             bad_size && s.saw(kEINVAL) ? C::prec_shmget_enoent_before_einval : clause_of_absence(w, key));
     else
       creation_errors(w, s, size);
     if (s.failed(clause_of_creation(w, s, key, size))) return;
@@ -131,18 +144,31 @@ void rule_shmget(World& w, Process& p, Step& s) {
     return;
   }
   const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(found)];
-  if ((op.flags & kCreat) && (op.flags & kExcl)) s.must(kEEXIST, C::shmget_excl);
+  const std::uint32_t wanted = requested_access(op.mode);
+  const bool bigger = size > k.segsz, denied = !ipc_access(k.perm, p.cred, wanted);
+  s.applies(clause_of_class(k.perm, p.cred, wanted));
+  if ((op.flags & kCreat) && (op.flags & kExcl)) {
+    if (bigger || denied) s.applies(C::prec_shmget_eexist_first);
+    s.must(kEEXIST, s.saw(kEINVAL) || s.saw(kEACCES) ? C::prec_shmget_eexist_first : C::shmget_excl);
+  }
   // A kernel that has not found it has removed it too early; one that refuses it takes IPC_EXCL alone for
   // more than it is.
   bool excl_alone = (op.flags & kExcl) && !(op.flags & kCreat) && s.saw(kEEXIST);
+  // So has one that has made another instead.
+  const bool remade =
+      w.ipc.limits.rmid_forced && !s.running() && s.seen().kind == OutcomeKind::ok && s.seen().value != k.id;
   auto unless_seen = [&](C clause) {
+    if (remade) return w.clause_of_life(k);
     if (s.saw(kEINVAL) && k.segsz > w.ipc.limits.shmmax) return C::limit_shmmax_not_retroactive;
     return s.saw(kENOENT) ? w.clause_of_life(k) : excl_alone ? C::shmget_excl_alone : clause;
   };
-  if (size > k.segsz) s.must(kEINVAL, unless_seen(C::shmget_size_bigger));
-  if (!ipc_access(k.perm, p.cred, requested_access(op.mode))) s.must(kEACCES, C::shmget_lookup_permission);
+  if (bigger && denied) s.applies(C::prec_shmget_einval_before_eacces);
+  if (bigger)
+    s.must(kEINVAL, denied && s.saw(kEACCES) ? C::prec_shmget_einval_before_eacces
+                                             : unless_seen(C::shmget_size_bigger));
+  if (denied) s.must(kEACCES, C::shmget_lookup_permission);
   if (s.failed(unless_seen(size == 0 ? C::shmget_size_zero_lookup : C::shmget_lookup))) return;
-  s.returns(k.id, C::shmget_lookup);
+  s.returns(k.id, unless_seen(C::shmget_lookup));
   if (k.segsz > w.ipc.limits.shmmax) s.applies(C::limit_shmmax_not_retroactive);
   w.segment_names[op.result] = static_cast<std::uint32_t>(found);
 }

@@ -28,7 +28,7 @@ struct StepReport {
   C clause = C::none;
   std::string allowed, seen;
   std::bitset<kFreedoms> freedoms;
-  std::array<C, 12> decisive{};
+  std::array<C, 24> decisive{};
   std::uint8_t decisive_count = 0;
   void clear();
 };
@@ -75,6 +75,8 @@ class Step {
   bool must_fail() const;
   // The error of the first condition stated, or 0.
   int first_error() const { return count_ > 0 ? failures_[0].error : 0; }
+  // How many conditions of failure have been stated.
+  std::size_t failures() const { return count_; }
   // Decides between failure and success. True: the op is over, nothing has changed.
   bool failed(C success);
 

@@ -229,12 +229,16 @@ void note(When& times, Who& pids, Moment when, std::uint64_t pid, bool optional)
 void World::open_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call) {
   ShmidKernel& s = ipc.segments[segment];
   ++s.nattch;
+  s.count_clause = attach_clause;
+  s.divided = steps;
   note(s.atim, s.lprid, when, processes[who].pid, implicit_updates_optional && !explicit_call);
 }
 
 void World::close_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call) {
   ShmidKernel& s = ipc.segments[segment];
   --s.nattch;
+  // A call that cuts a piece out of the middle adds more than it takes away.
+  if (s.divided != steps) s.count_clause = detach_clause;
   note(s.dtim, s.lprid, when, processes[who].pid, implicit_updates_optional && !explicit_call);
   if (s.nattch != 0) return;
   if (s.perm.mode & kShmDest)

@@ -206,6 +206,9 @@ struct ShmidKernel {
   std::uint64_t id = 0;
   std::uint64_t segsz = 0;
   std::int64_t nattch = 0;  // pieces of attaches in all processes
+  // What demands that it is so: the last call that changed it.
+  clauses::Clause count_clause = clauses::Clause::shmget_not_attached;
+  std::uint32_t divided = 0;  // the step that added pieces last
   When atim, dtim, ctim;
   Who cprid, lprid;
   bool destroyed = false;
@@ -326,6 +329,10 @@ class World {
   // Distinct attaches of a segment, however divided.
   std::int64_t attaches(std::uint32_t segment) const;
 
+  // What the op that is applied makes of attach counts: where attaches or pieces of them are added, and taken
+  // away.
+  clauses::Clause attach_clause = clauses::Clause::shmat_nattch,
+                  detach_clause = clauses::Clause::shmdt_nattch;
   // Implicit attaches and detaches (fork, exit, unmapping) update times and pids only perhaps.
   bool implicit_updates_optional = false;
   std::int64_t last_clock = 0;  // seconds, after the step before

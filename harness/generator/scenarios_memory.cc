@@ -193,14 +193,15 @@ void discarded(Play& p) {
 
 void kept_from_children(Play& p) {
   std::uint8_t a = p.someone();
-  Quantity m = some_memory(p, a, 2);
+  const bool wipe = p.dice.chance(50);
+  Quantity m = wipe ? p.anonymous(a, 2, program::map::kPrivate) : some_memory(p, a, 2);
   p.fill(a, m, 2);
-  p.advise(a, plus(m, p.dice.pick({0, 1})), pages(1), p.dice.pick({Advice::dontfork, Advice::wipeonfork}));
+  p.advise(a, plus(m, p.dice.pick({0, 1})), pages(1), wipe ? Advice::wipeonfork : Advice::dontfork);
   if (p.dice.chance(25)) p.advise(a, m, pages(2), p.dice.pick({Advice::dofork, Advice::keeponfork}));
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
   p.peek(*b, m, 2);
-  p.store(*b, plus(m, 1));
+  p.fill(*b, m, 2);
   p.peek(a, m, 2);
   std::optional<std::uint8_t> c = p.child(*b);
   if (c) p.peek(*c, m, 2);

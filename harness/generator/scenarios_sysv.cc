@@ -295,8 +295,13 @@ void removed_by_force(Play& p) {
   p.stat(p.someone(), s);
   if (attached) {
     p.store(a, m);
-    if (p.dice.chance(30)) p.child(a);
-    p.detach(a, m);
+    std::optional<std::uint8_t> b = p.dice.chance(40) ? p.child(a) : std::nullopt;
+    if (b && p.dice.chance(60)) {
+      p.detach(a, m);
+      p.leave(*b);
+    } else {
+      p.detach(a, m);
+    }
   } else if (p.dice.chance(50)) {
     p.attach_at(a, s, p.dice.chance(50) ? p.arena(2) : pages(0, 1), 0);
   }
