@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { kPage = 4096, kBufferPages = 66 };
+enum { kPage = 4096, kBufferPages = 66, kRoom = 1 << 28 };
 
 /* What the processes of a program share. */
 struct shared {
@@ -42,8 +42,10 @@ struct shared {
   uint64_t steps, mismatches;
 };
 
-static struct shared* const sh = (struct shared*)0x1000000000; /* where no op reaches */
+/* Where no op reaches: what malloc had mapped would lie beside what programs map, and go with it. */
+static struct shared* const sh = (struct shared*)0x1000000000;
 static unsigned char* const buffer = (unsigned char*)0x1100000000;
+static unsigned char* const room = (unsigned char*)0x1200000000; /* of programs */
 static int file[BARE_FILES];
 static int pipe_end[2];
 static const struct bare_op* ops;
@@ -75,6 +77,14 @@ static void await_turn(uint32_t me) {
     const uint32_t seen = __atomic_load_n(&sh->go[me], __ATOMIC_ACQUIRE);
     if (__atomic_load_n(&sh->turn, __ATOMIC_ACQUIRE) == me) return;
     sleep_while(&sh->go[me], seen);
+  }
+}
+
+/* An op of a process that has ended is one that went otherwise than for the executor. */
+static void skip_the_dead(void) {
+  while (sh->next < op_count && __atomic_load_n(&sh->alive[ops[sh->next].process], __ATOMIC_ACQUIRE) == 0) {
+    ++sh->mismatches;
+    ++sh->next;
   }
 }
 
@@ -461,7 +471,9 @@ static long perform(const struct bare_op* op) {
 
 /* A process of the program, until the program or the process ends. */
 static _Noreturn void act(void) {
-  while (sh->next < op_count) {
+  for (;;) {
+    skip_the_dead();
+    if (sh->next >= op_count) break;
     const struct bare_op* op = &ops[sh->next];
     if (op->process != me) {
       hand_over(op->process);
@@ -496,6 +508,7 @@ static void supervise(void) {
     __atomic_store_n(&sh->alive[process], 0, __ATOMIC_RELEASE);
     wake(&sh->alive[process]);
     if (acted && sh->next < op_count) ++sh->next; /* the op that ended it */
+    if (acted) skip_the_dead();
     living = 0;
     for (uint32_t p = 0; p < BARE_PROCESSES; ++p) {
       if (sh->alive[p] == 0) continue;
@@ -602,6 +615,14 @@ static void enter_namespaces(void) {
   if (chdir("/dev/shm") != 0) die("chdir");
 }
 
+static void* take(size_t size) {
+  static size_t taken;
+  if (size > kRoom - taken) errno = ENOMEM, die("programs");
+  void* at = room + taken;
+  taken += (size + 63) / 64 * 64;
+  return at;
+}
+
 int main(void) {
   struct bare_set set;
   if (!read_all(&set, sizeof set)) return 2;
@@ -618,14 +639,14 @@ int main(void) {
   map_fixed(sh, (sizeof *sh + kPage - 1) / kPage * kPage);
   map_fixed(buffer, kBufferPages * kPage);
 
-  struct loaded* programs = calloc(set.programs, sizeof *programs);
-  if (programs == NULL) die("calloc");
+  map_fixed(room, kRoom);
+  struct loaded* programs = take(set.programs * sizeof *programs);
   for (uint32_t i = 0; i < set.programs; ++i) {
     struct bare_program head;
     if (!read_all(&head, sizeof head)) return 2;
     programs[i].count = head.ops;
-    programs[i].ops = calloc(head.ops + 1U, sizeof *programs[i].ops);
-    if (programs[i].ops == NULL || !read_all(programs[i].ops, head.ops * sizeof(struct bare_op))) return 2;
+    programs[i].ops = take((head.ops + 1U) * sizeof *programs[i].ops);
+    if (!read_all(programs[i].ops, head.ops * sizeof(struct bare_op))) return 2;
   }
   serve(programs, set.programs);
   return 0;
