@@ -248,6 +248,14 @@ TEST_F(Command, AllowedIs0) {
   }
 }
 
+TEST_F(Command, AFilterWithoutATestIs125) {
+  const Said said = shmcheck(
+      {"check", "--target", "kernel", "--part", "conformance", "--tests", "No.SuchTest", "--time", "20s"});
+  EXPECT_EQ(said.code, 125) << said.text;
+  EXPECT_THAT(said.text, HasSubstr("nothing was judged: no conformance test matches --tests 'No.SuchTest'"));
+  EXPECT_EQ(said.last_line, "VERDICT unjudged");
+}
+
 TEST_F(Command, AnOptionTakesOneValueAndNotTheProgramsBehindIt) {
   const Said said = shmcheck({"run", "--target", "model", "--fs", "tmpfs", file("a.prog", program_)});
   EXPECT_EQ(said.code, 0) << said.text;
@@ -353,7 +361,7 @@ TEST_F(Command, EnumerateFindsAFaultAndGoesOnWhereItWasTold) {
   EXPECT_EQ(found.code, 1) << found.text;
   EXPECT_THAT(found.text, HasSubstr("programs 6 of up to 2 ops, by 6 indices"));
   EXPECT_THAT(found.text, HasSubstr("enumerated   6 run, 2 passed, 4 failed"));
-  EXPECT_THAT(found.text, HasSubstr("FAIL    shmat.nattch: enumerated program 1 on tmpfs"));
+  EXPECT_THAT(found.text, HasSubstr("FAIL    shmat.fork-inherited: enumerated program 1 on tmpfs"));
   // Only the last one is left: two forks.
   std::vector<std::string> rest = words;
   rest.insert(rest.end(), {"--from", "5"});

@@ -141,14 +141,14 @@ TEST(Framework, WithABudgetNoTestComesAgainBeforeAllHaveCome) {
   EXPECT_LT(without.find(kElsewhere), without.find(kLast));
 }
 
-TEST(Framework, FilterThatMatchesNothingIsAUsageError) {
-  EXPECT_EQ(RunMisbehaving("--gtest_filter=No.SuchTest 2>/dev/null").exit_code, 2);
+TEST(Framework, FilterThatMatchesNothingIsToldFromAUsageError) {
+  EXPECT_EQ(RunMisbehaving("--gtest_filter=No.SuchTest 2>/dev/null").exit_code, 3);
 }
 
 TEST(Framework, ClausesChooseTheTestsThatNameThem) {
   const Session run = RunMisbehaving("--clauses=eof.one-byte-file,access.read --gtest_filter='Good.*'");
   EXPECT_THAT(run.text, HasSubstr("TEST Good."));
-  EXPECT_EQ(RunMisbehaving("--clauses=eof.one-byte-file 2>/dev/null").exit_code, 2);
+  EXPECT_EQ(RunMisbehaving("--clauses=eof.one-byte-file 2>/dev/null").exit_code, 3);
   EXPECT_EQ(RunMisbehaving("--clauses=access.raed 2>/dev/null").exit_code, 2);
 }
 
