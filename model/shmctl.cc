@@ -80,6 +80,25 @@ void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) 
     s.may(kENOMEM, Freedom::overcommit);
 }
 
+void bad_command(const World& w, const Process& p, Step& s) {
+  const bool named = s.op.object < program::kSegments;
+  const ShmidKernel* k = named ? &w.ipc.segments[*w.segment_names[s.op.object]] : nullptr;
+  const bool denied = k && !k->destroyed && !ipc_owner(k->perm, p.cred) && !p.cred.capable;
+  if (denied) s.applies(C::prec_shmctl_cmd_before_perm);
+  const bool saw_denial = denied && (s.saw(kEPERM) || s.saw(kEACCES));
+  s.must(kEINVAL, saw_denial ? C::prec_shmctl_cmd_before_perm : C::shmctl_bad_cmd);
+}
+
+// Besides its own clause: that the segment is marked already, and by what right the caller may.
+void note_why_allowed(const ShmidKernel& k, const Process& p, Step& s, ShmCommand command) {
+  if (k.perm.mode & kShmDest)
+    s.applies(command == ShmCommand::rmid ? C::shmctl_rmid_repeat : C::shmctl_rmid_marked_usable);
+  if (command == ShmCommand::stat) s.applies(clause_of_class(k.perm, p.cred, 4));
+  if (!p.cred.capable || ipc_owner(k.perm, p.cred)) return;
+  if (command == ShmCommand::rmid || command == ShmCommand::set) s.applies(C::perm_cap_sys_admin);
+  if (command == ShmCommand::lock || command == ShmCommand::unlock) s.applies(C::perm_cap_ipc_lock);
+}
+
 }  // namespace
 
 void make_shm_stat(const ShmidKernel& k, std::vector<std::uint64_t>& words) {
@@ -169,14 +188,7 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   const Op& op = s.op;
   auto command = static_cast<ShmCommand>(op.small);
   if (op.object >= program::kSegments) s.must(kEINVAL, C::shmat_invalid_id);
-  if (command == ShmCommand::bad) {
-    const ShmidKernel* k =
-        op.object < program::kSegments ? &w.ipc.segments[*w.segment_names[op.object]] : nullptr;
-    bool denied = k && !k->destroyed && !ipc_owner(k->perm, p.cred) && !p.cred.capable;
-    if (denied) s.applies(C::prec_shmctl_cmd_before_perm);
-    s.must(kEINVAL,
-           denied && (s.saw(kEPERM) || s.saw(kEACCES)) ? C::prec_shmctl_cmd_before_perm : C::shmctl_bad_cmd);
-  }
+  if (command == ShmCommand::bad) bad_command(w, p, s);
   std::uint32_t segment = op.object < program::kSegments ? *w.segment_names[op.object] : 0;
   if (!s.must_fail()) {
     const ShmidKernel& k = w.ipc.segments[segment];
@@ -197,14 +209,7 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   }
   if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, s, w.ipc.segments[segment]))) return;
   ShmidKernel& k = w.ipc.segments[segment];
-  if (k.perm.mode & kShmDest)
-    s.applies(command == ShmCommand::rmid ? C::shmctl_rmid_repeat : C::shmctl_rmid_marked_usable);
-  if (command == ShmCommand::stat) s.applies(clause_of_class(k.perm, p.cred, 4));
-  const bool by_power = p.cred.capable && !ipc_owner(k.perm, p.cred);
-  if (by_power && (command == ShmCommand::rmid || command == ShmCommand::set))
-    s.applies(C::perm_cap_sys_admin);
-  if (by_power && (command == ShmCommand::lock || command == ShmCommand::unlock))
-    s.applies(C::perm_cap_ipc_lock);
+  note_why_allowed(k, p, s, command);
   switch (command) {
     case ShmCommand::stat:
       if (s.running())

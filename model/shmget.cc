@@ -120,57 +120,66 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   w.ipc.add(std::move(k));
 }
 
-}  // namespace
-
-void rule_shmget(World& w, Process& p, Step& s) {
-  using namespace program::shmget;
-  const Op& op = s.op;
-  std::uint64_t size = w.value(op.len);
-  std::uint32_t key = op.byte == 0 ? 0 : kKeyBase + op.byte;
-  std::int32_t found = key == 0 ? -1 : w.ipc.find_key(key);
-  bool creates = key == 0 || (op.flags & kCreat);
-  if (found < 0) {
-    const bool bad_size = size == 0 || size > w.ipc.limits.shmmax;
-    if (!creates && bad_size) s.applies(C::prec_shmget_enoent_before_einval);
-    if (!creates)
-      s.must(kENOENT,
-             bad_size && s.saw(kEINVAL) ? C::prec_shmget_enoent_before_einval : clause_of_absence(w, key));
-    else
-      creation_errors(w, s, size);
-    if (s.failed(clause_of_creation(w, s, key, size))) return;
-    if (size == w.ipc.limits.shmmax) s.applies(C::limit_shmmax);
-    if (size == 1) s.applies(C::limit_shmmin);
-    create(w, p, s, key, size);
-    return;
+// No segment has the key, or none is asked for.
+void without_segment(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size) {
+  const bool creates = key == 0 || (s.op.flags & program::shmget::kCreat);
+  const bool bad_size = size == 0 || size > w.ipc.limits.shmmax;
+  if (creates) {
+    creation_errors(w, s, size);
+  } else {
+    if (bad_size) s.applies(C::prec_shmget_enoent_before_einval);
+    s.must(kENOENT,
+           bad_size && s.saw(kEINVAL) ? C::prec_shmget_enoent_before_einval : clause_of_absence(w, key));
   }
-  const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(found)];
-  const std::uint32_t wanted = requested_access(op.mode);
+  if (s.failed(clause_of_creation(w, s, key, size))) return;
+  if (size == w.ipc.limits.shmmax) s.applies(C::limit_shmmax);
+  if (size == 1) s.applies(C::limit_shmmin);
+  create(w, p, s, key, size);
+}
+
+// What a look-up demands, unless what was seen says that the segment was not found, or more of why it was
+// refused.
+C clause_of_lookup(const World& w, const Step& s, const ShmidKernel& k, C clause) {
+  using namespace program::shmget;
+  const bool remade =
+      w.ipc.limits.rmid_forced && !s.running() && s.seen().kind == OutcomeKind::ok && s.seen().value != k.id;
+  const bool excl_alone = (s.op.flags & kExcl) && !(s.op.flags & kCreat) && s.saw(kEEXIST);
+  if (remade || s.saw(kENOENT)) return w.clause_of_life(k);
+  if (s.saw(kEINVAL) && k.segsz > w.ipc.limits.shmmax) return C::limit_shmmax_not_retroactive;
+  return excl_alone ? C::shmget_excl_alone : clause;
+}
+
+void with_segment(World& w, Process& p, Step& s, std::uint32_t found, std::uint64_t size) {
+  using namespace program::shmget;
+  const ShmidKernel& k = w.ipc.segments[found];
+  const std::uint32_t wanted = requested_access(s.op.mode);
   const bool bigger = size > k.segsz, denied = !ipc_access(k.perm, p.cred, wanted);
   s.applies(clause_of_class(k.perm, p.cred, wanted));
-  if ((op.flags & kCreat) && (op.flags & kExcl)) {
+  if ((s.op.flags & kCreat) && (s.op.flags & kExcl)) {
     if (bigger || denied) s.applies(C::prec_shmget_eexist_first);
     s.must(kEEXIST, s.saw(kEINVAL) || s.saw(kEACCES) ? C::prec_shmget_eexist_first : C::shmget_excl);
   }
-  // A kernel that has not found it has removed it too early; one that refuses it takes IPC_EXCL alone for
-  // more than it is.
-  bool excl_alone = (op.flags & kExcl) && !(op.flags & kCreat) && s.saw(kEEXIST);
-  // So has one that has made another instead.
-  const bool remade =
-      w.ipc.limits.rmid_forced && !s.running() && s.seen().kind == OutcomeKind::ok && s.seen().value != k.id;
-  auto unless_seen = [&](C clause) {
-    if (remade) return w.clause_of_life(k);
-    if (s.saw(kEINVAL) && k.segsz > w.ipc.limits.shmmax) return C::limit_shmmax_not_retroactive;
-    return s.saw(kENOENT) ? w.clause_of_life(k) : excl_alone ? C::shmget_excl_alone : clause;
-  };
   if (bigger && denied) s.applies(C::prec_shmget_einval_before_eacces);
   if (bigger)
     s.must(kEINVAL, denied && s.saw(kEACCES) ? C::prec_shmget_einval_before_eacces
-                                             : unless_seen(C::shmget_size_bigger));
+                                             : clause_of_lookup(w, s, k, C::shmget_size_bigger));
   if (denied) s.must(kEACCES, C::shmget_lookup_permission);
-  if (s.failed(unless_seen(size == 0 ? C::shmget_size_zero_lookup : C::shmget_lookup))) return;
-  s.returns(k.id, unless_seen(C::shmget_lookup));
+  if (s.failed(clause_of_lookup(w, s, k, size == 0 ? C::shmget_size_zero_lookup : C::shmget_lookup))) return;
+  s.returns(k.id, clause_of_lookup(w, s, k, C::shmget_lookup));
   if (k.segsz > w.ipc.limits.shmmax) s.applies(C::limit_shmmax_not_retroactive);
-  w.segment_names[op.result] = static_cast<std::uint32_t>(found);
+  w.segment_names[s.op.result] = found;
+}
+
+}  // namespace
+
+void rule_shmget(World& w, Process& p, Step& s) {
+  const std::uint64_t size = w.value(s.op.len);
+  const std::uint32_t key = s.op.byte == 0 ? 0 : kKeyBase + s.op.byte;
+  const std::int32_t found = key == 0 ? -1 : w.ipc.find_key(key);
+  if (found < 0)
+    without_segment(w, p, s, key, size);
+  else
+    with_segment(w, p, s, static_cast<std::uint32_t>(found), size);
 }
 
 }  // namespace shmcheck::model
