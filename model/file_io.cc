@@ -1,6 +1,8 @@
 // pread(2) and pwrite(2), with the executor's buffer and with the process's own memory.
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "model/blame.h"
 #include "model/memory.h"
 #include "model/runs.h"
@@ -291,7 +293,13 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
       d.freedom = Freedom::overlapping_copy;
       of_slack.push_back(std::move(d));
     }
-    for (std::uint64_t i = 0; i < part; ++i) bytes.push_back(from.at(a.offset + i, w.page()));
+    // A part lies in one page; one that is not there is zero.
+    const PageRef* page = std::as_const(from).find(a.offset / w.page());
+    const std::uint8_t* data = page ? page->bytes() : nullptr;
+    if (data)
+      bytes.insert(bytes.end(), data + a.offset % w.page(), data + a.offset % w.page() + part);
+    else
+      bytes.resize(bytes.size() + part);
     uncertain |= from.doubted(a.offset, a.offset + part) || !a.vma->older.empty();
     overlaps |= &from != &a.vma->copies && onto_itself(t, *count, a, part);
     return true;
