@@ -59,7 +59,7 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r, std::uint
   std::uint64_t pages = w.up(size);
   bool wraps = r.address + size < r.address;
   bool beyond = pages > w.facts().top || r.address > w.facts().top - pages;
-  bool overlaps = !wraps && !beyond && occupied(w, p, r.address, r.address + pages);
+  bool overlaps = !wraps && occupied(w, p, r.address, r.address + pages);
   if (r.address != 0 && !r.remap) {
     if (wraps)
       s.must(kEINVAL, kENOMEM, C::shmat_invalid_addr);
