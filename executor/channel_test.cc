@@ -62,8 +62,8 @@ TEST(Channel, RequestsThatMakeNoSenseGetASentenceAndTheSessionGoesOn) {
       {{FrameType::run, 5, {0, program::kByteVersion, 1}}, "not a number of ops"},
       {{FrameType::run, 6, not_canonical}, "record 0 is not what a canonical program has there"},
       {{FrameType::result, 7, {}}, "no business"},
-      {{FrameType::exec, 8, {0, 0}}, "no time limit and argv"},
-      {{FrameType::exec, 9, {0, 0, 0, 0, 'x'}}, "no time limit and argv"},
+      {{FrameType::command, 8, {0, 0}}, "no time limit and argv"},
+      {{FrameType::command, 9, {0, 0, 0, 0, 'x'}}, "no time limit and argv"},
   };
   for (const auto& [request, words] : kRequests) {
     driver.send(request);

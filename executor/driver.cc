@@ -216,7 +216,7 @@ void expect_trace(Driver& driver, std::string_view lines, std::uint8_t file_syst
 }
 
 std::string run_command(Driver& driver, std::span<const std::string> argv, std::uint32_t limit_ms) {
-  driver.send(program::exec_frame(99, limit_ms, argv));
+  driver.send(program::command_frame(99, limit_ms, argv));
   std::string out;
   for (;;) {
     Frame frame = driver.receive();

@@ -1,6 +1,5 @@
 #include "executor/hello.h"
 
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <sys/ipc.h>
@@ -9,6 +8,8 @@
 #include <sys/utsname.h>
 
 #include "executor/control.h"
+#include "executor/small_file.h"
+#include "executor/users.h"
 
 namespace shmcheck::executor {
 namespace {
@@ -41,23 +42,18 @@ std::string_view yes_no(bool b) {
 
 // The first number of a file under /proc/sys, or `fallback`.
 std::uint64_t read_number(const char* path, std::uint64_t fallback) {
-  long fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-  if (failed(fd)) return fallback;
-  char text[32] = {};
-  long n = sys(SYS_read, fd, text, sizeof text);
-  sys(SYS_close, fd);
+  char room[32];
+  std::string_view text;
   std::uint64_t v = 0;
-  long i = 0;
-  for (; i < n && text[i] >= '0' && text[i] <= '9'; ++i) v = v * 10 + static_cast<unsigned>(text[i] - '0');
-  return i > 0 ? v : fallback;
+  return !failed(read_small_file(path, room, text)) && take_number(text, v) ? v : fallback;
 }
 
 // At most three numbers, as facts.h packs them: `6.18.44-x` is 6.18.44.
-void put_release(const char* text) {
+void put_release(std::string_view text) {
   for (int part = 0; part < 3; ++part) {
     std::uint64_t v = 0;
-    for (; *text >= '0' && *text <= '9'; ++text) v = v * 10 + static_cast<unsigned>(*text - '0');
-    if (*text == '.') ++text;
+    take_number(text, v);
+    if (text.starts_with('.')) text.remove_prefix(1);
     payload << (part > 0 ? "." : "") << (part > 0 && v > 255 ? std::uint64_t{255} : v);
   }
 }
@@ -82,22 +78,6 @@ bool is_capable() {
     if ((data[cap / 32].effective >> cap % 32 & 1) == 0) return false;
   }
   return true;
-}
-
-// The first user namespace maps every id to itself; a target without the file has no other.
-bool is_first_userns() {
-  long fd = sys(SYS_openat, AT_FDCWD, "/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
-  if (failed(fd)) return true;
-  char text[128] = {};
-  long n = sys(SYS_read, fd, text, sizeof text - 1);
-  sys(SYS_close, fd);
-  std::uint64_t numbers[3] = {};
-  const char* at = text;
-  for (std::uint64_t& number : numbers) {
-    while (*at == ' ') ++at;
-    for (; *at >= '0' && *at <= '9'; ++at) number = number * 10 + static_cast<unsigned>(*at - '0');
-  }
-  return n > 0 && numbers[0] == 0 && numbers[1] == 0 && numbers[2] == UINT32_MAX;
 }
 
 void put_limits() {

@@ -10,6 +10,7 @@
 
 #include "executor/control.h"
 #include "executor/hello.h"
+#include "executor/small_file.h"
 
 namespace shmcheck::executor {
 namespace {
@@ -47,13 +48,11 @@ const char* kernel_option(std::string_view key) {
   static char copies[4][4096];
   static unsigned used = 0;
   if (used == std::size(copies)) return nullptr;
-  long fd = sys(SYS_openat, AT_FDCWD, "/proc/cmdline", O_RDONLY | O_CLOEXEC);
-  if (failed(fd)) return nullptr;
-  char* text = copies[used++];
-  long n = sys(SYS_read, fd, text, sizeof copies[0] - 1);
-  sys(SYS_close, fd);
-  text[failed(n) ? 0 : n] = '\0';
-  return take_value(text, key);
+  char* copy = copies[used++];
+  std::string_view text;
+  if (failed(read_small_file("/proc/cmdline", {copy, sizeof copies[0] - 1}, text))) return nullptr;
+  copy[text.size()] = '\0';
+  return take_value(copy, key);
 }
 
 // The kernel gives init no descriptors if the initramfs has no console; 0, 1 and 2 must not become anything

@@ -1,9 +1,6 @@
 // Ops about residency: memory locks and mincore.
-#include <fcntl.h>
-
-#include <cstring>
-
 #include "executor/call.h"
+#include "executor/small_file.h"
 
 namespace shmcheck::executor {
 namespace {
@@ -11,16 +8,12 @@ namespace {
 constexpr FlagPair kLockFlags[] = {{program::mlock::kOnFault, 1 /* MLOCK_ONFAULT */},
                                    {program::mlock::kUnknown, 0x100}};
 
-// The number behind `key` in the text of a status file; -1 if there is none.
-long number_behind(std::string_view text, std::string_view key) {
+// The number behind `key` in the text of a status file; false if there is none.
+bool number_behind(std::string_view text, std::string_view key, std::uint64_t& value) {
   std::size_t at = text.find(key);
-  if (at == std::string_view::npos) return -1;
-  at += key.size();
-  while (at < text.size() && (text[at] == ' ' || text[at] == '\t')) ++at;
-  long n = -1;
-  for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at)
-    n = (n < 0 ? 0 : n * 10) + (text[at] - '0');
-  return n;
+  if (at == std::string_view::npos) return false;
+  text.remove_prefix(at + key.size());
+  return take_number(text, value);
 }
 
 }  // namespace
@@ -37,15 +30,14 @@ void perform_munlock(Call& call) {
 }
 
 void perform_locked(Call& call) {
-  long fd = sys(SYS_openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC);
-  if (failed(fd)) return settle(call, fd);
-  std::span<std::uint8_t> buffer = bounce_area();
-  long n = sys(SYS_read, fd, buffer.data(), buffer.size());
-  sys(SYS_close, fd);
-  if (failed(n)) return settle(call, n);
-  std::string_view text(reinterpret_cast<const char*>(buffer.data()), static_cast<std::size_t>(n));
-  long kilobytes = number_behind(text, "\nVmLck:");
-  settle_value(call, kilobytes < 0 ? -ENODATA : kilobytes * 1024);
+  std::span<std::uint8_t> bounce = bounce_area();
+  std::string_view text;
+  long result =
+      read_small_file("/proc/self/status", {reinterpret_cast<char*>(bounce.data()), bounce.size()}, text);
+  if (failed(result)) return settle(call, result);
+  std::uint64_t kilobytes = 0;
+  bool found = number_behind(text, "\nVmLck:", kilobytes);
+  settle_value(call, found ? static_cast<long>(kilobytes * 1024) : -ENODATA);
 }
 
 void perform_mincore(Call& call) {

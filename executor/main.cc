@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "executor/exec.h"
+#include "executor/command.h"
 #include "executor/hello.h"
 #include "executor/init.h"
 #include "executor/limits.h"
@@ -85,7 +85,7 @@ bool answer(Server& server, const program::FrameHeader& header, std::span<const 
   switch (header.type) {
     case FrameType::run:
       return answer_run(server, header.sequence, payload);
-    case FrameType::exec:
+    case FrameType::command:
       return run_command(server.channel, header.sequence, payload, server.cpus);
     case FrameType::quit:
       return false;

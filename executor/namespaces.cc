@@ -1,6 +1,5 @@
 #include "executor/namespaces.h"
 
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -12,31 +11,24 @@
 #include "executor/control.h"
 #include "executor/fork.h"
 #include "executor/hello.h"
+#include "executor/small_file.h"
 
 namespace shmcheck::executor {
 namespace {
 
 // --- user namespace of an unprivileged caller ------------------------------------------------------------
 
-long write_file(const char* path, std::string_view text) {
-  long fd = sys(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
-  if (failed(fd)) return fd;
-  long n = sys(SYS_write, fd, text.data(), text.size());
-  sys(SYS_close, fd);
-  return n;
-}
-
 long map_root(const char* path, std::uint32_t id) {
   Text<64> line;
   line << "0 " << id << " 1\n";
-  return write_file(path, line.view());
+  return write_small_file(path, line.view());
 }
 
 // A caller without capabilities becomes root of a namespace in which nobody else exists.
 bool enter_user_namespace() {
   auto uid = static_cast<std::uint32_t>(sys(SYS_getuid)), gid = static_cast<std::uint32_t>(sys(SYS_getgid));
   long result = sys(SYS_unshare, CLONE_NEWUSER);
-  if (!failed(result)) result = write_file("/proc/self/setgroups", "deny");
+  if (!failed(result)) result = write_small_file("/proc/self/setgroups", "deny");
   if (!failed(result)) result = map_root("/proc/self/uid_map", uid);
   if (!failed(result)) result = map_root("/proc/self/gid_map", gid);
   if (failed(result)) say_absent("user namespace", "unshare", result);

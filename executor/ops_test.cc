@@ -1,4 +1,5 @@
 // Every op: a success that shows its result, and at least one refusal.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "executor/driver.h"
@@ -284,6 +285,43 @@ p0 shmctl s1 cmd=rmid
   program::Trace second = shared_driver().trace("p0 unlink n0\n");
   ASSERT_EQ(second.steps.size(), 2U);
   EXPECT_EQ(second.steps[1].outcome.words, std::vector<std::uint64_t>{0});
+}
+
+// The namespace of the executor is private, so that its limits are a program's to change.
+TEST_F(Ops, Limits) {
+  if (!shared_driver().facts.at(0).set_limits)
+    GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 limits what=rmid_forced -> 0
+p0 limit what=rmid_forced value=1 -> ok
+p0 limits what=rmid_forced -> 1
+p0 limit what=rmid_forced value=2 -> EINVAL
+p0 limits what=rmid_forced -> 1
+p0 limit what=shmmax value=1p -> ok
+p0 limits what=shmmax -> 4096
+p0 shmget s0 key=private size=1p+1 mode=600 -> EINVAL
+p0 setid user=u1 -> ok
+p0 limit what=shmmax value=2p -> EACCES
+p0 limits what=shmmax -> 4096
+)");
+}
+
+TEST_F(Ops, LimitsArePutBackAfterTheProgram) {
+  const program::Facts& facts = shared_driver().facts.at(0);
+  if (!facts.set_limits) GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 limit what=shmmax value=1 -> ok
+p0 limit what=shmall value=1 -> ok
+p0 limit what=shmmni value=1 -> ok
+p0 limit what=rmid_forced value=1 -> ok
+)");
+  Expect(fmt::format(R"(
+p0 limits what=shmmax -> {}
+p0 limits what=shmall -> {}
+p0 limits what=shmmni -> {}
+p0 limits what=rmid_forced -> 0
+)",
+                     facts.shmmax, facts.shmall, facts.shmmni));
 }
 
 TEST_F(Ops, StepsCarryTheClock) {

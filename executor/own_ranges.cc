@@ -1,6 +1,5 @@
 #include "executor/own_ranges.h"
 
-#include <fcntl.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
@@ -10,6 +9,7 @@
 #include "executor/control.h"
 #include "executor/hello.h"
 #include "executor/maps.h"
+#include "executor/small_file.h"
 
 extern "C" char __executable_start, _end;  // NOLINT(bugprone-reserved-identifier): the linker's
 
@@ -84,13 +84,10 @@ bool arena_is_free() {
 
 // With five levels of page tables a hint makes the kernel hand out addresses beyond 2^47.
 bool has_five_levels() {
-  long fd = sys(SYS_openat, AT_FDCWD, "/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
-  if (failed(fd)) return false;
-  char text[4096];
-  long n = sys(SYS_read, fd, text, sizeof text);  // the flags of the first CPU are within a page
-  sys(SYS_close, fd);
-  std::string_view view(text, failed(n) ? 0 : static_cast<std::size_t>(n));
-  return view.find(" la57") != std::string_view::npos;
+  char room[4096];  // the flags of the first CPU are within a page
+  std::string_view text;
+  return !failed(read_small_file("/proc/cpuinfo", room, text)) &&
+         text.find(" la57") != std::string_view::npos;
 }
 
 std::uint64_t find_top() {

@@ -82,6 +82,22 @@ void wait_for_turn(ProcessSlot& slot) {
   store(slot.turn, 0);
 }
 
+// The process that finds the program done ends itself; the supervisor sees that and kills the others.
+[[noreturn]] void act_until_done(std::uint8_t process) {
+  ProcessSlot& slot = control->process[process];
+  for (;;) {
+    Word step = control->cursor.records;
+    bool mine = load(control->done) == 0 && step < control->op_count && control->ops[step].proc == process;
+    if (mine) {
+      perform(control->ops[step]);
+    } else if (pass_turn()) {
+      wait_for_turn(slot);
+    } else {
+      sys(SYS_exit_group, 0);
+    }
+  }
+}
+
 }  // namespace
 
 void tie_to_supervisor() {
@@ -109,26 +125,6 @@ bool pass_turn() {
     record(head);
   }
 }
-
-namespace {
-
-// The process that finds the program done ends itself; the supervisor sees that and kills the others.
-[[noreturn]] void act_until_done(std::uint8_t process) {
-  ProcessSlot& slot = control->process[process];
-  for (;;) {
-    Word step = control->cursor.records;
-    bool mine = load(control->done) == 0 && step < control->op_count && control->ops[step].proc == process;
-    if (mine) {
-      perform(control->ops[step]);
-    } else if (pass_turn()) {
-      wait_for_turn(slot);
-    } else {
-      sys(SYS_exit_group, 0);
-    }
-  }
-}
-
-}  // namespace
 
 void live_as(std::uint8_t process) {
   ProcessSlot& slot = control->process[process];

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "executor/call.h"
+#include "executor/limits.h"
 #include "executor/segments.h"
 
 namespace shmcheck::executor {
@@ -104,6 +105,16 @@ void perform_shm_info(Call& call) {
   if (failed(result)) return settle(call, result);
   bool pages = static_cast<program::ShmTotal>(call.op.small) == program::ShmTotal::pages;
   settle_value(call, pages ? static_cast<long>(info.shm_tot) : info.used_ids);
+}
+
+void perform_limit(Call& call) {
+  settle(call, write_limit(static_cast<program::Limit>(call.op.small), call.at.len));
+}
+
+void perform_limits(Call& call) {
+  std::uint64_t value = 0;
+  settle(call, read_limit(static_cast<program::Limit>(call.op.small), value));
+  call.outcome.value = value;
 }
 
 }  // namespace shmcheck::executor

@@ -14,6 +14,7 @@
 #include "executor/limits.h"
 #include "executor/process.h"
 #include "executor/segments.h"
+#include "executor/small_file.h"
 #include "executor/text.h"
 #include "executor/vdso.h"
 #include "program/bytes.h"
@@ -220,11 +221,8 @@ bool send_result(Channel& channel, std::uint32_t sequence) {
 
 // Should a program use up the memory of the machine, it is to die of that and nothing else.
 void prefer_for_oom() {
-  long fd = sys(SYS_openat, AT_FDCWD, "/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-  if (failed(fd)) return say_absent("oom_score_adj", "open", fd);
-  long n = sys(SYS_write, fd, "1000", 4);
-  if (failed(n)) say_absent("oom_score_adj", "write", n);
-  sys(SYS_close, fd);
+  long result = write_small_file("/proc/self/oom_score_adj", "1000");
+  if (failed(result)) say_absent("oom_score_adj", "write", result);
 }
 
 }  // namespace

@@ -1,40 +1,33 @@
 #include "executor/users.h"
 
-#include <fcntl.h>
-
 #include <string_view>
 
 #include "executor/control.h"
 #include "executor/hello.h"
+#include "executor/small_file.h"
 
 namespace shmcheck::executor {
 namespace {
 
-std::uint64_t take_number(std::string_view& text) {
-  while (!text.empty() && text[0] == ' ') text.remove_prefix(1);
-  std::uint64_t v = 0;
-  while (!text.empty() && text[0] >= '0' && text[0] <= '9') {
-    v = v * 10 + static_cast<unsigned>(text[0] - '0');
-    text.remove_prefix(1);
-  }
-  return v;
+// A line of a map of ids.
+struct IdRange {
+  std::uint64_t inside, outside, count;
+};
+
+// Takes the next line off `text`; false at its end.
+bool take_range(std::string_view& text, IdRange& range) {
+  if (text.starts_with('\n')) text.remove_prefix(1);
+  return take_number(text, range.inside) && take_number(text, range.outside) &&
+         take_number(text, range.count);
 }
 
-// Lines `first-inside first-outside count`. A target without the file has no user namespaces.
+// A target without the file has no user namespaces.
 bool is_mapped(const char* path, std::uint32_t id) {
-  long fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-  if (failed(fd)) return true;
-  char buffer[4096];
-  long n = sys(SYS_read, fd, buffer, sizeof buffer);
-  sys(SYS_close, fd);
-  std::string_view text(buffer, failed(n) ? 0 : static_cast<std::size_t>(n));
-  while (!text.empty()) {
-    std::uint64_t inside = take_number(text);
-    take_number(text);
-    std::uint64_t count = take_number(text);
-    if (id >= inside && id - inside < count) return true;
-    text.remove_prefix(text.find('\n') == std::string_view::npos ? text.size() : text.find('\n') + 1);
-  }
+  char room[4096];
+  std::string_view text;
+  if (failed(read_small_file(path, room, text))) return true;
+  for (IdRange range; take_range(text, range);)
+    if (id >= range.inside && id - range.inside < range.count) return true;
   return false;
 }
 
@@ -55,6 +48,14 @@ void find_users(const Options& options) {
     target.other_uid[0] = options.other_uid[0];
     target.other_uid[1] = options.other_uid[1];
   }
+}
+
+bool is_first_userns() {
+  char room[128];
+  std::string_view text;
+  if (failed(read_small_file("/proc/self/uid_map", room, text))) return true;
+  IdRange all = {};
+  return take_range(text, all) && all.inside == 0 && all.outside == 0 && all.count == UINT32_MAX;
 }
 
 }  // namespace shmcheck::executor

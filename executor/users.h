@@ -1,4 +1,4 @@
-// The other users u1 and u2 that a program's processes can become.
+// The user that programs run as, and the other users u1 and u2 that a program's processes can become.
 #pragma once
 
 #include "executor/options.h"
@@ -7,5 +7,8 @@ namespace shmcheck::executor {
 
 // Sets target.uid, gid and other_uid. Only root of a user namespace in which the ids exist has others.
 void find_users(const Options& options);
+
+// The first user namespace maps every id to itself; a target without the map has no other.
+bool is_first_userns();
 
 }  // namespace shmcheck::executor

@@ -343,7 +343,7 @@ Session::Executed ChannelSession::run_conformance(const std::vector<std::string>
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   const std::uint32_t sequence = next_sequence_++;
   const auto limit = static_cast<std::uint32_t>(std::max<milliseconds::rep>(1, deadline.left().count()));
-  const std::uint64_t end = send(program::exec_frame(sequence, limit, argv));
+  const std::uint64_t end = send(program::command_frame(sequence, limit, argv));
   // The executor ends it at its limit; a target that does not even do that hangs.
   const Deadline patience = Deadline::in(milliseconds(limit) + options_.silence);
   program::Frame frame;

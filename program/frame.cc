@@ -81,8 +81,8 @@ Frame run_frame(std::uint32_t sequence, std::uint8_t file_system, const Program&
   return frame;
 }
 
-Frame exec_frame(std::uint32_t sequence, std::uint32_t limit_ms, std::span<const std::string> argv) {
-  Frame frame{FrameType::exec, sequence, std::vector<std::uint8_t>(sizeof limit_ms)};
+Frame command_frame(std::uint32_t sequence, std::uint32_t limit_ms, std::span<const std::string> argv) {
+  Frame frame{FrameType::command, sequence, std::vector<std::uint8_t>(sizeof limit_ms)};
   put_little(frame.payload.data(), limit_ms);
   for (const std::string& word : argv) {
     frame.payload.insert(frame.payload.end(), word.begin(), word.end());

@@ -18,13 +18,12 @@
 //               kTagError   u16 errno
 //               kTagWords   u32 count, u64 each
 //             What does not follow is zero. An `ok` without a result is one byte.
-//   exec    u32 time limit in ms (0: none), then argv, each string closed by a NUL. Runs another binary of
-//   the
-//           target; answered by any number of `output` frames (its stdout and stderr as they come) and one
+//   command u32 time limit in ms (0: none), then argv, each string closed by a NUL. Runs another binary
+//           of the target; answered by any number of `output` frames (its stdout and stderr as they come)
+//           and one
 //   exited  u8 End, u8 exit status or signal
-//   error   text: the request of this sequence number could not be run, and why. After a damaged frame, or
-//   one
-//           of another protocol, it is the last frame: the channel cannot be trusted any more.
+//   error   text: the request of this sequence number could not be run, and why. After a damaged frame,
+//           or one of another protocol, it is the last frame: the channel cannot be trusted any more.
 //   quit    the executor ends, as it does when the channel closes
 //   more    executor to host, on a terminal only: u64 bytes taken from the channel so far; the frame that has
 //           begun needs more of them. A host that may not send more than a few bytes in advance waits for it.
@@ -48,7 +47,7 @@ inline constexpr std::uint16_t kProtocol = 1;
 inline constexpr std::size_t kFrameHeaderBytes = 24;
 inline constexpr std::uint32_t kMaxPayload = 16U << 20;
 
-enum class FrameType : std::uint16_t { hello = 1, run, result, exec, output, exited, error, quit, more };
+enum class FrameType : std::uint16_t { hello = 1, run, result, command, output, exited, error, quit, more };
 
 struct FrameHeader {
   std::uint32_t magic = kFrameMagic;
@@ -211,7 +210,7 @@ struct Frame {
 
 std::vector<std::uint8_t> encode_frame(const Frame& frame);
 Frame run_frame(std::uint32_t sequence, std::uint8_t file_system, const Program& program);
-Frame exec_frame(std::uint32_t sequence, std::uint32_t limit_ms, std::span<const std::string> argv);
+Frame command_frame(std::uint32_t sequence, std::uint32_t limit_ms, std::span<const std::string> argv);
 Frame quit_frame(std::uint32_t sequence);
 
 // Cuts a byte stream, fed in pieces of any size, into frames.

@@ -95,7 +95,7 @@ TEST(Frame, RequestsHoldWhatTheExecutorReads) {
   EXPECT_EQ(decode_exact(std::span(run.payload).subspan(1), back), "");
   EXPECT_EQ(back, program);
   const std::string argv[] = {"a", "", "bc"};
-  EXPECT_THAT(exec_frame(4, 258, argv).payload, ElementsAre(2, 1, 0, 0, 'a', 0, 0, 'b', 'c', 0));
+  EXPECT_THAT(command_frame(4, 258, argv).payload, ElementsAre(2, 1, 0, 0, 'a', 0, 0, 'b', 'c', 0));
 }
 
 TEST(Frame, HelloIsFactsAndAbsences) {

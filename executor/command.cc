@@ -1,4 +1,4 @@
-#include "executor/exec.h"
+#include "executor/command.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -121,7 +121,7 @@ bool run_command(Channel& channel, std::uint32_t sequence, std::span<const std::
                  const cpu_set_t& cpus) {
   char* argv[kMaxArguments + 1];
   if (payload.size() < 4 || !split_arguments(payload.subspan(4), argv)) {
-    return channel.send(FrameType::error, sequence, "the exec frame holds no time limit and argv");
+    return channel.send(FrameType::error, sequence, "the command frame holds no time limit and argv");
   }
   auto limit = program::get_little<std::uint32_t>(payload.data());
   std::uint64_t deadline = limit == 0 ? UINT64_MAX : now_ms() + limit;

@@ -1,10 +1,7 @@
-// Ops on the limits of the IPC namespace, and what is needed to put them back.
-#include <fcntl.h>
-
-#include "executor/call.h"
-#include "executor/hello.h"
 #include "executor/limits.h"
-#include "executor/text.h"
+
+#include "executor/hello.h"
+#include "executor/small_file.h"
 
 namespace shmcheck::executor {
 namespace {
@@ -26,27 +23,17 @@ const char* path_of(Limit limit) {
 }  // namespace
 
 long read_limit(Limit limit, std::uint64_t& value) {
-  long fd = sys(SYS_openat, AT_FDCWD, path_of(limit), O_RDONLY | O_CLOEXEC);
-  if (failed(fd)) return fd;
-  char text[32];
-  long n = sys(SYS_read, fd, text, sizeof text);
-  sys(SYS_close, fd);
-  if (failed(n)) return n;
-  value = 0;
-  long i = 0;
-  for (; i < n && text[i] >= '0' && text[i] <= '9'; ++i)
-    value = value * 10 + static_cast<unsigned>(text[i] - '0');
-  return i > 0 ? 0 : -ENODATA;
+  char room[32];
+  std::string_view text;
+  long result = read_small_file(path_of(limit), room, text);
+  if (failed(result)) return result;
+  return take_number(text, value) ? 0 : -ENODATA;
 }
 
 long write_limit(Limit limit, std::uint64_t value) {
-  long fd = sys(SYS_openat, AT_FDCWD, path_of(limit), O_WRONLY | O_CLOEXEC);
-  if (failed(fd)) return fd;
   Text<32> text;
   text << value;
-  long n = sys(SYS_write, fd, text.c_str(), text.view().size());
-  sys(SYS_close, fd);
-  return failed(n) ? n : 0;
+  return write_small_file(path_of(limit), text.view());
 }
 
 void find_limits() {
@@ -65,16 +52,6 @@ long restore_limits() {
   for (std::size_t i = 0; i < kLimits && !failed(result); ++i)
     result = write_limit(static_cast<Limit>(i), found[i]);
   return result;
-}
-
-void perform_limit(Call& call) {
-  settle(call, write_limit(static_cast<Limit>(call.op.small), call.at.len));
-}
-
-void perform_limits(Call& call) {
-  std::uint64_t value = 0;
-  settle(call, read_limit(static_cast<Limit>(call.op.small), value));
-  call.outcome.value = value;
 }
 
 }  // namespace shmcheck::executor

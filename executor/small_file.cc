@@ -1,0 +1,37 @@
+#include "executor/small_file.h"
+
+#include <fcntl.h>
+
+#include "executor/sys.h"
+
+namespace shmcheck::executor {
+
+long read_small_file(const char* path, std::span<char> room, std::string_view& text) {
+  text = {};
+  long fd = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+  if (failed(fd)) return fd;
+  long n = sys(SYS_read, fd, room.data(), room.size());
+  sys(SYS_close, fd);
+  if (failed(n)) return n;
+  text = {room.data(), static_cast<std::size_t>(n)};
+  return 0;
+}
+
+long write_small_file(const char* path, std::string_view text) {
+  long fd = sys(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
+  if (failed(fd)) return fd;
+  long n = sys(SYS_write, fd, text.data(), text.size());
+  sys(SYS_close, fd);
+  return failed(n) ? n : 0;
+}
+
+bool take_number(std::string_view& text, std::uint64_t& value) {
+  while (!text.empty() && (text[0] == ' ' || text[0] == '\t')) text.remove_prefix(1);
+  value = 0;
+  bool any = false;
+  for (; !text.empty() && text[0] >= '0' && text[0] <= '9'; text.remove_prefix(1), any = true)
+    value = value * 10 + static_cast<unsigned>(text[0] - '0');
+  return any;
+}
+
+}  // namespace shmcheck::executor
