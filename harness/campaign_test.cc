@@ -11,6 +11,7 @@
 #include <set>
 
 #include "harness/campaign_model.h"
+#include "program/text.h"
 
 namespace shmcheck::harness {
 namespace {
@@ -122,6 +123,33 @@ TEST(Campaign, ReportsWhatAShorterProgramShowsInsteadOfWhatWasSeenFirst) {
   }
   EXPECT_GT(elsewhere, 10U);
   EXPECT_LT(elsewhere, model::faults().size() / 2) << "most first findings are right";
+}
+
+// A wrong success must not become a wrong failure that a shorter program shows of the same clause.
+TEST(Campaign, ShrinkingKeepsWhetherSuccessOrFailureWasWrong) {
+  auto parsed = program::parse_program(
+      "p0 shmget s0 key=k1 size=1p flags=creat mode=600\np0 shmctl s0 cmd=stat\n"
+      "p0 shmget s1 key=k1 size=1p flags=creat,excl mode=600\n",
+      "test");
+  const auto found = std::get<Program>(parsed);
+  Bent runner(some_fault());
+  runner.bend = [](const Program& program, ProgramRun& run) {
+    if (has(program, OpCode::shmctl)) return;
+    for (program::Step& step : run.trace.steps) {
+      if (step.op.code != OpCode::shmget || step.op.result != 1) continue;
+      step.outcome = {};
+      step.outcome.kind = program::OutcomeKind::error;
+      step.outcome.error = ENOENT;
+    }
+  };
+  CampaignOptions o = options(1);
+  o.source = [&](std::uint64_t&) { return found; };
+  CampaignResult result = run_campaign(o, runner);
+  ASSERT_THAT(result.findings, SizeIs(1));
+  const CampaignFinding& f = result.findings[0];
+  EXPECT_EQ(f.clause, clauses::Clause::shmget_excl);
+  EXPECT_EQ(f.trace.steps[f.finding.step].outcome.kind, program::OutcomeKind::ok);
+  EXPECT_TRUE(has(f.program, OpCode::shmctl)) << "without shmctl the call fails, if for a wrong reason";
 }
 
 TEST(Campaign, StopsAtTheFirstFindingWhenAsked) {

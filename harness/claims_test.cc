@@ -55,7 +55,6 @@ void violate(Result& result, Clause clause, const std::string& expected = {}) {
 }
 
 // --- the rules
-// ----------------------------------------------------------------------------------------------
 
 TEST(Claims, AgreeWithTheCatalogueWhenEveryClauseHolds) {
   const Result result = all_hold();
@@ -202,7 +201,6 @@ TEST(Claims, SayWhichProgramsAndTestsDecidedThem) {
 }
 
 // --- each of the fifty
-// --------------------------------------------------------------------------------------
 
 // Each claim that programs can decide, and a broken kernel on which it is decided otherwise.
 struct Flip {

@@ -83,7 +83,6 @@ class Command : public ::testing::Test {
 };
 
 // --- usage: 2
-// -----------------------------------------------------------------------------------------------
 
 TEST_F(Command, UsageErrorsExitWith2) {
   struct Case {
@@ -196,7 +195,6 @@ TEST_F(Command, NoClaimDecidedExitsWith125) {
 }
 
 // --- 125: nothing was judged
-// --------------------------------------------------------------------------------
 
 TEST_F(Command, NoHelloIs125) {
   for (const char* mode : {"silent", "old", "exits-at-once", "chatters", "refuses"}) {
@@ -237,7 +235,6 @@ TEST_F(Command, WantedFileSystemThatIsAbsentIs125WithEvidence) {
 }
 
 // --- 0 and 1
-// ------------------------------------------------------------------------------------------------
 
 TEST_F(Command, AllowedIs0) {
   for (const std::string& target : {std::string("model"), fake("good")}) {
@@ -400,14 +397,19 @@ TEST_F(Command, CoverageCountsWhatStandsBehindEachClause) {
 }
 
 // --- traces
-// -------------------------------------------------------------------------------------------------
 
 class Traces : public Command {
  protected:
   std::string trace() {
-    const Said said = shmcheck({"run", "--target", "model", "--trace", file("a.prog", program_)});
-    const std::size_t begin = said.text.find("\ntarget protocol=") + 1;
-    return said.text.substr(begin, said.text.find("\n\n", begin) + 1 - begin);
+    return traces_of(shmcheck({"run", "--target", "model", "--trace", file("a.prog", program_)})).at(0);
+  }
+  static std::vector<std::string> traces_of(const Said& said) {
+    std::vector<std::string> traces;
+    for (std::size_t at = said.text.find("\ntarget protocol="); at != std::string::npos;
+         at = said.text.find("\ntarget protocol=", at + 1)) {
+      traces.push_back(said.text.substr(at + 1, said.text.find("\n\n", at) - at));
+    }
+    return traces;
   }
 };
 
@@ -423,6 +425,16 @@ TEST_F(Traces, AreJudgedWithoutATarget) {
   EXPECT_THAT(said.text, HasSubstr("=> p0 load m0"));
 }
 
+TEST_F(Traces, OfRandomProgramsAreThoseOfTheirSeed) {
+  const std::vector<std::string> arguments = {"random", "--target", "model",      "--time", "20s",
+                                              "--seed", "3",        "--programs", "4",      "--trace"};
+  const std::vector<std::string> traces = traces_of(shmcheck(arguments));
+  ASSERT_EQ(traces.size(), 4U);
+  for (const std::string& text : traces)
+    EXPECT_EQ(shmcheck({"judge", file("r.trace", text)}).code, 0) << text;
+  EXPECT_EQ(traces_of(shmcheck(arguments)), traces);
+}
+
 TEST_F(Traces, CutShortAreUnjudged) {
   std::string text = trace();
   text.resize(text.find("end ->"));
@@ -436,7 +448,6 @@ TEST_F(Traces, CutShortAreUnjudged) {
 }
 
 // --- interruption
-// -------------------------------------------------------------------------------------------
 
 TEST_F(Command, InterruptedRunPrintsWhatItHas) {
   for (const int signal : {SIGINT, SIGTERM}) {

@@ -103,6 +103,16 @@ TEST(Report, WhereNothingWasRunOnlyTheReasonIsSaid) {
   EXPECT_THAT(summary(result), HasSubstr("random "));
 }
 
+TEST(Report, WhatWasNotRunStandsBesideTheVerdict) {
+  Result result = example_result();
+  EXPECT_THAT(summary(result), Not(HasSubstr("not run")));
+  result.parts[static_cast<std::size_t>(Part::conformance)].not_run = 3;
+  result.parts[static_cast<std::size_t>(Part::corpus)].not_run = 2;
+  const std::string text = summary(result);
+  EXPECT_THAT(text, HasSubstr(", 3 not run for want of time"));
+  EXPECT_THAT(text, HasSubstr("no unexpected finding, 5 tests and programs not run for want of time in"));
+}
+
 TEST(Report, EndsWithTheVerdict) {
   Result result = example_result();
   EXPECT_THAT(summary(result), ::testing::EndsWith("VERDICT pass"));
