@@ -29,7 +29,7 @@ Facts facts_of(std::uint8_t choice) {
 }  // namespace
 
 // Memory that was freed long ago need not be watched for, nor every frame above an allocation: both take a
-// third of the time.
+// fifth of the time.
 extern "C" const char* __asan_default_options() {  // NOLINT(bugprone-reserved-identifier): the sanitizer's
   return "quarantine_size_mb=8:thread_local_quarantine_size_kb=64:malloc_context_size=8";
 }

@@ -96,7 +96,7 @@ void lost(Run& run, const Session::Executed& executed, const std::string& last_t
 }
 
 // A filter that no test matches, though some may but for what an expectation leaves out.
-constexpr int kNothingMatches = 3;  // exit status of the conformance binary
+constexpr int kNothingMatches = 3;  // exit status of the conformance binary, as its framework/main.cc says
 
 void nothing_matches(Run& run) {
   const bool left_out = std::ranges::any_of(run.options().expectations.all(), [&](const Expectation& entry) {

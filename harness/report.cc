@@ -56,6 +56,11 @@ std::string heredoc(const program::Program& program) {
   return fmt::format(" - <<'END'\n{}END", program::to_text(program));
 }
 
+std::string_view privileges(const program::Facts& facts) {
+  if (!facts.capable) return "";
+  return facts.first_userns ? " with all capabilities" : " of a user namespace";
+}
+
 }  // namespace
 
 std::string shell_word(std::string_view text) {
@@ -68,13 +73,6 @@ std::string shell_word(std::string_view text) {
   for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return quoted + "'";
 }
-
-namespace {
-std::string_view privileges(const program::Facts& facts) {
-  if (!facts.capable) return "";
-  return facts.first_userns ? " with all capabilities" : " of a user namespace";
-}
-}  // namespace
 
 std::vector<std::string> describe_target(const Result& result) {
   std::vector<std::string> lines;

@@ -135,8 +135,8 @@ class Writer {
 
   std::string file() const {
     std::string out = header() + "#define _GNU_SOURCE\n" + includes_for(needs_) + std::string(kHead);
-    out += has_arena() ? "static size_t A, E, P; /* the arena, its end, the page size */\n"
-                       : "static size_t P; /* page size */\n";
+    out += declares_arena() ? "static size_t A, E, P; /* the arena, its end, the page size */\n"
+                            : "static size_t P; /* page size */\n";
     out += functions_for(needs_) + (needs(kNeedExec) ? exec_code() : "") + steps() + std::string(kServe);
     out += needs(kNeedDeaths) ? kTurnWithDeaths : kTurn;
     return out + main_function();
@@ -169,7 +169,7 @@ class Writer {
     std::string put, get;
     for (std::string_view variable : {"S", "in", "out", "P", "A", "E", "scratch"}) {
       bool arena = variable == "A" || variable == "E", scan = variable == "scratch";
-      if ((arena && !has_arena()) || (scan && !needs(kNeedKernelScan))) continue;
+      if ((arena && !declares_arena()) || (scan && !needs(kNeedKernelScan))) continue;
       put += " PUT(" + std::string(variable) + ")";
       get += " GET(" + std::string(variable) + ")";
     }
@@ -236,8 +236,8 @@ class Writer {
     return out;
   }
 
-  bool uses_arena() const;
-  bool has_arena() const { return uses_arena() || needs(kNeedWhere | kNeedMaps); }
+  bool reserves_arena() const;
+  bool declares_arena() const { return reserves_arena() || needs(kNeedWhere | kNeedMaps); }
   std::string setup() const;
   std::string cleanup() const;
   std::string main_function() const;
@@ -255,7 +255,7 @@ bool names_arena(const Op& op) {
   return op.addr.base == kArena || op.len.base == kArena || op.off.base == kArena || op.to.base == kArena;
 }
 
-bool Writer::uses_arena() const {
+bool Writer::reserves_arena() const {
   bool named =
       std::any_of(trace_.steps.begin(), trace_.steps.end(), [](const Step& s) { return names_arena(s.op); });
   return trace_.facts.arena_pages != 0 && (named || needs(kNeedWhere | kNeedMaps));
@@ -264,7 +264,7 @@ bool Writer::uses_arena() const {
 std::string Writer::setup() const {
   std::string arena = hex(trace_.facts.arena), pages = std::to_string(trace_.facts.arena_pages);
   std::string out = "  P = sysconf(_SC_PAGESIZE);\n";
-  if (uses_arena()) {
+  if (reserves_arena()) {
     out += "  A = (size_t)mmap((void *)" + arena + ", " + pages +
            " * P, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);\n";
     out += "  E = A + " + pages + " * P;\n";

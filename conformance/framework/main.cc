@@ -16,7 +16,8 @@
 namespace shmcheck::conformance {
 namespace {
 
-// Exit status, besides 0: all passed, 1: some failed, 2: a wrong option.
+// Exit status, besides 0: all passed, 1: some failed, 2: a wrong option. The harness knows it by value: it
+// has the binary, not its source.
 constexpr int kNothingMatches = 3;
 
 constexpr char kUsage[] =
