@@ -274,7 +274,7 @@ CONFORMANCE(Limit, LocksOfSegmentsAndOfProcessesHaveAccountsOfTheirOwn, Clause::
 
 CONFORMANCE(Limit, TmpfsRefusesPagesBeyondItsSize, Clause::limit_tmpfs_size, need::mount_namespace,
             need::root, need::tmpfs) {
-  const std::string place = env().tmpfs.path + "/small";
+  const std::string place = env().at(Place::tmpfs).path + "/small";
   ASSERT_EQ(mkdir(place.c_str(), 0700), 0);
   const std::string options = "size=" + std::to_string(8 * page());
   ASSERT_THAT(Returned(mount("small", place.c_str(), "tmpfs", 0, options.c_str())), Succeeds());

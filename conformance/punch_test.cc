@@ -2,9 +2,8 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <linux/fs.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -251,9 +250,9 @@ CONFORMANCE(Punch, HoleCanBeFilledAgainThroughAMapping, Clause::punch_refill, on
 
 // Page or file system block, whichever is larger: the unit that content can be shifted by.
 size_t ShiftUnit(const TempFile& file) {
-  int block = 0;
-  EXPECT_THAT(Returned(ioctl(file.fd(), FIGETBSZ, &block)), Succeeds());
-  return std::max(page(), static_cast<size_t>(block));
+  struct statfs status {};
+  EXPECT_THAT(Returned(fstatfs(file.fd(), &status)), Succeeds());
+  return std::max(page(), static_cast<size_t>(status.f_bsize));
 }
 
 CONFORMANCE(Punch, CollapseShiftsWhatMappingsShow, Clause::fallocate_collapse_insert, on::files) {

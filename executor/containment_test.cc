@@ -118,7 +118,7 @@ TEST_F(Containment, AnOrderlyEndLeavesNothing) {
   const bool image = make_image();
   {
     std::vector<std::string> options;
-    if (image) options.push_back("--ext4-image=" + (room_ / "image").string());
+    if (image) options.push_back("--disk=ext4=" + (room_ / "image").string());
     Driver driver(command(options));
     if (image && driver.facts.size() != 2) {
       for (const std::string& absent : driver.hello.absent) ADD_FAILURE() << absent;
@@ -182,7 +182,7 @@ TEST_F(Containment, SigkillAtAnyMomentLeavesNothing) {
   std::mt19937 random(seed);
   for (int round = 0; round < 30; ++round) {
     std::vector<std::string> options;
-    if (image) options.push_back("--ext4-image=" + (room_ / "image").string());
+    if (image) options.push_back("--disk=ext4=" + (room_ / "image").string());
     const bool early = random() % 4 == 0;
     Driver driver(command(options), !early);
     for (std::uint32_t i = 0; i < 20 && !early; ++i) {

@@ -50,6 +50,11 @@ struct FileIdentity {
 inline constexpr std::size_t kMaxIdentities = 256;
 
 // What is known before the first program and inherited by every process.
+// How /proc/PID/maps names the device of a file: btrfs has another number there than fstat(2) has.
+struct DeviceNumber {
+  std::uint64_t in_stat = 0, in_maps = 0;
+};
+
 struct Target {
   program::Layout layout;
   Range own[64];
@@ -83,6 +88,7 @@ struct Control {
   bool observes_maps;  // some op is `maps`, so opened files are identified
   bool uses_pipe;      // some op is `contents`
   bool sets_limits;    // some op is `limit`
+  DeviceNumber files;  // of the directory that programs work in
   std::uint32_t identity_count;
   FileIdentity identity[kMaxIdentities];
 

@@ -28,15 +28,16 @@ constexpr long kAllocate[] = {0,
 void remember_identity(int fd, std::uint8_t path) {
   struct stat st = {};
   if (failed(sys(SYS_fstat, fd, &st))) return;
+  const std::uint64_t device = st.st_dev == control->files.in_stat ? control->files.in_maps : st.st_dev;
   // An inode number can come back for another file once the first is gone: the newest owner counts.
   std::uint32_t at = 0;
   while (at < control->identity_count &&
-         !(control->identity[at].device == st.st_dev && control->identity[at].inode == st.st_ino)) {
+         !(control->identity[at].device == device && control->identity[at].inode == st.st_ino)) {
     ++at;
   }
   if (at == kMaxIdentities) at = 0;
   if (at == control->identity_count) ++control->identity_count;
-  control->identity[at] = {st.st_dev, st.st_ino, path};
+  control->identity[at] = {device, st.st_ino, path};
 }
 
 struct PathName {

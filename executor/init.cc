@@ -29,7 +29,7 @@ constexpr Mount kMounts[] = {{"proc", "/proc", nullptr},
                              {"tmpfs", "/dev/shm", "mode=1777"}};
 
 // The value of `key` on the kernel command line; `text` is cut into words.
-const char* take_value(char* text, std::string_view key) {
+char* take_value(char* text, std::string_view key) {
   for (char* at = text; *at != '\0';) {
     char* end = at;
     while (*end != '\0' && *end != ' ' && *end != '\n') ++end;
@@ -44,7 +44,7 @@ const char* take_value(char* text, std::string_view key) {
 }
 
 // A copy of the command line for every key, since the values stay in it.
-const char* kernel_option(std::string_view key) {
+char* kernel_option(std::string_view key) {
   static char copies[4][4096];
   static unsigned used = 0;
   if (used == std::size(copies)) return nullptr;
@@ -74,6 +74,17 @@ void make_raw(int fd) {
   tcsetattr(fd, TCSANOW, &settings);
 }
 
+// `ext4=/dev/ubda,xfs=/dev/ubdb`; what is named of it is cut into words.
+bool name_disks(char* text, Options& options) {
+  while (text != nullptr && *text != '\0') {
+    char* end = std::strchr(text, ',');
+    if (end != nullptr) *end = '\0';
+    if (!set_disk(text, options)) return false;
+    text = end == nullptr ? nullptr : end + 1;
+  }
+  return true;
+}
+
 }  // namespace
 
 bool become_init(Options& options, Sentence& wrong) {
@@ -87,8 +98,10 @@ bool become_init(Options& options, Sentence& wrong) {
   target.is_init = target.private_ipc = target.private_pids = true;
   const char* channel = kernel_option("shmcheck.channel=");
   if (channel == nullptr) channel = kDefaultChannel;
-  const char* disk = kernel_option("shmcheck.disk=");
-  options.ext4_device = disk == nullptr ? kDefaultDisk : disk;
+  char* disks = kernel_option("shmcheck.disks=");
+  if (disks == nullptr) options.disks[0].source = kDefaultDisk;
+  if (!name_disks(disks, options))
+    say_absent("shmcheck.disks", "the kernel command line has no FS=DEVICE there");
   const char* timeout = kernel_option("shmcheck.timeout=");
   if (timeout != nullptr && !parse_number(timeout, options.op_timeout_ms)) {
     say_absent("shmcheck.timeout", "the kernel command line has no number there");

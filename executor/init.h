@@ -6,8 +6,8 @@
 namespace shmcheck::executor {
 
 // Mounts /proc, /sys and /dev if the kernel has them, reads the kernel command line (shmcheck.channel=/dev/…,
-// shmcheck.disk=/dev/…, shmcheck.timeout=MS), opens the channel in raw mode. Returns false with a sentence if
-// there is no channel.
+// shmcheck.disks=ext4=/dev/…,xfs=/dev/…, shmcheck.timeout=MS), opens the channel in raw mode. Returns false
+// with a sentence if there is no channel.
 bool become_init(Options& options, Sentence& wrong);
 
 // Ends the machine. Prints `last_words`, if any, on the console.

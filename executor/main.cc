@@ -76,6 +76,7 @@ bool answer_run(Server& server, std::uint32_t sequence, std::span<const std::uin
       return server.channel.send(FrameType::error, sequence, "the directory for files cannot be entered");
     }
     server.current = payload[0];
+    control->files = server.places[payload[0]].device;
   }
   return run_program(server.channel, sequence, payload.subspan(1));
 }
@@ -136,7 +137,7 @@ int usage(std::string_view wrong) {
   Sentence text;
   text
       << "executor: " << wrong
-      << "\nusage: executor --in=FD --out=FD [--dir tmpfs=PATH] [--dir ext4=PATH | --ext4-image=FILE]\n"
+      << "\nusage: executor --in=FD --out=FD [--dir tmpfs=PATH] [--dir FS=PATH | --disk FS=FILE]…\n"
          "                [--uids=A,B] [--no-namespaces] [--no-clone-parent] [--cpu=N] [--op-timeout-ms=N]\n";
   sys(SYS_write, 2, text.c_str(), text.view().size());
   return 2;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -11,6 +12,7 @@
 
 #include "executor/control.h"
 #include "executor/hello.h"
+#include "executor/maps.h"
 
 namespace shmcheck::executor {
 namespace {
@@ -53,13 +55,28 @@ long open_loop(int image, Path& device) {
   return result;
 }
 
-long mount_image(int image, const Path& target_directory) {
+long mount_image(int image, const char* type, const Path& target_directory) {
   Path device;
   long loop = open_loop(image, device);
   if (failed(loop)) return loop;
-  long result = sys(SYS_mount, device.c_str(), target_directory.c_str(), "ext4", 0, nullptr);
+  long result = sys(SYS_mount, device.c_str(), target_directory.c_str(), type, 0, nullptr);
   sys(SYS_close, loop);
   return result;
+}
+
+// Its layers are directories of the tmpfs `room`.
+long mount_overlay(const char* room, const Path& target_directory) {
+  Path options;
+  const char* separator = "";
+  for (const char* layer : {"lowerdir", "upperdir", "workdir"}) {
+    Path path;
+    path << room << "/" << layer;
+    long result = sys(SYS_mkdirat, AT_FDCWD, path.c_str(), 0755);
+    if (failed(result) && result != -EEXIST) return result;
+    options << separator << layer << "=" << path.view();
+    separator = ",";
+  }
+  return sys(SYS_mount, "shmcheck", target_directory.c_str(), "overlay", 0, options.c_str());
 }
 
 // --- directories -----------------------------------------------------------------------------------------
@@ -69,6 +86,26 @@ void remove_leftovers(int directory) {
     const char name[] = {'n', static_cast<char>('0' + i), '\0'};
     sys(SYS_unlinkat, directory, name, 0);
   }
+}
+
+// Read from a file that is mapped for that.
+DeviceNumber device_number(int directory) {
+  DeviceNumber number;
+  struct stat status = {};
+  if (failed(sys(SYS_fstat, directory, &status))) return number;
+  number.in_stat = number.in_maps = status.st_dev;
+  long fd = sys(SYS_openat, directory, "n0", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (failed(fd)) return number;
+  long address = sys(SYS_mmap, nullptr, target.layout.page, PROT_READ, MAP_SHARED, fd, 0);
+  if (!failed(address)) {
+    MapsReader maps;
+    for (MapLine line; maps.next(line);)
+      if (line.low == static_cast<std::uint64_t>(address)) number.in_maps = line.device;
+    sys(SYS_munmap, address, target.layout.page);
+  }
+  sys(SYS_close, fd);
+  sys(SYS_unlinkat, directory, "n0", 0);
+  return number;
 }
 
 // The directory under `parent` that programs work in. `keep`: it goes with its mount.
@@ -84,6 +121,7 @@ long open_place(std::string_view parent, bool keep, Place& place) {
   if (failed(result)) return result;
   place.directory = static_cast<int>(result);
   if (existed) remove_leftovers(place.directory);
+  place.device = device_number(place.directory);
   struct statfs fs = {};
   result = sys(SYS_fstatfs, place.directory, &fs);
   place.type = static_cast<std::uint64_t>(fs.f_type);
@@ -109,16 +147,54 @@ bool may_mount() {
   return target.private_mounts || target.is_init;
 }
 
-long prepare_ext4(const Options& options, int image, const char* room, Place& place) {
-  if (options.ext4_directory != nullptr) return open_place(options.ext4_directory, false, place);
+bool is_overlay(const Disk& disk) {
+  return std::string_view(disk.type) == "overlay";
+}
+
+long mount_disk(const Disk& disk, int source, const char* room, const Path& target_directory) {
+  if (is_overlay(disk)) return mount_overlay(room, target_directory);
+  struct stat status = {};
+  long result = sys(SYS_fstat, source, &status);
+  if (failed(result)) return result;
+  return S_ISBLK(status.st_mode)
+             ? sys(SYS_mount, disk.source, target_directory.c_str(), disk.type, 0, nullptr)
+             : mount_image(source, disk.type, target_directory);
+}
+
+long prepare_disk(const Disk& disk, int source, const char* room, Place& place) {
+  if (disk.directory != nullptr) return open_place(disk.directory, false, place);
   if (room == nullptr) return -EPERM;
   Path path;
-  path << room << "/ext4";
+  path << room << "/" << disk.name;
   long result = sys(SYS_mkdirat, AT_FDCWD, path.c_str(), 0755);
-  if (failed(result)) return result;
-  result = image >= 0 ? mount_image(image, path)
-                      : sys(SYS_mount, options.ext4_device, path.c_str(), "ext4", 0, nullptr);
+  if (!failed(result)) result = mount_disk(disk, source, room, path);
   return failed(result) ? result : open_place(path.view(), true, place);
+}
+
+using Sources = std::array<int, std::size(kDisks)>;  // descriptors of what disks are mounted from
+
+// Before anything is mounted over the place where they lie.
+Sources open_sources(const Options& options) {
+  Sources sources;
+  sources.fill(-1);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const Disk& disk = options.disks[i];
+    if (disk.source == nullptr || is_overlay(disk)) continue;
+    long result = sys(SYS_openat, AT_FDCWD, disk.source, O_RDWR | O_CLOEXEC);
+    if (failed(result)) say_absent(disk.name, disk.source, result);
+    sources[i] = static_cast<int>(result);
+  }
+  return sources;
+}
+
+void close_sources(const Sources& sources) {
+  for (int fd : sources) {
+    if (fd >= 0) sys(SYS_close, fd);
+  }
+}
+
+bool is_to_be_had(const Disk& disk, int source) {
+  return disk.directory != nullptr || source >= 0 || (is_overlay(disk) && disk.source != nullptr);
 }
 
 std::string_view first_usable(const Options& options) {
@@ -133,12 +209,7 @@ std::string_view first_usable(const Options& options) {
 
 std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> places) {
   std::size_t count = 0;
-  // Before anything is mounted over the place where it lies.
-  long image = -1;
-  if (options.ext4_image != nullptr) {
-    image = sys(SYS_openat, AT_FDCWD, options.ext4_image, O_RDWR | O_CLOEXEC);
-    if (failed(image)) say_absent("ext4", options.ext4_image, image);
-  }
+  const Sources sources = open_sources(options);
   const char* room = may_mount() ? mount_room(options) : nullptr;
   long result = room != nullptr ? open_place(room, true, places[count])
                                 : open_place(first_usable(options), false, places[count]);
@@ -147,18 +218,20 @@ std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> 
   } else {
     ++count;
   }
-  bool wanted = options.ext4_directory != nullptr || options.ext4_device != nullptr || image >= 0;
-  if (!wanted) {
-    if (options.ext4_image == nullptr) say_absent("ext4", "no directory, image or device was given");
-    return count;
+  bool any = false;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const Disk& disk = options.disks[i];
+    any = any || disk.directory != nullptr || disk.source != nullptr;
+    if (!is_to_be_had(disk, sources[i])) continue;
+    result = prepare_disk(disk, sources[i], room, places[count]);
+    if (failed(result)) {
+      say_absent(disk.name, "mount", result);
+    } else {
+      ++count;
+    }
   }
-  result = prepare_ext4(options, static_cast<int>(image), room, places[count]);
-  if (failed(result)) {
-    say_absent("ext4", options.ext4_device != nullptr ? options.ext4_device : "mount", result);
-  } else {
-    ++count;
-  }
-  if (image >= 0) sys(SYS_close, image);
+  if (!any) say_absent("ext4", "no directory, image or device was given");
+  close_sources(sources);
   return count;
 }
 

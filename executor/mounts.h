@@ -1,8 +1,10 @@
 // The directories in which programs find their files.
 #pragma once
 
+#include <iterator>
 #include <span>
 
+#include "executor/control.h"
 #include "executor/options.h"
 
 namespace shmcheck::executor {
@@ -11,8 +13,9 @@ namespace shmcheck::executor {
 struct Place {
   int directory = -1;
   std::uint64_t type = 0, block = 0;  // as statfs has them
+  DeviceNumber device;
 };
-inline constexpr std::size_t kMaxPlaces = 2;
+inline constexpr std::size_t kMaxPlaces = 1 + std::size(kDisks);
 
 // Mounts what this process may mount (in a mount namespace of its own, or as init), else makes directories.
 // What is not to be had goes to say_absent. Returns the number of places, the tmpfs first.

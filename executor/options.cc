@@ -34,10 +34,6 @@ bool set_cpu(const char* v, Options& o) {
 bool set_timeout(const char* v, Options& o) {
   return parse_number(v, o.op_timeout_ms) && o.op_timeout_ms > 0;
 }
-bool set_image(const char* v, Options& o) {
-  o.ext4_image = v;
-  return *v != '\0';
-}
 bool set_no_clone_parent(const char*, Options& o) {
   o.clone_parent = false;
   return true;
@@ -47,15 +43,28 @@ bool set_no_namespaces(const char*, Options& o) {
   return true;
 }
 
-bool set_directory(const char* v, Options& o) {
-  std::string_view value = v;
-  for (auto [name, directory] : {std::pair{std::string_view("tmpfs="), &o.tmpfs_directory},
-                                 std::pair{std::string_view("ext4="), &o.ext4_directory}}) {
-    if (!value.starts_with(name)) continue;
-    *directory = v + name.size();
-    return **directory != '\0';
+// What follows `NAME=`; null if `text` begins with something else, or nothing follows.
+const char* value_of(const char* text, std::string_view name) {
+  if (!std::string_view(text).starts_with(name) || text[name.size()] != '=') return nullptr;
+  const char* value = text + name.size() + 1;
+  return *value == '\0' ? nullptr : value;
+}
+
+template <const char* Disk::*kField>
+bool set_disk_field(const char* v, Options& o) {
+  for (Disk& disk : o.disks) {
+    const char* value = value_of(v, disk.name);
+    if (value == nullptr) continue;
+    disk.*kField = value;
+    return true;
   }
   return false;
+}
+
+bool set_directory(const char* v, Options& o) {
+  const char* tmpfs = value_of(v, "tmpfs");
+  if (tmpfs != nullptr) o.tmpfs_directory = tmpfs;
+  return tmpfs != nullptr || set_disk_field<&Disk::directory>(v, o);
 }
 
 bool set_uids(const char* v, Options& o) {
@@ -75,8 +84,8 @@ struct Option {
 constexpr Option kOptions[] = {
     {"--in", true, "a descriptor number", set_in},
     {"--out", true, "a descriptor number", set_out},
-    {"--dir", true, "tmpfs=PATH or ext4=PATH", set_directory},
-    {"--ext4-image", true, "a file", set_image},
+    {"--dir", true, "tmpfs=PATH or FS=PATH", set_directory},
+    {"--disk", true, "FS=FILE, where FS is ext4, ext4_1k, xfs, btrfs or overlay", set_disk},
     {"--uids", true, "two user ids A,B", set_uids},
     {"--cpu", true, "a CPU number", set_cpu},
     {"--op-timeout-ms", true, "a number of milliseconds", set_timeout},
@@ -92,6 +101,10 @@ const Option* find_option(std::string_view name) {
 }
 
 }  // namespace
+
+bool set_disk(const char* value, Options& options) {
+  return set_disk_field<&Disk::source>(value, options);
+}
 
 bool parse_options(int argc, char** argv, Options& options, Sentence& wrong) {
   for (int i = 1; i < argc; ++i) {

@@ -337,9 +337,12 @@ Session::Executed ChannelSession::run_conformance(const std::vector<std::string>
   using End = Executed::End;
   if (link_.conformance.empty()) return {End::unavailable, 0, "the conformance binary is not on this target"};
   std::vector<std::string> argv = {link_.conformance};
-  const bool ext4 = std::any_of(facts_.begin(), facts_.end(),
-                                [](const program::Facts& f) { return f.fs == program::FileSystem::ext4; });
-  if (ext4 && !link_.ext4_directory.empty()) argv.push_back("--dir-ext4=" + link_.ext4_directory);
+  for (const program::Facts& facts : facts_) {
+    const bool beside = facts.fs != program::FileSystem::tmpfs && facts.fs != program::FileSystem::other;
+    const std::string_view place = program::place_name(facts);
+    if (beside && !link_.room.empty())
+      argv.push_back(fmt::format("--dir-{}={}/{}", place, link_.room, place));
+  }
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   const std::uint32_t sequence = next_sequence_++;
   const auto limit = static_cast<std::uint32_t>(std::max<milliseconds::rep>(1, deadline.left().count()));

@@ -67,7 +67,7 @@ class Reporter {
     const std::vector<program::Facts>& facts = run_.session().facts();
     const std::string place = name.substr(name.rfind('/') + 1);
     for (std::uint8_t i = 0; i < facts.size(); ++i) {
-      if (place == program::to_string(facts[i].fs)) return i;
+      if (place == program::place_name(facts[i])) return i;
     }
     return 0;
   }

@@ -225,7 +225,7 @@ std::string Expectation::where() const {
 
 bool Expectation::applies(const program::Facts& facts) const {
   return facts.release >= kernel_low && facts.release < kernel_high && (arch.empty() || arch == facts.arch) &&
-         (fs.empty() || fs == program::to_string(facts.fs)) && (page == 0 || page == facts.page_size);
+         (fs.empty() || fs == program::place_name(facts)) && (page == 0 || page == facts.page_size);
 }
 
 bool Expectation::matches(const program::Op& given) const {

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "harness/disk_image.h"
 #include "harness/embedded.h"
 #include "harness/memory_file.h"
 #include "harness/pipes.h"
@@ -15,8 +16,7 @@
 namespace shmcheck::harness {
 namespace {
 
-constexpr std::uint64_t kImageBytes = 64U << 20;
-constexpr int kImageFd = 3, kConformanceFd = 4;
+constexpr int kConformanceFd = 3, kFirstDiskFd = 4;
 
 }  // namespace
 
@@ -61,9 +61,9 @@ int core_for(int worker) {
   return -1;
 }
 
-std::string start_kernel(const TargetSpec&, int, Link& link) {
+std::string start_kernel(const TargetSpec& spec, int, Link& link) {
   ChannelPipes pipes;
-  Fd executor, conformance, image;
+  Fd executor, conformance;
   std::string sentence = pipes.make();
   if (sentence.empty()) sentence = make_memory_file("executor", embedded_executor(), true, executor);
   if (sentence.empty()) sentence = make_memory_file("conformance", embedded_conformance(), true, conformance);
@@ -80,14 +80,17 @@ std::string start_kernel(const TargetSpec&, int, Link& link) {
     // The executor covers this directory with a tmpfs of its own, where nobody else sees it.
     const std::string room = scratch_directory();
     launch.argv.push_back("--dir=tmpfs=" + room);
-    link.ext4_directory = room + "/ext4";
+    link.room = room;
   }
-  const std::string no_ext4 = make_ext4_image(kImageBytes, image);
-  if (no_ext4.empty()) {
-    launch.argv.push_back(fmt::format("--ext4-image=/proc/self/fd/{}", kImageFd));
-    launch.descriptors.push_back({image.get(), kImageFd});
-  } else {
-    link.absent.push_back({"ext4", no_ext4});
+  const std::vector<DiskImage> disks = make_disk_images(spec.disks, link.absent);
+  int next = kFirstDiskFd;
+  for (const DiskImage& disk : disks) {
+    if (!disk.image) {
+      launch.argv.push_back(fmt::format("--disk={}=tmpfs", disk.name));
+      continue;
+    }
+    launch.argv.push_back(fmt::format("--disk={}=/proc/self/fd/{}", disk.name, next));
+    launch.descriptors.push_back({disk.image.get(), next++});
   }
   sentence = link.process.start(launch);
   link.conformance = fmt::format("/proc/self/fd/{}", kConformanceFd);

@@ -17,7 +17,7 @@ struct Link {
   Fd to, from;                 // the channel; both non-blocking
   Fd console;                  // standard error, or a guest's console; non-blocking
   std::string conformance;     // path of the conformance binary on the target; empty: not there
-  std::string ext4_directory;  // where the target mounts its ext4, for that binary; empty: not known
+  std::string room;            // where the target mounts its file systems, for that binary; empty: not known
   std::vector<Absent> absent;  // what the runner could not provide
 };
 

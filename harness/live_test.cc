@@ -311,6 +311,21 @@ TEST_P(Kernel, WithoutLoopDevicesExt4IsAbsentWithEvidence) {
   EXPECT_TRUE(said.code == 0 || said.code == 1) << said.text;
 }
 
+// The corpus on each that this kernel and this machine's mkfs have; of the others the evidence is shown.
+TEST_P(Kernel, FileSystemsAreTakenByName) {
+  const char* const names[] = {"ext4_1k", "xfs", "btrfs", "overlay"};
+  const Said said = Surroundings::run(
+      {"check", "--fs", "tmpfs,ext4_1k,xfs,btrfs,overlay", "--part", "corpus", "--time", "60s"}, nothing);
+  EXPECT_EQ(said.code, 0) << said.text;
+  EXPECT_THAT(said.text, ::testing::Not(HasSubstr("LEFT"))) << said.text;
+  const std::string has = said.text.substr(0, said.text.find("; other uids"));
+  for (const std::string name : names)
+    EXPECT_TRUE(has.find(", " + name) != std::string::npos ||
+                said.text.find("absent   " + name + ": ") != std::string::npos)
+        << name << ":\n"
+        << said.text;
+}
+
 TEST_P(Kernel, WithoutProc) {
   const Said said =
       random([] { return ::mount("test", "/proc", "tmpfs", 0, "") == 0; }, {}, "60s", {"--programs", "5"});

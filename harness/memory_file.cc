@@ -43,25 +43,6 @@ std::string make_memory_file(const char* name, std::span<const std::uint8_t> con
   return {};
 }
 
-std::string make_ext4_image(std::uint64_t bytes, Fd& image) {
-  const std::string sentence =
-      make_memory_file(fmt::format("ext4 image of shmcheck {} ", ::getpid()).c_str(), {}, false, image);
-  if (!sentence.empty()) return sentence;
-  if (::ftruncate(image.get(), static_cast<off_t>(bytes)) != 0) {
-    return fmt::format("cannot make an image of {} bytes: {}", bytes, std::strerror(errno));
-  }
-  Launch mkfs;
-  // Journal and reserved blocks would only take room; lazy initialization would write behind our back.
-  mkfs.argv = {"mkfs.ext4",      "-q", "-F", "-b", "4096", "-m", "0", "-E", "lazy_itable_init=0,nodiscard",
-               "/proc/self/fd/3"};
-  mkfs.environment = {"PATH=/usr/sbin:/sbin:/usr/bin:/bin"};
-  mkfs.descriptors = {{image.get(), 3}};
-  const Ran ran = run_helper(mkfs, Deadline::in(milliseconds(20'000)));
-  if (ran.status == 0) return {};
-  image.reset();
-  return fmt::format("no ext4 image could be made: {}", ran.output);
-}
-
 std::string path_of(const Fd& file) {
   return fmt::format("/proc/{}/fd/{}", ::getpid(), file.get());
 }

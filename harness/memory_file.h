@@ -13,10 +13,6 @@ namespace shmcheck::harness {
 std::string make_memory_file(const char* name, std::span<const std::uint8_t> content, bool executable,
                              Fd& file);
 
-// An ext4 image of that many bytes, made by the host's mkfs.ext4. Empty on success, else the evidence why
-// there is none.
-std::string make_ext4_image(std::uint64_t bytes, Fd& image);
-
 // What another process on this host opens to get at a descriptor of this one.
 std::string path_of(const Fd& file);
 

@@ -98,8 +98,8 @@ class Campaigner {
   void tell_rest(const CampaignResult& campaign) {
     run_.result().warnings.push_back(
         fmt::format("on {} the enumeration stopped at index {} of {}; it goes on with: --fs {} --from {}",
-                    program::to_string(run_.facts(fs_).fs), campaign.next_index, random_.enumeration->end(),
-                    program::to_string(run_.facts(fs_).fs), campaign.next_index));
+                    program::place_name(run_.facts(fs_)), campaign.next_index, random_.enumeration->end(),
+                    program::place_name(run_.facts(fs_)), campaign.next_index));
   }
 
   Finding blank(clauses::Clause clause) const {
@@ -108,7 +108,7 @@ class Campaigner {
     finding.clause = clause;
     if (!random_.enumeration) finding.seed = run_.options().seed;
     finding.fs_index = fs_;
-    finding.fs = program::to_string(run_.facts(fs_).fs);
+    finding.fs = program::place_name(run_.facts(fs_));
     return finding;
   }
 
@@ -153,7 +153,7 @@ class Campaigner {
 
   void progress(std::uint64_t programs, const model::JudgeStats& stats) {
     run_.output().progress(fmt::format("{} on {}: {} programs, {} ops judged, {} findings, {} s",
-                                       to_string(part()), program::to_string(run_.facts(fs_).fs), programs,
+                                       to_string(part()), program::place_name(run_.facts(fs_)), programs,
                                        stats.steps, run_.result().findings.size(),
                                        run_.elapsed().count() / 1000));
   }

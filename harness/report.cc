@@ -82,7 +82,7 @@ std::vector<std::string> describe_target(const Result& result) {
                               facts.shmlba, facts.uid, privileges(facts)));
   std::string systems;
   for (const program::Facts& one : result.facts) {
-    systems += fmt::format("{}{}", systems.empty() ? "" : ", ", program::to_string(one.fs));
+    systems += fmt::format("{}{}", systems.empty() ? "" : ", ", program::place_name(one));
   }
   const std::string others =
       facts.other_uid[0] == 0 ? "none" : fmt::format("{}, {}", facts.other_uid[0], facts.other_uid[1]);

@@ -49,7 +49,7 @@ bool Run::open(int worker) {
 bool Run::choose_file_systems() {
   std::string has;
   for (std::uint8_t i = 0; i < session_->facts().size(); ++i) {
-    const std::string_view name = program::to_string(facts(i).fs);
+    const std::string_view name = program::place_name(facts(i));
     has += fmt::format("{}{}", has.empty() ? "" : ", ", name);
     const bool wanted =
         options_.fs.empty() || std::find(options_.fs.begin(), options_.fs.end(), name) != options_.fs.end();
@@ -87,7 +87,7 @@ std::optional<Finding> Run::judge(const Subject& subject, const Answer& answer) 
   finding->subject = subject.name;
   finding->seed = subject.seed;
   finding->fs_index = answer.fs;
-  finding->fs = program::to_string(facts(answer.fs).fs);
+  finding->fs = program::place_name(facts(answer.fs));
   if (answer.end == Answer::End::lost) finding->evidence = session_->evidence();
   return finding;
 }

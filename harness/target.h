@@ -20,12 +20,13 @@ enum class TargetKind { kernel, model, uml, command };
 
 struct TargetSpec {
   TargetKind kind = TargetKind::kernel;
-  std::string text = "kernel";         // as the user gave it
-  std::string fault;                   // model only; empty: none
-  std::string image;                   // uml only: a path, or a name that is looked up in PATH
-  bool image_by_path = false;          // the user gave it: unexpected passes only warn
-  std::vector<std::string> command;    // command only
-  std::vector<std::string> boot_args;  // uml only: appended to the command line
+  std::string text = "kernel";                // as the user gave it
+  std::string fault;                          // model only; empty: none
+  std::string image;                          // uml only: a path, or a name that is looked up in PATH
+  bool image_by_path = false;                 // the user gave it: unexpected passes only warn
+  std::vector<std::string> command;           // command only
+  std::vector<std::string> boot_args;         // uml only: appended to the command line
+  std::vector<std::string> disks = {"ext4"};  // file systems that it is given beside a tmpfs
 
   // The stem of its file in ci/expectations: kernel, model, uml, or the first word of a command.
   std::string lane() const;

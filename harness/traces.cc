@@ -22,7 +22,7 @@ Finding make_finding(const NamedTrace& named, const model::Finding& seen, const 
   finding.seen = seen.seen;
   finding.trace = named.trace;
   finding.program = program::program_of(named.trace);
-  finding.fs = program::to_string(named.trace.facts.fs);
+  finding.fs = program::place_name(named.trace.facts);
   if (const Expectation* expected = options.expectations.find(finding, named.trace.facts)) {
     finding.expected = fmt::format("{}: {} ({})", expected->where(), expected->reason, expected->bug);
     finding.outcome = Outcome::xfail;

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "harness/disk_image.h"
 #include "harness/embedded.h"
 #include "harness/link.h"
 #include "harness/memory_file.h"
@@ -22,10 +23,9 @@ namespace shmcheck::harness {
 namespace {
 
 constexpr std::string_view kMemory = "256M";
-constexpr std::uint64_t kImageBytes = 64U << 20;
 // A serial line of User-Mode Linux gets no interrupts any more once its 4 KiB were nearly full.
 constexpr std::size_t kBytesAhead = 2048;
-constexpr int kChannelIn = 10, kChannelOut = 11, kInitramfs = 12, kDisk = 13;
+constexpr int kChannelIn = 10, kChannelOut = 11, kInitramfs = 12, kFirstDisk = 13;
 
 std::string look_up(const std::string& name) {
   const char* path = std::getenv("PATH");
@@ -86,7 +86,7 @@ std::string open_uml_image(const TargetSpec& spec, Fd& file) {
 }
 
 std::string start_uml(const TargetSpec& spec, int worker, Link& link) {
-  Fd kernel, initramfs, disk;
+  Fd kernel, initramfs;
   ChannelPipes pipes;
   std::string sentence = open_uml_image(spec, kernel);
   if (sentence.empty()) sentence = make_memory_file("initramfs", embedded_initramfs(), false, initramfs);
@@ -116,17 +116,23 @@ std::string start_uml(const TargetSpec& spec, int worker, Link& link) {
                         {pipes.to_target.read.get(), kChannelIn},
                         {pipes.from_target.write.get(), kChannelOut},
                         {initramfs.get(), kInitramfs}};
-  const std::string no_ext4 = make_ext4_image(kImageBytes, disk);
-  if (no_ext4.empty()) {
-    launch.argv.push_back("ubd0=" + inherited(kDisk));
-    launch.descriptors.push_back({disk.get(), kDisk});
-  } else {
-    link.absent.push_back({"ext4", no_ext4});
+  const std::vector<DiskImage> disks = make_disk_images(spec.disks, link.absent);
+  std::string words;
+  for (int i = 0; const DiskImage& disk : disks) {
+    words += fmt::format("{}{}=", words.empty() ? "" : ",", disk.name);
+    if (!disk.image) {
+      words += "tmpfs";
+      continue;
+    }
+    launch.argv.push_back(fmt::format("ubd{}={}", i, inherited(kFirstDisk + i)));
+    launch.descriptors.push_back({disk.image.get(), kFirstDisk + i});
+    words += fmt::format("/dev/ubd{}", static_cast<char>('a' + i++));
   }
+  if (!words.empty()) launch.argv.push_back("shmcheck.disks=" + words);
   launch.argv.insert(launch.argv.end(), spec.boot_args.begin(), spec.boot_args.end());
   sentence = link.process.start(launch);
   link.conformance = "/conformance";
-  link.ext4_directory = "/tmpfs/ext4";
+  link.room = "/tmpfs";
   link.ahead = kBytesAhead;
   pipes.give_to(link);
   return sentence;

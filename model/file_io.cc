@@ -84,31 +84,38 @@ bool onto_itself(const Transfer& t, std::uint64_t count, const Access& a, std::u
          t.offset < a.offset + part;
 }
 
+// How far a transfer can go.
+struct Reach {
+  std::uint64_t prefix;  // bytes before the first page that cannot be accessed
+  std::uint64_t certain =
+      ~std::uint64_t{0};  // of these, those before the first page that an architecture may refuse
+  std::uint64_t unconditional = ~std::uint64_t{0};  // of these, those which every file system transfers
+};
+
 // A transfer stops at the first page that cannot be accessed. Exact: all before it is transferred.
-// `certain`: of the bytes that can be accessed, those before the first page that an architecture may refuse.
 // Returns the bytes transferred, or nothing if the op is over.
-std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::uint64_t wanted,
-                                         std::uint64_t prefix, std::uint64_t certain = ~std::uint64_t{0}) {
-  prefix = std::min(prefix, wanted);
-  bool read_is_free = certain < prefix;
+std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::uint64_t wanted, Reach reach) {
+  std::uint64_t prefix = std::min(reach.prefix, wanted);
+  bool read_is_free = reach.certain < prefix;
+  bool partial = reach.unconditional < prefix || (prefix < wanted && !s.exact());
   // Linux does not copy from or to the page at address 0, even where something is mapped there.
   bool page_zero = address < s.facts.page_size;
   if (page_zero) s.may(kEFAULT, Freedom::page_zero);
-  if (read_is_free && certain == 0) s.may(kEFAULT, Freedom::prot_implies);
+  if (read_is_free && reach.certain == 0) s.may(kEFAULT, Freedom::prot_implies);
   if (wanted > 0 && prefix == 0)
     s.must(kEFAULT, C::access_syscall_efault);
-  else if (prefix < wanted && !s.exact())
+  else if (partial)
     s.may(kEFAULT, Freedom::partial_transfer);
   C clause = prefix < wanted || (!s.running() && s.seen().value < wanted && s.seen().kind == OutcomeKind::ok)
                  ? C::access_syscall_short
                  : C::none;
   if (s.saw(kEFAULT)) clause = C::access_syscall_efault;
   if (s.failed(clause)) return std::nullopt;
-  if (read_is_free && !s.running() && s.seen().value == certain && certain > 0) {
+  if (read_is_free && !s.running() && s.seen().value == reach.certain && reach.certain > 0) {
     s.uses(Freedom::prot_implies);
-    return certain;
+    return reach.certain;
   }
-  if (prefix == wanted || s.exact()) {
+  if (!partial) {
     std::uint64_t count = s.returns(prefix, clause);
     // What was said to be transferred is what the world goes on with.
     return s.running() ? count : std::min(s.seen().value, prefix);
@@ -171,7 +178,7 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, false, outside_user_space(w, address, w.value(s.op.len)));
   std::uint64_t wanted = s.must_fail() ? 0 : readable_bytes(w, t);
   std::uint64_t prefix = s.must_fail() ? 0 : accessible_prefix(w, p, address, wanted, true);
-  std::optional<std::uint64_t> count = transferred(s, address, wanted, prefix);
+  std::optional<std::uint64_t> count = transferred(s, address, wanted, {prefix});
   if (!count) return;
   std::uint32_t source = t.file->inode;
   std::vector<std::uint8_t> bytes(*count);
@@ -213,6 +220,12 @@ EmptyWrite empty_write(const Step& s, program::FileSystem fs) {
   return certain ? EmptyWrite::extends : EmptyWrite::either;
 }
 
+// Seen on 6.18: a write that has to end early ends where it must. btrfs gives up the block that it could not
+// fill, and may then have written nothing (btrfs_buffered_write); nothing is known of others.
+bool ends_where_it_must(program::FileSystem fs) {
+  return fs != program::FileSystem::btrfs && fs != program::FileSystem::other;
+}
+
 // How much of the buffer can be read when what is written so far counts as written: a buffer that lies in a
 // mapping of the same file may become accessible as the file grows.
 std::uint64_t readable_prefix(World& w, Process& p, const Transfer& t, std::uint64_t address,
@@ -247,7 +260,8 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
   bool refused = s.must_fail();
   std::uint64_t wanted = refused ? 0 : t.length;
-  EmptyWrite empty = empty_write(s, t.file ? w.fs_of(w.inodes[t.file->inode]) : s.facts.fs);
+  program::FileSystem fs = t.file ? w.fs_of(w.inodes[t.file->inode]) : s.facts.fs;
+  EmptyWrite empty = empty_write(s, fs);
   // Which comes first, the look at the memory or at the seals, differs between releases.
   if (s.first_error() == kEPERM && accessible_prefix(w, p, address, t.length, false) == 0)
     s.may(kEFAULT, Freedom::which_error);
@@ -265,8 +279,10 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     object_changes(w, s, t.file->inode, w.inodes[t.file->inode].size, 0);
     extend(w, s, t.file->inode, t.offset);
   }
-  std::optional<std::uint64_t> count =
-      transferred(s, address, wanted, prefix, readable_for_certain(w, p, address, prefix));
+  Reach reach{prefix, readable_for_certain(w, p, address, prefix)};
+  if (!ends_where_it_must(fs) && accessible_prefix(w, p, address, wanted, false) < wanted)
+    reach.unconditional = 0;
+  std::optional<std::uint64_t> count = transferred(s, address, wanted, reach);
   if (!count) {
     // What was refused although it could have been copied may have moved the end of the file all the same.
     bool unsure =

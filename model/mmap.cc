@@ -110,11 +110,11 @@ void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
     s.must(kEINVAL, C::mmap_type_required);
     return;
   }
-  program::FileSystem fs = w.fs_of(w.inodes[r.file->inode]);
-  bool no_dax = fs == program::FileSystem::tmpfs;
+  const Inode& file = w.inodes[r.file->inode];
+  bool knows_sync = w.may_know_sync(file);
   if (r.validate && (op.flags & kUnknown))
     s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
-  else if (r.validate && (op.flags & kSync) && no_dax)
+  else if (r.validate && (op.flags & kSync) && !knows_sync)
     s.must(kEOPNOTSUPP, C::mmap_type_map_sync_needs_dax);
   else if (r.validate && (op.flags & kNoReplace)) {
     // MAP_FIXED_NOREPLACE is missing from the flags that Linux knows for MAP_SHARED_VALIDATE; no document
@@ -130,10 +130,10 @@ void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
   seal_errors(w, p, s, r);
   // The file system's own refusal comes last.
-  if ((op.flags & kSync) && !no_dax) {
+  if ((op.flags & kSync) && knows_sync) {
     if (r.validate)
       s.must(kEOPNOTSUPP, C::mmap_type_map_sync_needs_dax);
-    else if (s.exact() && fs == program::FileSystem::ext4)
+    else if (s.exact() && w.fs_of(file) != program::FileSystem::other)
       s.must(kEOPNOTSUPP, C::mmap_type_map_sync_legacy);
     else
       s.may(kEOPNOTSUPP, Freedom::documented_alternative);
@@ -165,8 +165,7 @@ bool refused_late(const World& w, const Step& s, const Request& r) {
   bool sync = r.file && (s.op.flags & kSync) != 0;
   bool unknown = r.validate && (s.op.flags & (kUnknown | kNoReplace)) != 0;
   if (r.sealed) return w.facts().release < program::release(6, 13);
-  return sync && !unknown && w.fs_of(w.inodes[r.file->inode]) != program::FileSystem::tmpfs &&
-         s.first_error() == kEOPNOTSUPP;
+  return sync && !unknown && w.may_know_sync(w.inodes[r.file->inode]) && s.first_error() == kEOPNOTSUPP;
 }
 
 // The start that was given or chosen, checked against what is mapped.

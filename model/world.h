@@ -252,6 +252,13 @@ class World {
   const Facts& facts() const { return *facts_; }
   std::uint32_t page() const { return facts_->page_size; }
   // Of the file system that holds the object.
+  // The file system may know MAP_SYNC, as ext4 and xfs do (FOP_MMAP_SYNC), and then refuses it itself without
+  // DAX.
+  bool may_know_sync(const Inode& inode) const {
+    program::FileSystem fs = fs_of(inode);
+    return fs == program::FileSystem::ext4 || fs == program::FileSystem::xfs ||
+           fs == program::FileSystem::other;
+  }
   program::FileSystem fs_of(const Inode& inode) const {
     return inode.kind == InodeKind::file && !inode.memfd ? facts_->fs : program::FileSystem::tmpfs;
   }

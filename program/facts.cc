@@ -4,7 +4,6 @@
 #include <bit>
 #include <limits>
 #include <optional>
-#include <span>
 
 #include "program/scan.h"
 
@@ -12,6 +11,9 @@ namespace shmcheck::program {
 namespace {
 
 constexpr std::string_view kFileSystems[] = {"tmpfs", "ext4", "xfs", "btrfs", "overlay", "other"};
+constexpr std::string_view kExt4OfSmallBlocks = "ext4_1k";
+constexpr std::string_view kPlaces[] = {"tmpfs",   "ext4", kExt4OfSmallBlocks, "xfs", "btrfs",
+                                        "overlay", "other"};
 
 // --- values: one print and one parse function per kind
 // ------------------------------------------------------
@@ -211,6 +213,14 @@ constexpr Key kTable[] = {
 
 std::string_view to_string(FileSystem fs) {
   return kFileSystems[std::min(static_cast<std::size_t>(fs), std::size(kFileSystems) - 1)];
+}
+
+std::span<const std::string_view> place_names() {
+  return kPlaces;
+}
+
+std::string_view place_name(const Facts& facts) {
+  return facts.fs == FileSystem::ext4 && facts.fs_block == 1024 ? kExt4OfSmallBlocks : to_string(facts.fs);
 }
 
 std::string to_text(const Facts& facts) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,11 @@ constexpr std::uint32_t release(std::uint32_t major, std::uint32_t minor, std::u
 }
 
 std::string_view to_string(FileSystem fs);
+
+// Where programs find their files, as --fs and reports name it: the file system, and `ext4_1k` for an ext4
+// with blocks of 1 KiB.
+std::string_view place_name(const Facts& facts);
+std::span<const std::string_view> place_names();
 
 // `key=value` words separated by blanks, in a fixed order; what the hello frame and a trace's `target` line
 // hold.

@@ -159,7 +159,7 @@ class Writer {
     out += comment("allowed: " + notes_.allowed, "  ");
     out += comment("seen: " + notes_.seen, "  ");
     out += comment(
-        "on " + f.kernel + ' ' + f.arch + ", files on " + std::string(to_string(f.fs)) +
+        "on " + f.kernel + ' ' + f.arch + ", files on " + std::string(place_name(f)) +
         ". Build with cc -static, run with [DIRECTORY]. Exit 1: seen again, 0: not seen, 2: not reached.");
     return "/*" + out.substr(2, out.size() - 3) + " */\n";
   }

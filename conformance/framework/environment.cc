@@ -28,6 +28,10 @@ namespace {
 
 Environment environment;
 Place current_place = Place::none;
+
+Directory& At(Place place) {
+  return environment.directories[static_cast<size_t>(place)];
+}
 std::vector<std::string> notes;  // what was asked for at start and not given
 
 void Note(const std::string& what, int error) {
@@ -103,6 +107,21 @@ void TakeNamespaces() {
   TakePidNamespace();
 }
 
+// The places that have directories, with what statfs says of them.
+struct PlaceInfo {
+  Place place;
+  const char* name;
+  unsigned long magic;
+};
+constexpr PlaceInfo kDirectories[] = {
+    {Place::tmpfs, "tmpfs", kTmpfsMagic},    {Place::ext4, "ext4", kExt4Magic},
+    {Place::ext4_1k, "ext4_1k", kExt4Magic}, {Place::xfs, "xfs", kXfsMagic},
+    {Place::btrfs, "btrfs", kBtrfsMagic},    {Place::overlay, "overlay", kOverlayMagic}};
+
+const std::string& Given(const Options& options, Place place) {
+  return options.directories[static_cast<size_t>(place)];
+}
+
 // A working directory of our own below `parent`, if that lies on the wanted kind of file system.
 Directory WorkBelow(const std::string& parent, unsigned long magic, const char* kind) {
   struct statfs status {};
@@ -118,8 +137,8 @@ Directory WorkBelow(const std::string& parent, unsigned long magic, const char* 
 
 // shm_open works below /dev/shm: a given working directory elsewhere must not leave that to the host.
 void CoverDevShm(const Options& options) {
-  if (!environment.private_mounts || options.tmpfs_directory.empty()) return;
-  for (const std::string& kept : {options.tmpfs_directory, options.ext4_directory}) {
+  if (!environment.private_mounts || Given(options, Place::tmpfs).empty()) return;
+  for (const std::string& kept : options.directories) {
     if (kept == "/dev/shm" || kept.starts_with("/dev/shm/")) return;
   }
   if (access("/dev/shm", F_OK) != 0) return;
@@ -127,12 +146,15 @@ void CoverDevShm(const Options& options) {
 }
 
 // Mounts a tmpfs over some directory; our mount namespace is private, so nobody else sees it.
-std::string MountTmpfs(const std::string& keep_visible) {
+std::string MountTmpfs(const Options& options) {
   static constexpr const char* kPlaces[] = {"/dev/shm", "/tmp", "/mnt", "/media", "/srv", "/run"};
   for (const char* place : kPlaces) {
     struct stat status {};
     if (stat(place, &status) != 0 || !S_ISDIR(status.st_mode)) continue;
-    if (keep_visible.starts_with(std::string(place) + "/")) continue;
+    const auto lies_there = [place](const std::string& kept) {
+      return kept.starts_with(std::string(place) + "/");
+    };
+    if (std::any_of(options.directories.begin(), options.directories.end(), lies_there)) continue;
     if (mount("tmpfs", place, "tmpfs", 0, "mode=1777") == 0) return place;
     Note(std::string("tmpfs on ") + place, errno);
   }
@@ -141,9 +163,10 @@ std::string MountTmpfs(const std::string& keep_visible) {
 }
 
 Directory FindTmpfs(const Options& options) {
-  if (!options.tmpfs_directory.empty()) return WorkBelow(options.tmpfs_directory, kTmpfsMagic, "tmpfs");
+  const std::string& given = Given(options, Place::tmpfs);
+  if (!given.empty()) return WorkBelow(given, kTmpfsMagic, "tmpfs");
   if (environment.private_mounts) {
-    const std::string mounted = MountTmpfs(options.ext4_directory);
+    const std::string mounted = MountTmpfs(options);
     if (!mounted.empty()) return WorkBelow(mounted, kTmpfsMagic, "tmpfs");
   }
   const char* const temporary = getenv("TMPDIR");
@@ -156,9 +179,10 @@ Directory FindTmpfs(const Options& options) {
   return {"", evidence};
 }
 
-Directory FindExt4(const Options& options) {
-  if (options.ext4_directory.empty()) return {"", "no directory given (--dir-ext4=PATH)"};
-  return WorkBelow(options.ext4_directory, kExt4Magic, "ext4");
+Directory FindDisk(const Options& options, const PlaceInfo& info) {
+  const std::string& given = Given(options, info.place);
+  if (given.empty()) return {"", std::string("no directory given (--dir-") + info.name + "=PATH)"};
+  return WorkBelow(given, info.magic, info.name);
 }
 
 // Time limits are meant for a machine that forks within a millisecond.
@@ -199,36 +223,41 @@ const Environment& env() {
 
 void EnterEnvironment(const Options& given, const char* argv0) {
   Options options = given;
-  if (!options.tmpfs_directory.empty()) options.tmpfs_directory = RealPath(options.tmpfs_directory);
-  if (!options.ext4_directory.empty()) options.ext4_directory = RealPath(options.ext4_directory);
+  for (std::string& path : options.directories)
+    if (!path.empty()) path = RealPath(path);
   umask(022);
   ReadRelease();
   FindOwnBinary(argv0);
   TakeNamespaces();
   if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) Note("child subreaper", errno);
-  environment.ext4 = FindExt4(options);
+  for (const PlaceInfo& info : kDirectories)
+    if (info.place != Place::tmpfs) At(info.place) = FindDisk(options, info);
   CoverDevShm(options);
-  environment.tmpfs = FindTmpfs(options);
+  At(Place::tmpfs) = FindTmpfs(options);
   environment.slowness = MeasureSlowness();
 }
 
 void LeaveEnvironment() {
-  for (const Directory* directory : {&environment.tmpfs, &environment.ext4}) {
-    if (directory->path.empty()) continue;
-    Sweep(*directory);
-    rmdir(directory->path.c_str());
+  for (const Directory& directory : environment.directories) {
+    if (directory.path.empty()) continue;
+    Sweep(directory);
+    rmdir(directory.path.c_str());
   }
 }
 
 void PrintEnvironment() {
   const Environment& e = environment;
   const auto got = [](bool has) { return has ? "private" : "inherited"; };
-  const auto where = [](const Directory& d) { return d.path.empty() ? "absent: " + d.evidence : d.path; };
   printf("kernel %s, page %zu, uid %d, binary %s\n", e.release.c_str(), page(), static_cast<int>(geteuid()),
          e.own_binary.c_str());
   printf("namespaces: ipc %s, mount %s, pid %s\n", got(e.private_ipc), got(e.private_mounts),
          got(e.private_pids));
-  printf("tmpfs: %s\next4: %s\n", where(e.tmpfs).c_str(), where(e.ext4).c_str());
+  for (const PlaceInfo& info : kDirectories) {
+    const Directory& d = e.at(info.place);
+    const bool usual = info.place == Place::tmpfs || info.place == Place::ext4;
+    if (!d.path.empty() || usual)
+      printf("%s: %s\n", info.name, d.path.empty() ? ("absent: " + d.evidence).c_str() : d.path.c_str());
+  }
   printf("time limits are multiplied by %.1f\n", e.slowness);
   for (const std::string& note : notes) printf("not given: %s\n", note.c_str());
   fflush(stdout);
@@ -247,21 +276,20 @@ void SetPlace(Place place) {
 }
 
 const char* PlaceName(Place place) {
-  switch (place) {
-    case Place::none:
-      return "none";
-    case Place::tmpfs:
-      return "tmpfs";
-    case Place::ext4:
-      return "ext4";
-    case Place::memfd:
-      return "memfd";
-  }
-  return "?";
+  for (const PlaceInfo& info : kDirectories)
+    if (info.place == place) return info.name;
+  return place == Place::memfd ? "memfd" : "none";
+}
+
+Place PlaceOf(std::string_view name) {
+  for (const PlaceInfo& info : kDirectories)
+    if (info.name == name) return info.place;
+  return Place::none;
 }
 
 const std::string& directory() {
-  return current_place == Place::ext4 ? environment.ext4.path : environment.tmpfs.path;
+  const Directory& of_place = environment.at(current_place);
+  return of_place.path.empty() ? environment.at(Place::tmpfs).path : of_place.path;
 }
 
 void Sweep(const Directory& directory) {

@@ -3,19 +3,20 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "conformance/framework/registry.h"
 
 namespace shmcheck::conformance {
 
 struct Options {
-  std::string tmpfs_directory;  // --dir-tmpfs=PATH
-  std::string ext4_directory;   // --dir-ext4=PATH
-  int report_fd = -1;           // --report-fd=N
-  long budget_ms = -1;          // --budget-ms=N
-  bool list_clauses = false;    // --list-clauses
+  std::array<std::string, kPlaces> directories;  // --dir-tmpfs=PATH, --dir-ext4=PATH, …; by place
+  int report_fd = -1;                            // --report-fd=N
+  long budget_ms = -1;                           // --budget-ms=N
+  bool list_clauses = false;                     // --list-clauses
   // --clauses=ID,…: run the tests that name one of these; empty: all tests
   std::vector<clauses::Clause> clauses;
 };
@@ -35,8 +36,8 @@ struct Environment {
   bool private_ipc = false;
   bool private_mounts = false;
   bool private_pids = false;
-  Directory tmpfs;
-  Directory ext4;
+  std::array<Directory, kPlaces> directories;  // by place; none for memfd
+  const Directory& at(Place place) const { return directories[static_cast<size_t>(place)]; }
   double slowness = 1;  // time limits are multiplied by it
 };
 
@@ -56,6 +57,8 @@ size_t page();
 Place place();
 void SetPlace(Place place);
 const char* PlaceName(Place place);
+// The place of that name which has directories; Place::none if there is none.
+Place PlaceOf(std::string_view name);
 const std::string& directory();
 
 // Removes every file below a working directory, but not the directory.

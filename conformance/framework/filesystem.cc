@@ -10,8 +10,8 @@ namespace shmcheck::conformance {
 DeviceOpening OpenDeviceBeneath(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0) return {Fd(), "stat(" + path + ") fails with " + ErrnoName(errno)};
-  if (env().tmpfs.path.empty()) return {Fd(), "no tmpfs directory to make a device node in"};
-  const std::string node = env().tmpfs.path + "/device" + std::to_string(getpid());
+  if (env().at(Place::tmpfs).path.empty()) return {Fd(), "no tmpfs directory to make a device node in"};
+  const std::string node = env().at(Place::tmpfs).path + "/device" + std::to_string(getpid());
   if (mknod(node.c_str(), S_IFBLK | 0600, status.st_dev) != 0) {
     return {Fd(), "mknod of the device fails with " + ErrnoName(errno)};
   }

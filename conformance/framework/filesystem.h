@@ -10,6 +10,9 @@ namespace shmcheck::conformance {
 
 inline constexpr unsigned long kTmpfsMagic = 0x01021994;
 inline constexpr unsigned long kExt4Magic = 0xEF53;
+inline constexpr unsigned long kXfsMagic = 0x58465342;
+inline constexpr unsigned long kBtrfsMagic = 0x9123683E;
+inline constexpr unsigned long kOverlayMagic = 0x794c7630;
 
 // The block device that carries the file system of `path`, open for reading; a node of our own, no name in
 // /dev.

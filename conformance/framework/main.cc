@@ -20,12 +20,16 @@ namespace {
 // has the binary, not its source.
 constexpr int kNothingMatches = 3;
 
+constexpr std::string_view kDir = "--dir-";
+
 constexpr char kUsage[] =
     "usage: conformance [option…] [--gtest_… option…]\n"
     "  --list-clauses     print: test, clauses, needs (separated by tabs), and leave\n"
     "  --dir-tmpfs=PATH   work in this directory of a tmpfs (default: a private one, or /dev/shm, or "
     "$TMPDIR)\n"
-    "  --dir-ext4=PATH    work in this directory of an ext4 file system as well\n"
+    "  --dir-FS=PATH      work in this directory of another file system as well: ext4, ext4_1k (1 KiB "
+    "blocks), xfs,\n"
+    "                     btrfs or overlay\n"
     "  --report-fd=N      write one line per test to descriptor N: TEST name PASS|FAIL|SKIP|NOTRUN ms "
     "clause,clause\n"
     "                     followed by the messages, as lines that begin with '| '\n"
@@ -61,10 +65,11 @@ bool ParseOption(const char* argument, Options& options) {
   long number = 0;
   if (strcmp(argument, "--list-clauses") == 0) {
     options.list_clauses = true;
-  } else if (const char* tmpfs = ValueOf(argument, "--dir-tmpfs")) {
-    options.tmpfs_directory = tmpfs;
-  } else if (const char* ext4 = ValueOf(argument, "--dir-ext4")) {
-    options.ext4_directory = ext4;
+  } else if (const std::string_view dir = argument; dir.starts_with(kDir)) {
+    const size_t equals = std::min(dir.find('='), dir.size());
+    const Place place = PlaceOf(dir.substr(kDir.size(), equals - kDir.size()));
+    if (place == Place::none || equals + 1 >= dir.size()) return false;
+    options.directories[static_cast<size_t>(place)] = dir.substr(equals + 1);
   } else if (const char* fd = ValueOf(argument, "--report-fd")) {
     if (!ParseNumber(fd, number)) return false;
     options.report_fd = static_cast<int>(number);
@@ -90,7 +95,8 @@ int RunTests(const Options& options) {
     const int failed = RUN_ALL_TESTS();
     return testing::UnitTest::GetInstance()->test_to_run_count() == 0 ? -1 : failed;
   }
-  const std::string again = "*/ext4:*/memfd", separator = without.empty() ? "" : ":";
+  const std::string again = "*/ext4:*/ext4_1k:*/xfs:*/btrfs:*/overlay:*/memfd",
+                    separator = without.empty() ? "" : ":";
   testing::GTEST_FLAG(filter) = "*-" + again + separator + without;
   int failed = RUN_ALL_TESTS();
   const int count = testing::UnitTest::GetInstance()->test_to_run_count();

@@ -83,8 +83,9 @@ Evidence CheckDirectory(const Directory& directory) {
 }
 
 Evidence CheckBlockDevice(const Need&) {
-  if (env().ext4.path.empty()) return env().ext4.evidence;
-  const DeviceOpening opening = OpenDeviceBeneath(env().ext4.path);
+  const Directory& ext4 = env().at(Place::ext4);
+  if (ext4.path.empty()) return ext4.evidence;
+  const DeviceOpening opening = OpenDeviceBeneath(ext4.path);
   if (opening.fd.get() < 0) return opening.problem;
   return std::nullopt;
 }
@@ -168,8 +169,8 @@ constexpr Kind kKinds[] = {
      [](const Need&) { return CheckUnshare<CLONE_NEWPID>("unshare(CLONE_NEWPID)"); }},
     {NeedKind::user_namespace, "user-namespace",
      [](const Need&) { return CheckUnshare<CLONE_NEWUSER>("unshare(CLONE_NEWUSER)"); }},
-    {NeedKind::tmpfs, "tmpfs", [](const Need&) { return CheckDirectory(env().tmpfs); }},
-    {NeedKind::ext4, "ext4", [](const Need&) { return CheckDirectory(env().ext4); }},
+    {NeedKind::tmpfs, "tmpfs", [](const Need&) { return CheckDirectory(env().at(Place::tmpfs)); }},
+    {NeedKind::ext4, "ext4", [](const Need&) { return CheckDirectory(env().at(Place::ext4)); }},
     {NeedKind::block_device, "block-device", CheckBlockDevice},
     {NeedKind::memfd, "memfd", [](const Need&) { return FromTrial("memfd_create", TryMemfd); }},
     {NeedKind::proc, "proc", CheckProc},

@@ -72,7 +72,7 @@ TempFile::TempFile(size_t size, Place where_it_lives, Where where) {
     fd_ = Fd(static_cast<int>(syscall(SYS_memfd_create, "conformance", 1U /* MFD_CLOEXEC */)));
     if (fd_.get() < 0) AbandonErrno(where, "memfd_create");
   } else {
-    const std::string& home = where_it_lives == Place::ext4 ? env().ext4.path : env().tmpfs.path;
+    const std::string& home = env().at(where_it_lives == Place::none ? Place::tmpfs : where_it_lives).path;
     if (home.empty())
       Abandon(where, "no directory for the file: declare on::files, need::tmpfs or need::ext4");
     path_ = home + "/file" + std::to_string(getpid()) + "." + std::to_string(fresh_names++);

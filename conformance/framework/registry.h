@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <vector>
 
 #include "clauses/generated.h"
@@ -12,13 +13,15 @@ namespace shmcheck::conformance {
 using clauses::Clause;
 
 // Where the files of a test live. Tests on several places are registered once per place, as Name/tmpfs,
-// Name/ext4, …
-enum class Place { none, tmpfs, ext4, memfd };
+// Name/ext4, … The others beside tmpfs and ext4 (ext4_1k has blocks of 1 KiB) are places where a directory is
+// given.
+enum class Place { none, tmpfs, ext4, ext4_1k, xfs, btrfs, overlay, memfd };
+inline constexpr size_t kPlaces = static_cast<size_t>(Place::memfd) + 1;
 
 enum class On { once, directories, files };
 namespace on {
-inline constexpr On directories = On::directories;  // tmpfs and ext4: TempFile has a path
-inline constexpr On files = On::files;              // tmpfs, ext4 and memfd: TempFile may have no path
+inline constexpr On directories = On::directories;  // tmpfs, ext4, …: TempFile has a path
+inline constexpr On files = On::files;              // and memfd: TempFile may have no path
 }  // namespace on
 
 // Seconds after which the test is a hang, before scaling by the target's speed.

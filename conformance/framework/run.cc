@@ -236,8 +236,7 @@ Result RunCase(const TestCase& test) {
 void CleanUp(const Result& result) {
   for (const int id : result.segments) shmctl(id, IPC_RMID, nullptr);
   for (const std::string& name : result.objects) shm_unlink(name.c_str());
-  Sweep(env().tmpfs);
-  Sweep(env().ext4);
+  for (const Directory& directory : env().directories) Sweep(directory);
 }
 
 std::string ClauseIds(const TestSpec& spec) {
@@ -255,8 +254,9 @@ std::string Epilogue(const TestCase& test) {
     text += "\n  clause " + std::string(info.id) + ": " + std::string(info.statement);
   }
   std::string places;
-  if (test.place == Place::ext4)
-    places = " --dir-ext4=" + env().ext4.path.substr(0, env().ext4.path.rfind('/'));
+  const std::string& path = env().at(test.place).path;
+  if (test.place != Place::tmpfs && !path.empty())
+    places = std::string(" --dir-") + PlaceName(test.place) + "=" + path.substr(0, path.rfind('/'));
   return text + "\n  replay: conformance" + places + " --gtest_filter=" + test.spec->suite + "." + test.name;
 }
 
@@ -343,7 +343,7 @@ bool Wanted(const TestSpec& spec, const std::vector<Clause>& clauses) {
 
 }  // namespace
 
-std::vector<TestCase> ExpandPlaces() {
+std::vector<TestCase> ExpandPlaces(const Options& options) {
   std::vector<TestCase> cases;
   for (const TestSpec& spec : Specs()) {
     if (spec.on == On::once) {
@@ -351,6 +351,8 @@ std::vector<TestCase> ExpandPlaces() {
       continue;
     }
     std::vector<Place> places = {Place::tmpfs, Place::ext4};
+    for (const Place place : {Place::ext4_1k, Place::xfs, Place::btrfs, Place::overlay})
+      if (!options.directories[static_cast<size_t>(place)].empty()) places.push_back(place);
     if (spec.on == On::files) places.push_back(Place::memfd);
     for (const Place place : places)
       cases.push_back({&spec, place, std::string(spec.name) + "/" + PlaceName(place)});
@@ -369,7 +371,7 @@ std::vector<Need> NeedsOf(const TestCase& test) {
 void RegisterWithGtest(const Options& options) {
   run_options = options;
   run_start = Clock::now();
-  for (const TestCase& test : ExpandPlaces()) {
+  for (const TestCase& test : ExpandPlaces(options)) {
     if (!Wanted(*test.spec, options.clauses)) continue;
     testing::RegisterTest(test.spec->suite, test.name.c_str(), nullptr, nullptr, test.spec->file,
                           test.spec->line, [test]() -> IsolatedTest* { return new IsolatedTest(test); });
@@ -377,7 +379,7 @@ void RegisterWithGtest(const Options& options) {
 }
 
 void ListClauses() {
-  for (const TestCase& test : ExpandPlaces()) {
+  for (const TestCase& test : ExpandPlaces({})) {
     std::string needs;
     for (const Need& need : NeedsOf(test)) needs += (needs.empty() ? "" : ",") + NeedName(need);
     printf("%s.%s\t%s\t%s\n", test.spec->suite, test.name.c_str(), ClauseIds(*test.spec).c_str(),

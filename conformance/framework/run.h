@@ -18,7 +18,7 @@ struct TestCase {
   Place place;
   std::string name;  // "OneByteFile/tmpfs"
 };
-std::vector<TestCase> ExpandPlaces();
+std::vector<TestCase> ExpandPlaces(const Options& options);
 
 // The needs of a case: its own and those of its place.
 std::vector<Need> NeedsOf(const TestCase& test);

@@ -22,7 +22,6 @@
 namespace shmcheck::harness {
 namespace {
 
-constexpr std::string_view kFileSystems[] = {"tmpfs", "ext4", "xfs", "btrfs", "overlay", "other"};
 constexpr std::string_view kCheckParts[] = {"corpus", "conformance", "random"};
 
 std::string check_words(std::string_view option, const std::vector<std::string>& words,
@@ -90,7 +89,9 @@ void add_machine_options(CLI::App& command, CommonWords& words) {
       ->allow_extra_args(false);
   command
       .add_option("--fs", words.fs,
-                  "Run programs on these file systems only (default: all that the target has)")
+                  "Run programs on these file systems only: tmpfs, ext4, ext4_1k, xfs, btrfs, overlay "
+                  "(default: tmpfs and "
+                  "ext4, where the target has them)")
       ->type_name("FS,…")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -133,7 +134,7 @@ std::string make_options(const CommonWords& words, Options& options) {
     sentence = parse_profile(words.profile, profile);
     options.profile = profile;
   }
-  if (sentence.empty()) sentence = check_words("--fs", words.fs, kFileSystems);
+  if (sentence.empty()) sentence = check_words("--fs", words.fs, program::place_names());
   if (sentence.empty()) sentence = check_words("--part", words.parts, kCheckParts);
   if (sentence.empty() && (words.processes < 1 || words.processes > 64))
     sentence = "--processes takes 1 to 64";
@@ -143,6 +144,11 @@ std::string make_options(const CommonWords& words, Options& options) {
     sentence = read_baseline(words.baseline, options.baseline);
   }
   options.fs = words.fs;
+  for (const std::string& name : words.fs) {
+    std::vector<std::string>& disks = options.target.disks;
+    const bool beside = name != "tmpfs" && name != "other" && std::ranges::find(disks, name) == disks.end();
+    if (beside) disks.push_back(name);
+  }
   options.parts = words.parts;
   options.tests = words.tests;
   options.processes = words.processes;

@@ -32,7 +32,7 @@ TrialResult try_on_all(Run& run, const PerturbWords& perturb) {
     options.over = [&] { return run.over(); };
     options.progress = [&](std::uint64_t traces) {
       run.output().progress(
-          fmt::format("perturb on {}: {} traces", program::to_string(run.facts(fs).fs), traces));
+          fmt::format("perturb on {}: {} traces", program::place_name(run.facts(fs)), traces));
     };
     SessionRunner runner(run, fs);
     sum += try_judge(options, runner);
@@ -44,7 +44,7 @@ TrialHead head_of(Run& run) {
   TrialHead head{run.options().target.text, {}, run.options().seed, 0};
   for (const std::uint8_t fs : run.file_systems())
     head.file_systems +=
-        fmt::format("{}{}", head.file_systems.empty() ? "" : ", ", program::to_string(run.facts(fs).fs));
+        fmt::format("{}{}", head.file_systems.empty() ? "" : ", ", program::place_name(run.facts(fs)));
   head.seconds = std::chrono::duration<double>(run.elapsed()).count();
   return head;
 }
