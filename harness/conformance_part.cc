@@ -85,14 +85,21 @@ class Reporter {
   Run& run_;
 };
 
-void lost(Run& run, const Session::Executed& executed, const std::string& last_test) {
+void lost(Run& run, const Session::Executed& executed, const ConformanceTest& last_test) {
   Finding finding;
   finding.outcome = executed.end == Session::Executed::End::lost ? Outcome::crash : Outcome::error;
   finding.part = Part::conformance;
-  finding.subject = last_test;
+  finding.subject = last_test.name;
+  finding.more_clauses = last_test.clauses;
   finding.sentence = "the conformance binary did not end well: " + executed.sentence;
   finding.evidence = run.session().evidence();
   run.report(std::move(finding));
+}
+
+ConformanceTest not_finished(ConformanceTest test) {
+  test.status = ConformanceTest::Status::not_run;
+  test.messages = "it was still running when the time was over\n";
+  return test;
 }
 
 // A filter that no test matches, though some may but for what an expectation leaves out.
@@ -155,6 +162,7 @@ std::vector<std::string> run_conformance(Run& run, Deadline deadline,
   run.result().parts[static_cast<std::size_t>(Part::conformance)].seconds +=
       std::chrono::duration<double>(run.elapsed() - before).count();
   const bool by_us = run.over() && executed.end == End::time_limit;
+  if (by_us && report.is_running()) reporter.test(not_finished(report.last()));
   if (executed.end == End::unavailable) {
     run.result().absent.push_back({std::string(kConformanceTests), executed.sentence});
     run.output().line(fmt::format("absent   {}: {}", kConformanceTests, executed.sentence));

@@ -9,7 +9,7 @@ namespace shmcheck::harness {
 namespace {
 
 constexpr std::size_t kRestBytes = 4096;
-constexpr std::string_view kTest = "TEST ", kMessage = "| ", kBegin = "[ RUN      ] ";
+constexpr std::string_view kBegin = "BEGIN ", kTest = "TEST ", kMessage = "| ";
 
 bool status_of(std::string_view word, ConformanceTest::Status& status) {
   using Status = ConformanceTest::Status;
@@ -27,16 +27,7 @@ bool status_of(std::string_view word, ConformanceTest::Status& status) {
   return false;
 }
 
-}  // namespace
-
-std::string parse_test_line(std::string_view line, ConformanceTest& test) {
-  std::istringstream words{std::string(line)};
-  std::string keyword, status, ids;
-  if (!(words >> keyword >> test.name >> status >> test.ms) || keyword != "TEST" ||
-      !status_of(status, test.status)) {
-    return fmt::format("a line of the report is not understood: {}", line);
-  }
-  words >> ids;
+std::string parse_clauses(const std::string& ids, ConformanceTest& test) {
   std::istringstream list(ids);
   std::string id;
   while (std::getline(list, id, ',')) {
@@ -45,6 +36,30 @@ std::string parse_test_line(std::string_view line, ConformanceTest& test) {
     test.clauses.push_back(*clause);
   }
   return {};
+}
+
+std::string not_understood(std::string_view line) {
+  return fmt::format("a line of the report is not understood: {}", line);
+}
+
+}  // namespace
+
+std::string parse_test_line(std::string_view line, ConformanceTest& test) {
+  std::istringstream words{std::string(line)};
+  std::string keyword, status, ids;
+  if (!(words >> keyword >> test.name >> status >> test.ms) || keyword != "TEST" ||
+      !status_of(status, test.status))
+    return not_understood(line);
+  words >> ids;
+  return parse_clauses(ids, test);
+}
+
+std::string parse_begin_line(std::string_view line, ConformanceTest& test) {
+  std::istringstream words{std::string(line)};
+  std::string keyword, ids;
+  if (!(words >> keyword >> test.name) || keyword != "BEGIN") return not_understood(line);
+  words >> ids;
+  return parse_clauses(ids, test);
 }
 
 void ConformanceReport::feed(std::string_view text) {
@@ -58,18 +73,25 @@ void ConformanceReport::feed(std::string_view text) {
   }
 }
 
+void ConformanceReport::begin(std::string_view line) {
+  hand_over();
+  const std::string trouble = parse_begin_line(line, running_.emplace());
+  if (!trouble.empty()) rest_ += trouble + "\n";
+}
+
 void ConformanceReport::line(std::string_view line) {
-  if (line.starts_with(kTest)) {
+  if (line.starts_with(kBegin)) {
+    begin(line);
+  } else if (line.starts_with(kTest)) {
     hand_over();
+    running_.reset();
     test_ = {};
     const std::string trouble = parse_test_line(line, test_);
     has_test_ = trouble.empty();
-    last_ = test_.name;
     if (!trouble.empty()) rest_ += trouble + "\n";
   } else if (line.starts_with(kMessage) && has_test_) {
     test_.messages += std::string(line.substr(kMessage.size())) + "\n";
   } else {
-    if (line.starts_with(kBegin)) last_ = line.substr(kBegin.size());
     rest_ += std::string(line) + "\n";
     if (rest_.size() > kRestBytes) rest_.erase(0, rest_.size() - kRestBytes);
   }

@@ -1,5 +1,6 @@
 // The conformance binary's report, read as it comes.
 //
+//   BEGIN name clause,clause
 //   TEST name PASS|FAIL|SKIP|NOTRUN ms clause,clause
 //   | a message of that test
 //
@@ -7,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,8 +32,9 @@ class ConformanceReport {
   void feed(std::string_view text);
   void end();  // hands over the last test
 
-  // The test that began last, as gtest's own output tells it, or else the last one that was reported.
-  const std::string& last() const { return last_; }
+  // The test that began and did not end; else the one that was reported last.
+  const ConformanceTest& last() const { return running_ ? *running_ : test_; }
+  bool is_running() const { return running_.has_value(); }
   // The last lines that are none of the report's.
   const std::string& rest() const { return rest_; }
 
@@ -40,12 +43,16 @@ class ConformanceReport {
   void hand_over();
 
   std::function<void(const ConformanceTest&)> seen_;
-  std::string open_, last_, rest_;
+  void begin(std::string_view line);
+
+  std::string open_, rest_;
   ConformanceTest test_;
+  std::optional<ConformanceTest> running_;
   bool has_test_ = false;
 };
 
 // Empty on success, else what is wrong with the line.
 std::string parse_test_line(std::string_view line, ConformanceTest& test);
+std::string parse_begin_line(std::string_view line, ConformanceTest& test);
 
 }  // namespace shmcheck::harness

@@ -249,7 +249,8 @@ TEST(ConformanceReport, IsReadInPiecesOfAnySize) {
   const std::string text =
       "[==========] Running 2 tests\nTEST Eof.One/tmpfs FAIL 12 access.read,eof.slack.zero\n| a.cc:3: wanted "
       "1\n| got 2\n"
-      "noise\nTEST Eof.Two SKIP 0 access.read\n| no ext4\nTEST Eof.Three PASS 1 access.read\nTEST Eof.Four "
+      "noise\nBEGIN Eof.Two access.read\nTEST Eof.Two SKIP 0 access.read\n| no ext4\nTEST Eof.Three PASS 1 "
+      "access.read\nTEST Eof.Four "
       "NOTRUN 0 access.read";
   for (const std::size_t piece : {std::size_t{1}, std::size_t{7}, text.size()}) {
     std::vector<ConformanceTest> seen;
@@ -263,8 +264,19 @@ TEST(ConformanceReport, IsReadInPiecesOfAnySize) {
     EXPECT_EQ(seen[0].messages, "no ext4\n");
     EXPECT_EQ(seen[1].status, ConformanceTest::Status::pass);
     EXPECT_EQ(seen[2].status, ConformanceTest::Status::not_run);
-    EXPECT_EQ(report.last(), "Eof.Four");
+    EXPECT_EQ(report.last().name, "Eof.Four");
+    EXPECT_FALSE(report.is_running());
   }
+}
+
+TEST(ConformanceReport, ATestThatDoesNotEndIsKnownByNameAndClauses) {
+  ConformanceReport report([](const ConformanceTest&) {});
+  report.feed("TEST Eof.One PASS 1 access.read\nBEGIN Eof.Two access.write,access.none\n[ RUN ] Eof.Two\n");
+  report.end();
+  EXPECT_TRUE(report.is_running());
+  EXPECT_EQ(report.last().name, "Eof.Two");
+  EXPECT_THAT(report.last().clauses,
+              ElementsAre(clauses::Clause::access_write, clauses::Clause::access_none));
 }
 
 TEST(Evidence, KeepsTheLastLinesAndTheFirstAlarm) {

@@ -260,15 +260,8 @@ std::string Epilogue(const TestCase& test) {
   return text + "\n  replay: conformance" + places + " --gtest_filter=" + test.spec->suite + "." + test.name;
 }
 
-void ReportLine(const TestCase& test, const char* verdict, long ms, const std::string& text) {
+void WriteReport(const std::string& lines) {
   if (run_options.report_fd < 0) return;
-  std::string lines = std::string("TEST ") + test.spec->suite + "." + test.name + " " + verdict + " " +
-                      std::to_string(ms) + " " + ClauseIds(*test.spec) + "\n";
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    lines += "| " + text.substr(at, end - at) + "\n";
-    at = end + 1;
-  }
   for (size_t at = 0; at < lines.size();) {
     const ssize_t count = write(run_options.report_fd, lines.data() + at, lines.size() - at);
     if (count < 0 && errno == EINTR) continue;
@@ -278,6 +271,22 @@ void ReportLine(const TestCase& test, const char* verdict, long ms, const std::s
     }
     at += static_cast<size_t>(count);
   }
+}
+
+void ReportBegin(const TestCase& test) {
+  WriteReport(std::string("BEGIN ") + test.spec->suite + "." + test.name + " " + ClauseIds(*test.spec) +
+              "\n");
+}
+
+void ReportLine(const TestCase& test, const char* verdict, long ms, const std::string& text) {
+  std::string lines = std::string("TEST ") + test.spec->suite + "." + test.name + " " + verdict + " " +
+                      std::to_string(ms) + " " + ClauseIds(*test.spec) + "\n";
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    lines += "| " + text.substr(at, end - at) + "\n";
+    at = end + 1;
+  }
+  WriteReport(lines);
 }
 
 long Milliseconds(Clock::duration time) {
@@ -306,6 +315,7 @@ class IsolatedTest : public testing::Test {
       ReportLine(test_, "SKIP", 0, *missing);
       GTEST_SKIP() << *missing;
     }
+    ReportBegin(test_);
     const Result result = RunCase(test_);
     CleanUp(result);
     const long ms = Milliseconds(Clock::now() - begin);
