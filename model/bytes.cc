@@ -144,8 +144,8 @@ void ObjectBytes::settle(std::uint64_t low, std::uint64_t high) {
   }
 }
 
-ObjectBytes::Acceptance ObjectBytes::accepts(std::uint64_t offset, std::uint8_t seen,
-                                             std::uint32_t page_size) {
+ObjectBytes::Acceptance ObjectBytes::accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size,
+                                             bool settles) {
   std::uint8_t own = at(offset, page_size);
   Acceptance a{own == seen, false, Freedom::count};
   bool stable = true;
@@ -162,7 +162,7 @@ ObjectBytes::Acceptance ObjectBytes::accepts(std::uint64_t offset, std::uint8_t 
       a.needed = d.freedom;
     }
   }
-  if (!a.allowed || !a.open || !stable) return a;
+  if (!a.allowed || !a.open || !stable || !settles) return a;
   settle(offset, offset + 1);
   if (own != seen) get(offset / page_size).writable(page_size)[offset % page_size] = seen;
   return a;

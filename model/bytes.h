@@ -53,13 +53,14 @@ class ObjectBytes {
   bool has_doubts() const { return !doubts_.empty(); }
   const std::vector<Doubt>& doubts() const { return doubts_; }
 
-  // Whether the byte at offset may read as `seen`; settles it where that is possible.
+  // Whether the byte at offset may read as `seen`; settles it where that is possible, unless what was seen
+  // may be a copy that is older.
   struct Acceptance {
     bool allowed = false;
     bool open = false;                // another value was allowed, too
     Freedom needed = Freedom::count;  // what allows a value other than the page's
   };
-  Acceptance accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size);
+  Acceptance accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size, bool settles);
 
  private:
   struct Entry {

@@ -97,6 +97,8 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   bool exact_zero = zeroes_slack_on_extension(w, inode);
   if (s.exact() && keeps_slack(w, inode)) return;
   std::uint64_t high = std::min(edge, size);
+  // A private page may be one from before.
+  object_changes(w, s, index, before, high - before);
   if (exact_zero) {
     // What lies behind the new end is slack as before.
     inode.bytes.fill(before, 0, high - before, w.page(), {OriginKind::extended, 0, 0, w.steps});
@@ -104,9 +106,10 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   }
   // A byte that could be any stays one that could be any.
   const bool any = std::ranges::any_of(inode.bytes.doubts(), [&](const Doubt& doubt) {
-    return doubt.any && doubt.low < edge && before < doubt.high;
+    return doubt.any && doubt.low < high && before < doubt.high;
   });
-  inode.bytes.settle(before, edge);
+  // What lies behind the new end is slack as before, with what is not known of it.
+  inode.bytes.settle(before, high);
   const PageRef* page = std::as_const(inode.bytes).find(before / w.page());
   if (!page || !page->bytes()) return;
   Doubt d;

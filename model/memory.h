@@ -53,8 +53,8 @@ inline void store_piece(World& w, Step& s, Vma& vma, std::uint64_t offset, const
 
 // Whether a byte of an object may read as `seen`. Counts the freedom that was needed.
 inline bool accepts_byte(Step& s, ObjectBytes& bytes, std::uint64_t offset, std::uint8_t seen,
-                         std::uint32_t page_size) {
-  ObjectBytes::Acceptance a = bytes.accepts(offset, seen, page_size);
+                         std::uint32_t page_size, bool settles = true) {
+  ObjectBytes::Acceptance a = bytes.accepts(offset, seen, page_size, settles);
   if (a.open) s.report().unique = false;
   if (a.needed != Freedom::count) s.uses(a.needed);
   return a.allowed;
@@ -63,8 +63,12 @@ inline bool accepts_byte(Step& s, ObjectBytes& bytes, std::uint64_t offset, std:
 // The same for a byte of a mapping.
 inline bool accepts_byte(World& w, Step& s, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   ObjectBytes& bytes = w.supply(vma, offset);
-  bool allowed = accepts_byte(s, bytes, offset, seen, w.page());
-  if (&bytes == &vma.copies) return allowed;
+  const bool copied = &bytes == &vma.copies;
+  const bool may_be_older = !copied && std::ranges::any_of(vma.older, [offset](const Doubt& d) {
+    return d.low <= offset && offset < d.high;
+  });
+  bool allowed = accepts_byte(s, bytes, offset, seen, w.page(), !may_be_older);
+  if (copied) return allowed;
   for (const Doubt& d : vma.older) {
     if (offset < d.low || offset >= d.high) continue;
     std::uint8_t other = d.other.at(offset % w.page());
