@@ -61,6 +61,7 @@ struct Target {
   std::size_t own_count = 0;
   bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
   bool has_clone_parent = true;
+  bool forks = true;         // its processes can fork children of the supervisor
   bool sets_limits = false;  // programs may change kernel.shm*
   bool execs = false;        // its processes can exec (rejoin.h)
   std::uint32_t uid = 0, gid = 0;

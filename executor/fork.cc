@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "executor/control.h"
+#include "executor/hello.h"
 
 namespace shmcheck::executor {
 namespace {
@@ -37,6 +38,30 @@ long fork_by_helper(pid_t& pid) {
   return orphan_pid;
 }
 
+// Whether a child of clone(CLONE_VM | CLONE_VFORK) is in the memory of its parent. An emulator of user
+// programs forks.
+bool helper_shares_memory() {
+  static volatile bool was_here = false;
+  long helper = sys(SYS_clone, CLONE_VM | CLONE_VFORK, nullptr, nullptr, nullptr, nullptr);
+  if (helper == 0) {
+    was_here = true;
+    sys(SYS_exit_group, 0);
+  }
+  if (failed(helper)) return false;
+  while (sys(SYS_wait4, helper, nullptr, __WALL, nullptr) == -EINTR) {
+  }
+  return was_here;
+}
+
+void prepare_helpers() {
+  long result = sys(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  target.forks = !failed(result) && helper_shares_memory();
+  if (failed(result))
+    say_absent("fork", "without CLONE_PARENT, and with PR_SET_CHILD_SUBREAPER", result);
+  else if (!target.forks)
+    say_absent("fork", "without CLONE_PARENT, and vfork has a memory of its own");
+}
+
 }  // namespace
 
 long fork_raw(long flags, pid_t* parent_tid) {
@@ -65,7 +90,8 @@ long prepare_forks(bool allow_clone_parent) {
     if (reaped == child) status = its_status;
   }
   target.has_clone_parent = allow_clone_parent && status == 0;
-  return target.has_clone_parent ? 0 : sys(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+  if (!target.has_clone_parent) prepare_helpers();
+  return 0;
 }
 
 }  // namespace shmcheck::executor

@@ -13,7 +13,8 @@ long fork_raw(long flags = 0, pid_t* parent_tid = nullptr);
 long fork_for_supervisor(pid_t& pid);
 
 // Finds out whether the target knows CLONE_PARENT (gVisor of 2022 ignores it), for fork_for_supervisor.
-// Called in the supervisor while it has no children. 0 or -errno.
+// Called in the supervisor while it has no children. 0 or -errno. Where neither that nor a helper will do,
+// programs cannot fork (Target::forks).
 long prepare_forks(bool allow_clone_parent);
 
 }  // namespace shmcheck::executor

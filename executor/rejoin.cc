@@ -6,6 +6,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <cstring>
+
 #include "executor/control.h"
 #include "executor/fault.h"
 #include "executor/fork.h"
@@ -13,6 +15,7 @@
 #include "executor/maps.h"
 #include "executor/own_ranges.h"
 #include "executor/process.h"
+#include "executor/text.h"
 #include "executor/vdso.h"
 
 extern "C" char** environ;
@@ -22,6 +25,14 @@ namespace {
 
 constexpr std::string_view kCheck = "check";
 constexpr unsigned long kAskOnly = 0xffff'ffff;
+
+// The wait status.
+int wait_for(long child) {
+  int status = -1;
+  while (sys(SYS_wait4, child, &status, __WALL, nullptr) == -EINTR) {
+  }
+  return status;
+}
 
 long exec_image(std::string_view word) {
   Text<32> rejoin_word;
@@ -45,6 +56,16 @@ bool fits() {
   return any;
 }
 
+// An emulator of user programs hands execve to its host, which then runs the new image itself. It shows a
+// process its own image at /proc/self/exe, but not by the other names of that link.
+bool is_emulated() {
+  char shown[256], real[256];
+  long shown_length = sys(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", shown, sizeof shown);
+  long real_length = sys(SYS_readlinkat, AT_FDCWD, "/proc/thread-self/exe", real, sizeof real);
+  if (failed(shown_length) || failed(real_length)) return false;
+  return shown_length != real_length || std::memcmp(shown, real, static_cast<std::size_t>(real_length)) != 0;
+}
+
 // All that a new image has to find out again.
 bool come_back() {
   find_page_size();
@@ -61,7 +82,7 @@ bool come_back() {
 
 void settle_layout(char** argv) {
   long now = sys(SYS_personality, kAskOnly);
-  if (failed(now) || (now & ADDR_NO_RANDOMIZE) != 0) return;
+  if (failed(now) || (now & ADDR_NO_RANDOMIZE) != 0 || is_emulated()) return;
   if (failed(sys(SYS_personality, now | ADDR_NO_RANDOMIZE))) return;
   sys(SYS_execve, "/proc/self/exe", argv, environ);
   // Before /proc is there.
@@ -78,17 +99,14 @@ void prepare_rejoin() {
     image = moved;
   }
   if (failed(image)) return say_absent("exec", "/proc/self/exe", image);
+  if (is_emulated()) return say_absent("exec", "an emulator has its host run the new image");
   long child = fork_raw();
   if (child == 0) {
     exec_image(kCheck);
     sys(SYS_exit_group, 127);
   }
-  int status = -1;
-  if (!failed(child)) {
-    while (sys(SYS_wait4, child, &status, __WALL, nullptr) == -EINTR) {
-    }
-  }
-  if (status != 0) return say_absent("exec", "the new image does not lie where the old one did");
+  if (failed(child) || wait_for(child) != 0)
+    return say_absent("exec", "the new image does not lie where the old one did");
   target.execs = true;
   control->target = target;
 }

@@ -39,6 +39,8 @@ class ChannelSession : public Session {
   };
   enum class Wait { frame, deadline, lost };
 
+  Executed run_by_command(const std::vector<std::string>& arguments, Deadline deadline,
+                          const std::function<void(std::string_view)>& output);
   Wait wait_frame(program::Frame& frame, Deadline deadline);
   bool pump(Deadline deadline);
   void read_channel();

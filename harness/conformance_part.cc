@@ -161,8 +161,10 @@ std::vector<std::string> run_conformance(Run& run, Deadline deadline,
   report.end();
   run.result().parts[static_cast<std::size_t>(Part::conformance)].seconds +=
       std::chrono::duration<double>(run.elapsed() - before).count();
-  const bool by_us = run.over() && executed.end == End::time_limit;
-  if (by_us && report.is_running()) reporter.test(not_finished(report.last()));
+  // A test that hangs is ended by the binary; one that is merely late has not been run.
+  const bool late = executed.end == End::time_limit && report.is_running();
+  const bool by_us = late || (run.over() && executed.end == End::time_limit);
+  if (late) reporter.test(not_finished(report.last()));
   if (executed.end == End::unavailable) {
     run.result().absent.push_back({std::string(kConformanceTests), executed.sentence});
     run.output().line(fmt::format("absent   {}: {}", kConformanceTests, executed.sentence));

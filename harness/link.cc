@@ -16,6 +16,7 @@
 namespace shmcheck::harness {
 namespace {
 
+constexpr std::string_view kExecutor = "executor";
 constexpr int kConformanceFd = 3, kFirstDiskFd = 4;
 
 }  // namespace
@@ -98,36 +99,42 @@ std::string start_kernel(const TargetSpec& spec, int, Link& link) {
   return sentence;
 }
 
-std::string start_command(const TargetSpec& spec, int, Link& link) {
-  ChannelPipes pipes;
-  Fd executor, conformance;
-  std::string sentence = pipes.make();
-  if (sentence.empty()) sentence = make_memory_file("executor", embedded_executor(), true, executor);
-  if (sentence.empty()) sentence = make_memory_file("conformance", embedded_conformance(), true, conformance);
+std::string command_launch(const TargetSpec& spec, std::string_view program,
+                           const std::vector<std::string>& arguments, Fd& file, Launch& launch) {
+  const std::span<const std::uint8_t> content =
+      program == kExecutor ? embedded_executor() : embedded_conformance();
+  std::string sentence = make_memory_file(std::string(program).c_str(), content, true, file);
   if (!sentence.empty()) return sentence;
-  Launch launch;
-  std::string executor_path = path_of(executor);
-  link.conformance = path_of(conformance);
+  std::string path = path_of(file);
   if (can_contain()) {
     // Real paths: a sandbox with a /proc of its own cannot follow descriptors.
     launch.contain = Contain::if_permitted;
     launch.scratch = true;
-    launch.files = {{"executor", embedded_executor()}, {"conformance", embedded_conformance()}};
-    executor_path = scratch_directory() + "/executor";
-    link.conformance = scratch_directory() + "/conformance";
+    launch.files = {{std::string(program), content}};
+    path = fmt::format("{}/{}", scratch_directory(), program);
   }
   for (const std::string& word : spec.command) {
-    if (word != "executor") {
+    if (word != kExecutor) {
       launch.argv.push_back(word);
-    } else {
-      launch.argv.insert(launch.argv.end(), {executor_path, "--in=0", "--out=1"});
+      continue;
     }
+    launch.argv.push_back(path);
+    launch.argv.insert(launch.argv.end(), arguments.begin(), arguments.end());
   }
-  launch.descriptors = {{pipes.to_target.read.get(), 0},
-                        {pipes.from_target.write.get(), 1},
-                        {pipes.console.write.get(), 2},
-                        {executor.get(), executor.get()},
-                        {conformance.get(), conformance.get()}};
+  launch.descriptors.push_back({file.get(), file.get()});
+  return {};
+}
+
+std::string start_command(const TargetSpec& spec, int, Link& link) {
+  ChannelPipes pipes;
+  Fd executor;
+  Launch launch;
+  std::string sentence = pipes.make();
+  if (sentence.empty()) sentence = command_launch(spec, kExecutor, {"--in=0", "--out=1"}, executor, launch);
+  if (!sentence.empty()) return sentence;
+  launch.descriptors.push_back({pipes.to_target.read.get(), 0});
+  launch.descriptors.push_back({pipes.from_target.write.get(), 1});
+  launch.descriptors.push_back({pipes.console.write.get(), 2});
   sentence = link.process.start(launch);
   pipes.give_to(link);
   return sentence;

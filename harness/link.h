@@ -24,6 +24,11 @@ struct Link {
 // Empty on success, else a sentence. `worker` picks the core of a target that has to be pinned.
 std::string start_kernel(const TargetSpec& spec, int worker, Link& link);
 std::string start_command(const TargetSpec& spec, int worker, Link& link);
+// A program of ours, `executor` or `conformance`, run by the command line of a `cmd:` target. `file` must
+// live until it has been started. Empty on success, else a sentence.
+std::string command_launch(const TargetSpec& spec, std::string_view program,
+                           const std::vector<std::string>& arguments, Fd& file, Launch& launch);
+
 std::string start_uml(const TargetSpec& spec, int worker, Link& link);
 
 // Empty if the file may be a User-Mode Linux kernel; else what it is instead. `file` is then open.

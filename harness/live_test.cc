@@ -326,6 +326,28 @@ TEST_P(Kernel, FileSystemsAreTakenByName) {
         << said.text;
 }
 
+// Tests are started as the executor is: what it starts itself may not be run by what the command names.
+TEST_P(Kernel, CommandRunsTheConformanceTestsAsWell) {
+  const Said said = Surroundings::run({"check", "--target", "cmd:env MADE_BY_THE_COMMAND=1 executor",
+                                       "--part", "conformance", "--tests", "Shmget.*", "--time", "60s"},
+                                      nothing);
+  EXPECT_EQ(said.code, 0) << said.text;
+  EXPECT_THAT(said.text,
+              ::testing::ContainsRegex("conformance +[1-9][0-9]* run, [1-9][0-9]* passed, 0 failed"));
+  EXPECT_THAT(said.text, ::testing::Not(HasSubstr("LEFT"))) << said.text;
+}
+
+// An emulator of user programs has its host run what is executed, which must not pass for the emulator.
+TEST_P(Kernel, EmulatorIsNotLeftByExec) {
+  if (::access("/usr/bin/qemu-x86_64", X_OK) != 0)
+    GTEST_SKIP() << "qemu-x86_64 is not installed (package qemu-user)";
+  const Said said = Surroundings::run(
+      {"random", "--target", "cmd:qemu-x86_64 executor", "--time", "20s", "--programs", "3", "--seed", "1"},
+      nothing);
+  EXPECT_THAT(said.text, HasSubstr("absent   exec: an emulator has its host run the new image"));
+  EXPECT_THAT(said.text, ::testing::Not(HasSubstr("LEFT"))) << said.text;
+}
+
 TEST_P(Kernel, WithoutProc) {
   const Said said =
       random([] { return ::mount("test", "/proc", "tmpfs", 0, "") == 0; }, {}, "60s", {"--programs", "5"});

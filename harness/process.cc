@@ -128,41 +128,47 @@ void Process::kill() {
   ended();
 }
 
-Ran run_helper(const Launch& launch, Deadline deadline) {
-  constexpr std::size_t kMost = 1024 * 1024;
-  Ran ran;
+Followed follow(const Launch& launch, Deadline deadline, const std::function<void(std::string_view)>& output,
+                const std::function<bool()>& interrupted) {
+  constexpr milliseconds kLook{200};  // how often `interrupted` is asked
   int out[2];
-  if (::pipe2(out, O_CLOEXEC) != 0) {
-    ran.output = from_errno("cannot make a pipe");
-    return ran;
-  }
+  if (::pipe2(out, O_CLOEXEC) != 0) return {false, 0, from_errno("cannot make a pipe")};
   Fd out_in(out[0]), out_out(out[1]);
   Launch with_pipe = launch;
   with_pipe.descriptors.push_back({out_out.get(), 1});
   with_pipe.descriptors.push_back({out_out.get(), 2});
   Process process;
-  ran.output = process.start(with_pipe);
-  if (!ran.output.empty()) return ran;
+  std::string sentence = process.start(with_pipe);
+  if (!sentence.empty()) return {false, 0, std::move(sentence)};
   out_out.reset();
+  const std::string late = fmt::format("{} did not end in time", launch.argv[0]);
   for (;;) {
     pollfd waiting = {out_in.get(), POLLIN, 0};
-    const int ready = ::poll(&waiting, 1, deadline.poll_timeout());
+    const int ready = ::poll(&waiting, 1, Deadline::in(kLook).earlier(deadline).poll_timeout());
     if (ready < 0 && errno == EINTR) continue;
-    if (ready == 0) {
-      ran.output += fmt::format("{} did not end in time", launch.argv[0]);
-      return ran;
-    }
+    if (interrupted && interrupted()) return {false, 0, "interrupted"};
+    if (ready == 0 && deadline.over()) return {false, 0, late};
+    if (ready == 0) continue;
     char buffer[4096];
     const ssize_t n = ::read(out_in.get(), buffer, sizeof buffer);
     if (n <= 0) break;
-    ran.output.append(buffer, std::min(static_cast<std::size_t>(n), kMost - ran.output.size()));
+    output({buffer, static_cast<std::size_t>(n)});
   }
-  if (!process.wait(deadline)) {
-    ran.output += fmt::format("{} did not end in time", launch.argv[0]);
-    return ran;
-  }
-  ran.status = process.succeeded() ? 0 : 1;
-  if (ran.status != 0) ran.output += fmt::format("{} {}", launch.argv[0], process.ending());
+  if (!process.wait(deadline)) return {false, 0, late};
+  return {true, process.status(), process.ending()};
+}
+
+Ran run_helper(const Launch& launch, Deadline deadline) {
+  constexpr std::size_t kMost = 1024 * 1024;
+  Ran ran;
+  const Followed followed = follow(launch, deadline, [&ran](std::string_view text) {
+    ran.output.append(text.substr(0, kMost - ran.output.size()));
+  });
+  const bool succeeded = followed.ended && followed.status == 0;
+  if (followed.ended) ran.status = succeeded ? 0 : 1;
+  if (!succeeded)
+    ran.output +=
+        followed.ended ? fmt::format("{} {}", launch.argv[0], followed.sentence) : followed.sentence;
   return ran;
 }
 

@@ -7,8 +7,10 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "harness/deadline.h"
@@ -66,6 +68,7 @@ class Process {
   // "exited with status 1", "was killed by signal 9 (Killed)"; empty while it runs.
   const std::string& ending() const { return ending_; }
   bool succeeded() const { return !ending_.empty() && status_ == 0; }
+  int status() const { return status_; }  // as waitpid has it
   // Kills it and all that it started, and waits until they are gone.
   void kill();
 
@@ -79,6 +82,16 @@ class Process {
 
 // "exited with status 1"
 std::string describe_wait_status(int status);
+
+// Runs a program to its end and hands over what it prints (both streams) as it comes. What has not ended by
+// the deadline, or when `interrupted` says so, is killed.
+struct Followed {
+  bool ended = false;
+  int status = 0;        // as waitpid has it, if it ended
+  std::string sentence;  // how it ended, or why it did not
+};
+Followed follow(const Launch& launch, Deadline deadline, const std::function<void(std::string_view)>& output,
+                const std::function<bool()>& interrupted = {});
 
 // Runs a helper program to its end and collects what it prints (both streams, bounded). The status is -1 if
 // it could not be started or did not end in time; then `output` ends with a sentence that says so.

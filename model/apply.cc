@@ -39,6 +39,7 @@ std::uint64_t segment_bytes(const World& w, const Process& p, const Op& op) {
 bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::limit || op.code == OpCode::limits) return !w.facts().set_limits;
   if (op.code == OpCode::exec) return !w.facts().exec;
+  if (op.code == OpCode::fork && !w.facts().fork) return true;
   if (w.facts().own.empty() && op.code != OpCode::fallocate) return false;
   program::Resolved at{w.value(op.addr), w.value(op.len), w.value(op.off), w.value(op.to)};
   program::Layout layout{w.page(), w.facts().shmlba, w.facts().top, w.facts().own};

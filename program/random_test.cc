@@ -99,6 +99,7 @@ Facts random_facts(Dice& dice) {
   f.private_ipc = dice.one_in(2);
   f.set_limits = dice.one_in(2);
   f.exec = dice.one_in(2);
+  f.fork = dice.one_in(2);
   f.shmmax = dice.odd_number();
   return f;
 }
