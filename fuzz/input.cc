@@ -1,6 +1,7 @@
 #include "fuzz/input.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <random>
 #include <vector>
@@ -21,45 +22,54 @@ bool moves_contents(OpCode code) {
          code == OpCode::pread_to || code == OpCode::pwrite_from;
 }
 
+using Record = std::array<std::uint8_t, kRecordBytes>;
+
 // A record that means something: most bytes small, since small numbers name things.
-Op random_record(std::minstd_rand& random) {
-  std::uint8_t bytes[kRecordBytes];
+Record random_record(std::minstd_rand& random) {
+  Record bytes;
   for (std::uint8_t& b : bytes) {
     std::uint32_t r = static_cast<std::uint32_t>(random() >> 4);
     b = static_cast<std::uint8_t>((r & 7) < 4 ? 0 : (r & 7) < 7 ? (r >> 3) % 8 : r >> 3);
   }
   bytes[0] = static_cast<std::uint8_t>(random() % kOpCodes);
   bytes[1] = static_cast<std::uint8_t>(random() % 3);
-  return decode_record(bytes);
+  return bytes;
 }
 
-void mutate(Program& program, std::minstd_rand& random) {
-  auto any = [&] { return static_cast<std::ptrdiff_t>(random() % program.ops.size()); };
-  auto place = [&] { return static_cast<std::ptrdiff_t>(random() % (program.ops.size() + 1)); };
-  std::uint32_t how = program.ops.empty() ? 0 : static_cast<std::uint32_t>(random() >> 5) % 6;
+// What the bytes of a record mean, as a program writes it.
+void canonical(Record& record) {
+  encode_record(decode_record(record.data()), record.data());
+}
+
+void mutate(std::vector<Record>& records, std::minstd_rand& random) {
+  auto any = [&] { return static_cast<std::ptrdiff_t>(random() % records.size()); };
+  auto place = [&] { return static_cast<std::ptrdiff_t>(random() % (records.size() + 1)); };
+  std::uint32_t how = records.empty() ? 0 : static_cast<std::uint32_t>(random() >> 5) % 6;
   switch (how) {
-    case 0:
-      program.ops.insert(program.ops.begin() + place(), random_record(random));
+    case 0: {
+      Record fresh = random_record(random);
+      canonical(fresh);
+      records.insert(records.begin() + place(), fresh);
       return;
+    }
     case 1:
-      program.ops.erase(program.ops.begin() + any());
+      records.erase(records.begin() + any());
       return;
     case 2: {
-      Op copy = program.ops[static_cast<std::size_t>(any())];
-      program.ops.insert(program.ops.begin() + place(), copy);
+      Record copy = records[static_cast<std::size_t>(any())];
+      records.insert(records.begin() + place(), copy);
       return;
     }
     case 3:
-      std::swap(program.ops[static_cast<std::size_t>(any())], program.ops[static_cast<std::size_t>(any())]);
+      std::swap(records[static_cast<std::size_t>(any())], records[static_cast<std::size_t>(any())]);
       return;
     default: {  // some bytes of one record, from a fresh one
-      Op& op = program.ops[static_cast<std::size_t>(any())];
-      std::uint8_t was[kRecordBytes], fresh[kRecordBytes];
-      encode_record(op, was);
-      encode_record(random_record(random), fresh);
+      Record& record = records[static_cast<std::size_t>(any())];
+      Record fresh = random_record(random);
+      canonical(fresh);
       std::size_t from = 1 + random() % (kRecordBytes - 1), count = 1 + random() % 4;
-      for (std::size_t i = from; i < std::min(from + count, kRecordBytes); ++i) was[i] = fresh[i];
-      op = decode_record(was);
+      std::copy_n(fresh.data() + from, std::min(count, kRecordBytes - from), record.data() + from);
+      canonical(record);
       return;
     }
   }
@@ -94,12 +104,15 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
   if (by_bytes) return LLVMFuzzerMutate(data, size, max_size);
   std::uint8_t first = size > 0 ? data[0] : kByteVersion;
   if (random() % 16 == 0) first = static_cast<std::uint8_t>(random() >> 7);
-  Program program = decode({data, size});
-  for (std::size_t count = 1 + random() % 3; count > 0; --count) fuzz::mutate(program, random);
-  std::vector<std::uint8_t> bytes = encode(program);
-  bytes[0] = first;
-  std::size_t whole =
-      std::min(bytes.size(), max_size < 1 ? 0 : 1 + (max_size - 1) / kRecordBytes * kRecordBytes);
-  std::memcpy(data, bytes.data(), whole);
-  return whole;
+  std::vector<fuzz::Record> records;
+  records.reserve(size / kRecordBytes + 4);
+  for (std::size_t at = 1; at < size; at += kRecordBytes) {
+    std::copy_n(data + at, std::min(kRecordBytes, size - at), records.emplace_back().data());
+  }
+  for (std::size_t count = 1 + random() % 3; count > 0; --count) fuzz::mutate(records, random);
+  if (max_size == 0) return 0;
+  records.resize(std::min(records.size(), (max_size - 1) / kRecordBytes));
+  data[0] = first;
+  if (!records.empty()) std::memcpy(data + 1, records.data(), records.size() * kRecordBytes);
+  return 1 + records.size() * kRecordBytes;
 }

@@ -19,7 +19,8 @@ Facts facts_of(std::uint8_t choice) {
   static const FileSystem kFileSystems[] = {FileSystem::tmpfs, FileSystem::ext4, FileSystem::xfs,
                                             FileSystem::other};
   static const std::uint32_t kReleases[] = {release(6, 18), release(6, 1), release(5, 10), release(6, 12)};
-  Facts facts = model::model_facts();
+  static const Facts kFacts = model::model_facts();
+  Facts facts = kFacts;
   facts.fs = kFileSystems[choice % 4];
   facts.release = kReleases[choice / 4 % 4];
   if (choice / 16 == 3) facts.page_size = facts.shmlba = 65536;

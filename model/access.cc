@@ -161,7 +161,7 @@ void rule_load(World& w, Process& p, Step& s) {
         if (i == 0) s.applies(clause);
         if (i == 0) s.applies(event_behind_load(w, *a.vma, a.offset));
         if (i == 0) s.applies(blame_of_lost(w, s.op.proc, *a.vma, address, false));
-        if (ask && accepts_byte(w, s, *a.vma, a.offset + i, seen)) byte = seen;
+        if (ask && accepts_bytes(w, s, *a.vma, a.offset + i, 1, seen) > 0) byte = seen;
         if (byte != seen && wrong == C::none) wrong = blame_of_load(w, s.op.proc, *a.vma, a.offset + i, seen);
       }
       value |= std::uint64_t{byte} << (8 * at);

@@ -32,6 +32,7 @@ std::uint64_t AddressSpace::first_hole(std::uint64_t low, std::uint64_t high) co
 }
 
 void AddressSpace::insert(Vma vma) {
+  make_room(vmas_);
   auto at = vmas_.begin() + static_cast<std::ptrdiff_t>(first_above(vma.low));
   vmas_.insert(at, std::move(vma));
 }

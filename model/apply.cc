@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "model/blame.h"
@@ -117,19 +118,17 @@ void apply(World& w, Step& s) {
 // Kills everything that is left. The order is not known: any process may be the last to detach from a
 // segment.
 static void end_all(World& w, Step& s) {
-  std::vector<std::vector<std::uint64_t>> last(w.ipc.segments.size());
+  std::vector<std::pair<std::uint32_t, std::uint64_t>> last;  // segment and pid
   for (const Process& p : w.processes) {
     if (p.life != Life::alive) continue;
     for (const Vma& v : p.memory.vmas()) {
-      if (v.segment >= 0) last[static_cast<std::size_t>(v.segment)].push_back(p.pid);
+      if (v.segment >= 0) last.emplace_back(static_cast<std::uint32_t>(v.segment), p.pid);
     }
   }
   for (std::uint8_t i = 0; i < w.processes.size(); ++i) {
     if (w.processes[i].life == Life::alive) w.end_process(i, s.when);
   }
-  for (std::size_t i = 0; i < last.size(); ++i) {
-    for (std::uint64_t pid : last[i]) w.ipc.segments[i].lprid.add(pid);
-  }
+  for (auto [segment, pid] : last) w.ipc.segments[segment].lprid.add(pid);
 }
 
 namespace {
@@ -177,6 +176,9 @@ void apply_end(World& w, Step& s) {
   std::uint64_t left = w.ipc.in_use();
   if (s.running()) {
     std::vector<std::uint64_t>& words = s.made().words;
+    auto named = static_cast<std::size_t>(std::count_if(w.segment_names.begin(), w.segment_names.end(),
+                                                        [](const auto& name) { return name.has_value(); }));
+    words.reserve(1 + named * program::kEndSegmentWords);
     words.push_back(left);
     for (std::size_t i = 0; i < w.segment_names.size(); ++i) {
       if (!w.segment_names[i]) continue;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "model/room.h"
+
 namespace shmcheck::model {
 
 std::vector<ObjectBytes::Entry>::const_iterator ObjectBytes::lower(std::uint64_t index) const {
@@ -15,6 +17,7 @@ const PageRef* ObjectBytes::find(std::uint64_t index) const {
 }
 
 ObjectBytes::Entry& ObjectBytes::entry(std::uint64_t index) {
+  make_room(pages_);
   auto it = lower(index);
   auto at = pages_.begin() + (it - pages_.begin());
   if (at == pages_.end() || at->index != index) at = pages_.insert(at, Entry{index, {}, {}});
@@ -71,20 +74,35 @@ void ObjectBytes::append(ObjectBytes tail) {
                  std::make_move_iterator(tail.doubts_.end()));
 }
 
-void ObjectBytes::write(std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
-                        std::uint32_t page_size, Origin origin) {
+template <typename Put>
+void ObjectBytes::write_parts(std::uint64_t offset, std::uint64_t length, std::uint32_t page_size,
+                              Origin origin, Put put) {
   if (!doubts_.empty()) settle(offset, offset + length);
   while (length > 0) {
     std::uint64_t in_page = offset % page_size;
     std::uint64_t part = std::min<std::uint64_t>(length, page_size - in_page);
     Entry& e = entry(offset / page_size);
-    std::memcpy(e.page.writable(page_size) + in_page, bytes, part);
+    std::uint8_t* to = part == page_size ? e.page.overwritten(page_size) : e.page.writable(page_size);
+    put(to + in_page, part);
     e.origins.note(origin, static_cast<std::uint32_t>(in_page), static_cast<std::uint32_t>(in_page + part),
                    page_size);
     offset += part;
-    bytes += part;
     length -= part;
   }
+}
+
+void ObjectBytes::write(std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
+                        std::uint32_t page_size, Origin origin) {
+  write_parts(offset, length, page_size, origin, [&](std::uint8_t* to, std::uint64_t part) {
+    std::memcpy(to, bytes, part);
+    bytes += part;
+  });
+}
+
+void ObjectBytes::write_same(std::uint64_t offset, std::uint8_t byte, std::uint64_t length,
+                             std::uint32_t page_size, Origin origin) {
+  write_parts(offset, length, page_size, origin,
+              [&](std::uint8_t* to, std::uint64_t part) { std::memset(to, byte, part); });
 }
 
 void ObjectBytes::fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t length, std::uint32_t page_size,
@@ -144,14 +162,17 @@ void ObjectBytes::settle(std::uint64_t low, std::uint64_t high) {
   }
 }
 
-ObjectBytes::Acceptance ObjectBytes::accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size,
-                                             bool settles) {
-  std::uint8_t own = at(offset, page_size);
-  Acceptance a{own == seen, false, Freedom::count};
+ObjectBytes::Acceptance ObjectBytes::accepts(std::uint64_t offset, std::uint64_t length, std::uint8_t seen,
+                                             std::uint32_t page_size, bool settles) {
+  const std::uint64_t in_page = offset % page_size;
+  const PageRef* page = find(offset / page_size);
+  const std::uint8_t own = page ? page->at(in_page) : std::uint8_t{0};
+  Acceptance a{own == seen, false, Freedom::count, page ? page->equal_from(in_page, length) : length};
   bool stable = true;
   for (const Doubt& d : doubts_) {
-    if (offset < d.low || offset >= d.high) continue;
-    std::uint8_t other = d.other.at(offset % page_size);
+    a.length = d.same_until(offset, in_page, a.length);
+    if (!d.covers(offset)) continue;
+    std::uint8_t other = d.other.at(in_page);
     if (d.any || other != own) {
       a.open = true;
       if (own == seen) a.needed = d.freedom;
@@ -163,8 +184,8 @@ ObjectBytes::Acceptance ObjectBytes::accepts(std::uint64_t offset, std::uint8_t 
     }
   }
   if (!a.allowed || !a.open || !stable || !settles) return a;
-  settle(offset, offset + 1);
-  if (own != seen) get(offset / page_size).writable(page_size)[offset % page_size] = seen;
+  settle(offset, offset + a.length);
+  if (own != seen) std::memset(get(offset / page_size).writable(page_size) + in_page, seen, a.length);
   return a;
 }
 

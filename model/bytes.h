@@ -1,6 +1,7 @@
 // Bytes of an object: pages by index, plus doubts about single bytes.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -17,6 +18,15 @@ struct Doubt {
   bool any = false;  // any value at all
   bool may_change = false;  // the value may still change by itself, so a load settles nothing
   Freedom freedom = Freedom::tainted;
+
+  bool covers(std::uint64_t offset) const { return low <= offset && offset < high; }
+  // How many bytes from the offset on, of so many within its page, are alike in this doubt or all outside it.
+  std::uint64_t same_until(std::uint64_t offset, std::uint64_t in_page, std::uint64_t length) const {
+    if (high <= offset) return length;
+    if (offset < low) return std::min(length, low - offset);
+    length = std::min(length, high - offset);
+    return any ? length : other.equal_from(in_page, length);
+  }
 };
 
 // A sparse array of bytes. Offsets are bytes from the start of the object.
@@ -36,6 +46,9 @@ class ObjectBytes {
 
   void write(std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length, std::uint32_t page_size,
              Origin origin = {});
+  void write_same(std::uint64_t offset, std::uint8_t byte, std::uint64_t length, std::uint32_t page_size,
+                  Origin origin = {});
+  // The same, but what reads as zero already is not written to.
   void fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t length, std::uint32_t page_size,
             Origin origin = {});
   // Where the byte came from.
@@ -53,14 +66,17 @@ class ObjectBytes {
   bool has_doubts() const { return !doubts_.empty(); }
   const std::vector<Doubt>& doubts() const { return doubts_; }
 
-  // Whether the byte at offset may read as `seen`; settles it where that is possible, unless what was seen
-  // may be a copy that is older.
+  // Whether the byte at offset may read as `seen`, and as many of the next ones, of so many within its page,
+  // as that is decided for alike; settles them where that is possible, unless what was seen may be a copy
+  // that is older.
   struct Acceptance {
     bool allowed = false;
     bool open = false;                // another value was allowed, too
     Freedom needed = Freedom::count;  // what allows a value other than the page's
+    std::uint64_t length = 1;
   };
-  Acceptance accepts(std::uint64_t offset, std::uint8_t seen, std::uint32_t page_size, bool settles);
+  Acceptance accepts(std::uint64_t offset, std::uint64_t length, std::uint8_t seen, std::uint32_t page_size,
+                     bool settles);
 
  private:
   struct Entry {
@@ -69,6 +85,10 @@ class ObjectBytes {
     Origins origins;
   };
   Entry& entry(std::uint64_t index);
+  // Calls put(where, length) for the part of the range in each page.
+  template <typename Put>
+  void write_parts(std::uint64_t offset, std::uint64_t length, std::uint32_t page_size, Origin origin,
+                   Put put);
   std::vector<Entry>::const_iterator lower(std::uint64_t index) const;
   std::vector<Entry> pages_;  // ascending
   std::vector<Doubt> doubts_;

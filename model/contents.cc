@@ -155,8 +155,8 @@ void rule_contents(World& w, Process& p, Step& s) {
     s.applies(blame_of_lost(w, s.op.proc, *a.vma, at, false));
     std::uint64_t other = bytes.origin_end(a.offset, w.page());
     if (other < a.offset + part) s.applies(clause_of_load(w, s.op.proc, *a.vma, other));
-    auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {
-      return accepts_byte(w, s, *a.vma, offset, seen);
+    auto accepts = [&](std::uint64_t offset, std::uint64_t length, std::uint8_t seen) {
+      return accepts_bytes(w, s, *a.vma, offset, length, seen);
     };
     auto blame = [&](std::uint64_t offset, const program::Run& seen) {
       if (seen.kind == program::RunKind::bytes)

@@ -77,6 +77,7 @@ void rule_open(World& w, Process& p, Step& s) {
     // An ordinary file of tmpfs is one that cannot be sealed (mm/shmem.c, __shmem_get_inode).
     fresh.seals = program::seal::kSeal;
     found = static_cast<std::int32_t>(w.inodes.size());
+    make_room(w.inodes);
     w.inodes.push_back(std::move(fresh));
     w.paths[op.object] = found;
   } else if (truncates) {
@@ -89,6 +90,7 @@ void rule_open(World& w, Process& p, Step& s) {
   file.writable = access != program::Access::read_only;
   file.append = (op.flags & kAppend) != 0;
   p.files[op.result] = static_cast<std::int32_t>(w.open_files.size());
+  make_room(w.open_files);
   w.open_files.push_back(file);
 }
 

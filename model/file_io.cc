@@ -1,8 +1,6 @@
 // pread(2) and pwrite(2), with the executor's buffer and with the process's own memory.
 #include <fmt/format.h>
 
-#include <utility>
-
 #include "model/blame.h"
 #include "model/memory.h"
 #include "model/runs.h"
@@ -71,11 +69,30 @@ void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {
   }
 }
 
+// Copies a range of an object, page by page; a page that is not there is zero.
+void append_bytes(const World& w, const ObjectBytes& from, std::uint64_t offset, std::uint64_t length,
+                  std::vector<std::uint8_t>& to) {
+  while (length > 0) {
+    const std::uint64_t in_page = offset % w.page(), part = std::min(length, w.page() - in_page);
+    const PageRef* page = from.find(offset / w.page());
+    if (const std::uint8_t* data = page ? page->bytes() : nullptr)
+      to.insert(to.end(), data + in_page, data + in_page + part);
+    else
+      to.resize(to.size() + part);
+    offset += part;
+    length -= part;
+  }
+}
+
+Origin origin_of_write(const World& w, const Step& s) {
+  return {OriginKind::write, s.op.proc, w.next_vma, w.steps};
+}
+
 void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes, std::uint64_t length) {
   if (length == 0) return;
   object_changes(w, s, t.file->inode, t.offset, length);
   grow(w, s, t, length);
-  w.write_object(t.file->inode, t.offset, bytes, length, {OriginKind::write, s.op.proc, w.next_vma, w.steps});
+  w.write_object(t.file->inode, t.offset, bytes, length, origin_of_write(w, s));
 }
 
 // Whether a transfer between a file and a piece of its own mapping copies bytes over each other.
@@ -146,8 +163,8 @@ void rule_pread(World& w, Process& p, Step& s) {
   RunReader in(s.seen().words);
   for (std::uint64_t at = t.offset; at < t.offset + count;) {
     std::uint64_t part = std::min(t.offset + count - at, w.page() - at % w.page());
-    auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {
-      return accepts_byte(s, bytes, offset, seen, w.page());
+    auto accepts = [&](std::uint64_t offset, std::uint64_t length, std::uint8_t seen) {
+      return accepts_bytes(s, bytes, offset, length, seen, w.page());
     };
     auto blame = [&](std::uint64_t offset, const program::Run& seen) {
       return seen.kind == program::RunKind::bytes ? blame_of_read(w, t.file->inode, offset, seen.value)
@@ -169,8 +186,9 @@ void rule_pwrite(World& w, Process& p, Step& s) {
   if (s.failed(C::none)) return;
   s.returns(t.length, t.sealed ? C::seal_grow : C::none);
   if (t.length == 0) return;
-  std::vector<std::uint8_t> bytes(t.length, s.op.byte);
-  write_file(w, s, t, bytes.data(), bytes.size());
+  object_changes(w, s, t.file->inode, t.offset, t.length);
+  grow(w, s, t, t.length);
+  w.write_object(t.file->inode, t.offset, s.op.byte, t.length, origin_of_write(w, s));
 }
 
 void rule_pread_to(World& w, Process& p, Step& s) {
@@ -181,8 +199,9 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   std::optional<std::uint64_t> count = transferred(s, address, wanted, {prefix});
   if (!count) return;
   std::uint32_t source = t.file->inode;
-  std::vector<std::uint8_t> bytes(*count);
-  for (std::uint64_t i = 0; i < *count; ++i) bytes[i] = w.inodes[source].bytes.at(t.offset + i, w.page());
+  std::vector<std::uint8_t> bytes;
+  bytes.reserve(*count);
+  append_bytes(w, w.inodes[source].bytes, t.offset, *count, bytes);
   bool doubted = w.inodes[source].bytes.doubted(t.offset, t.offset + *count);
   // A buffer that lies in the range it is read from changes what is read later on.
   bool overlaps = false;
@@ -294,6 +313,7 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   std::uint64_t end_before = file.size;
   grow(w, s, t, *count);
   std::vector<std::uint8_t> bytes;
+  bytes.reserve(*count);
   std::vector<Doubt> of_slack;
   bool uncertain = false, overlaps = false;
   for_pieces(w, p, address, *count, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
@@ -309,13 +329,7 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
       d.freedom = Freedom::overlapping_copy;
       of_slack.push_back(std::move(d));
     }
-    // A part lies in one page; one that is not there is zero.
-    const PageRef* page = std::as_const(from).find(a.offset / w.page());
-    const std::uint8_t* data = page ? page->bytes() : nullptr;
-    if (data)
-      bytes.insert(bytes.end(), data + a.offset % w.page(), data + a.offset % w.page() + part);
-    else
-      bytes.resize(bytes.size() + part);
+    append_bytes(w, from, a.offset, part, bytes);
     uncertain |= from.doubted(a.offset, a.offset + part) || !a.vma->older.empty();
     overlaps |= &from != &a.vma->copies && onto_itself(t, *count, a, part);
     return true;

@@ -61,7 +61,8 @@ JudgeStats& JudgeStats::operator+=(const JudgeStats& o) {
 struct Judge::State {
   Facts facts;
   Profile profile;
-  std::vector<World> worlds;
+  // Apart from each other, so that keeping one moves nothing.
+  std::vector<std::unique_ptr<World>> worlds, next;
   std::vector<Finding> findings;
   JudgeStats stats;
   StepReport report;
@@ -72,19 +73,19 @@ struct Judge::State {
   std::bitset<kFreedoms> apart;    // what keeps the worlds apart
   std::bitset<kFreedoms> blinded;  // by the step since which the worlds are lost, if nothing was wrong
 
-  // Takes the step in one world; appends the worlds that allow it. False if there is none: `world` then holds
-  // what was adopted.
-  bool advance(World& world, const program::Step& step, std::vector<World>& next);
+  // Takes the step in one world; appends the worlds that allow it to `next`. False if there is none: `world`
+  // then holds what was adopted.
+  bool advance(std::unique_ptr<World>& world, const program::Step& step);
   // The same where the rule asks which of so many futures to take.
-  bool branch(World& world, const program::Step& step, int choices, std::vector<World>& next);
+  bool branch(std::unique_ptr<World>& world, const program::Step& step, int choices);
   void count(const program::Step& step);
   void add_finding();
 };
 
-bool Judge::State::advance(World& world, const program::Step& step, std::vector<World>& next) {
+bool Judge::State::advance(std::unique_ptr<World>& world, const program::Step& step) {
   report.clear();
   Step s(step.op, facts, profile, step.outcome, report, -1);
-  dispatch(world, s);
+  dispatch(*world, s);
   if (s.choices_wanted() == 0) {
     if (report.diverged) return false;
     if (report.lost) lost = true;
@@ -92,19 +93,19 @@ bool Judge::State::advance(World& world, const program::Step& step, std::vector<
     next.push_back(std::move(world));
     return true;
   }
-  return branch(world, step, s.choices_wanted(), next);
+  return branch(world, step, s.choices_wanted());
 }
 
-bool Judge::State::branch(World& world, const program::Step& step, int choices, std::vector<World>& next) {
+bool Judge::State::branch(std::unique_ptr<World>& world, const program::Step& step, int choices) {
   StepReport first;
   bool any = false;
   for (int choice = 0; choice < choices; ++choice) {
     // The last can have the world itself, unless that may still be what is adopted.
     const bool last = any && choice == choices - 1;
-    World alternative = last ? std::move(world) : world;
+    std::unique_ptr<World> alternative = last ? std::move(world) : std::make_unique<World>(*world);
     report.clear();
     Step taken(step.op, facts, profile, step.outcome, report, choice);
-    dispatch(alternative, taken);
+    dispatch(*alternative, taken);
     if (choice == 0) first = report;
     if (report.diverged) continue;
     if (report.lost) lost = true;
@@ -128,7 +129,9 @@ void Judge::State::count(const program::Step& step) {
     ++op.unique;
   }
   if (step.outcome.kind == OutcomeKind::error) ++op.failed;
-  for (std::size_t i = 0; i < kFreedoms; ++i) stats.freedoms[i] += report.freedoms[i] ? 1 : 0;
+  if (report.freedoms.any()) {
+    for (std::size_t i = 0; i < kFreedoms; ++i) stats.freedoms[i] += report.freedoms[i] ? 1 : 0;
+  }
   for (std::uint8_t i = 0; i < report.decisive_count; ++i) {
     stats.decisive.set(static_cast<std::size_t>(report.decisive[i]));
   }
@@ -143,7 +146,7 @@ Judge::Judge(const Facts& facts, std::uint64_t root_pid, Profile profile)
     : state_(std::make_unique<State>()) {
   state_->facts = facts;
   state_->profile = profile;
-  state_->worlds.emplace_back(state_->facts, root_pid);
+  state_->worlds.push_back(std::make_unique<World>(state_->facts, root_pid));
   state_->stats.traces = 1;
 }
 Judge::~Judge() = default;
@@ -164,14 +167,13 @@ bool Judge::step(const program::Step& step) {
     ++(observes(step.op) ? st.stats.observations : st.stats.steps);
   } else if (st.worlds.size() == 1) {
     // The common case works in place: no world is copied.
-    World& world = st.worlds.front();
     st.report.clear();
     Step s(step.op, st.facts, st.profile, step.outcome, st.report, -1);
-    dispatch(world, s);
+    dispatch(*st.worlds.front(), s);
     if (s.choices_wanted() > 0) {
-      std::vector<World> next;
-      allowed = st.branch(world, step, s.choices_wanted(), next);
-      if (allowed) st.worlds = std::move(next);
+      allowed = st.branch(st.worlds.front(), step, s.choices_wanted());
+      if (allowed) st.worlds.swap(st.next);
+      st.next.clear();
     } else {
       allowed = !st.report.diverged;
       st.used = st.report.freedoms;
@@ -182,20 +184,19 @@ bool Judge::step(const program::Step& step) {
     else if (st.report.lost)
       st.lost = true;
   } else {
-    std::vector<World> next;
-    next.reserve(2 * st.worlds.size());
     StepReport first;
     for (std::size_t i = 0; i < st.worlds.size(); ++i) {
-      st.advance(st.worlds[i], step, next);
+      st.advance(st.worlds[i], step);
       if (i == 0) first = st.report;
     }
-    allowed = !next.empty();
+    allowed = !st.next.empty();
     if (!allowed) {
       // The first world holds what was adopted.
       st.report = first;
       st.worlds.erase(st.worlds.begin() + 1, st.worlds.end());
     } else {
-      st.worlds = std::move(next);
+      st.worlds.swap(st.next);
+      st.next.clear();
       st.report.diverged = false;
     }
     if (st.worlds.size() > kMaxWorlds) {

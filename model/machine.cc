@@ -75,6 +75,7 @@ program::Trace run_program(const program::Program& program, const Facts& facts, 
   program::Trace trace;
   trace.facts = facts;
   trace.root_pid = Machine::State::kRootPid;
+  trace.steps.reserve(program.ops.size() + 1);
   for (const Op& op : program.ops) trace.steps.push_back({op, machine.run(op)});
   Op end;
   end.code = OpCode::end;

@@ -18,8 +18,10 @@ void rule_memfd(World& w, Process& p, Step& s) {
   OpenFile file;
   file.inode = static_cast<std::uint32_t>(w.inodes.size());
   file.readable = file.writable = true;
+  make_room(w.inodes);
   w.inodes.push_back(std::move(fresh));
   p.files[s.op.result] = static_cast<std::int32_t>(w.open_files.size());
+  make_room(w.open_files);
   w.open_files.push_back(file);
 }
 

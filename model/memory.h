@@ -51,32 +51,39 @@ inline void store_piece(World& w, Step& s, Vma& vma, std::uint64_t offset, const
   note_slack_store(w, inode, offset, length);
 }
 
-// Whether a byte of an object may read as `seen`. Counts the freedom that was needed.
-inline bool accepts_byte(Step& s, ObjectBytes& bytes, std::uint64_t offset, std::uint8_t seen,
-                         std::uint32_t page_size, bool settles = true) {
-  ObjectBytes::Acceptance a = bytes.accepts(offset, seen, page_size, settles);
+// How many bytes of an object from the offset on, of so many within one page, may read as `seen`: none, or
+// the first and those that are like it. Counts the freedom that was needed.
+inline std::uint64_t accepts_bytes(Step& s, ObjectBytes& bytes, std::uint64_t offset, std::uint64_t length,
+                                   std::uint8_t seen, std::uint32_t page_size, bool settles = true) {
+  ObjectBytes::Acceptance a = bytes.accepts(offset, length, seen, page_size, settles);
   if (a.open) s.report().unique = false;
   if (a.needed != Freedom::count) s.uses(a.needed);
-  return a.allowed;
+  return a.allowed ? a.length : 0;
 }
 
-// The same for a byte of a mapping.
-inline bool accepts_byte(World& w, Step& s, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
+// The same for bytes of a mapping.
+inline std::uint64_t accepts_bytes(World& w, Step& s, Vma& vma, std::uint64_t offset, std::uint64_t length,
+                                   std::uint8_t seen) {
   ObjectBytes& bytes = w.supply(vma, offset);
-  const bool copied = &bytes == &vma.copies;
-  const bool may_be_older = !copied && std::ranges::any_of(vma.older, [offset](const Doubt& d) {
-    return d.low <= offset && offset < d.high;
-  });
-  bool allowed = accepts_byte(s, bytes, offset, seen, w.page(), !may_be_older);
-  if (copied) return allowed;
+  const bool shows_object = &bytes != &vma.copies;
+  const std::uint64_t in_page = offset % w.page();
+  bool may_be_older = false;
+  if (shows_object) {
+    for (const Doubt& d : vma.older) {
+      length = d.same_until(offset, in_page, length);
+      may_be_older = may_be_older || d.covers(offset);
+    }
+  }
+  std::uint64_t allowed = accepts_bytes(s, bytes, offset, length, seen, w.page(), !may_be_older);
+  if (!shows_object) return allowed;
   for (const Doubt& d : vma.older) {
-    if (offset < d.low || offset >= d.high) continue;
-    std::uint8_t other = d.other.at(offset % w.page());
-    if (allowed) {
+    if (!d.covers(offset)) continue;
+    std::uint8_t other = d.other.at(in_page);
+    if (allowed > 0) {
       if (other != seen) s.uses(d.freedom);
     } else if (other == seen) {
       s.uses(d.freedom);
-      return true;
+      return 1;
     }
   }
   return allowed;

@@ -265,6 +265,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     object.size = r.pages;
     v.inode = static_cast<std::int32_t>(w.inodes.size());
     v.writable_file = true;
+    make_room(w.inodes);
     w.inodes.push_back(std::move(object));
   }
   w.mapping_names[s.op.result] = low;

@@ -9,24 +9,11 @@
 #include <vector>
 
 #include "model/bytes.h"
+#include "model/room.h"
 #include "model/step.h"
 #include "program/trace.h"
 
 namespace shmcheck::model {
-
-// How many of the first bytes are `value`.
-inline std::uint64_t equal_prefix(const std::uint8_t* data, std::uint64_t length, std::uint8_t value) {
-  if (length == 0 || data[0] != value) return 0;
-  if (std::memcmp(data, data + 1, length - 1) == 0) return length;
-  const std::uint64_t pattern = 0x0101'0101'0101'0101 * std::uint64_t{value};
-  std::uint64_t n = 0;
-  for (std::uint64_t eight; length - n >= sizeof eight; n += sizeof eight) {
-    std::memcpy(&eight, data + n, sizeof eight);
-    if (eight != pattern) break;
-  }
-  while (n < length && data[n] == value) ++n;
-  return n;
-}
 
 // Whether two pages agree from an offset on. Null stands for zeros.
 inline bool same_bytes(const std::uint8_t* a, const std::uint8_t* b, std::uint64_t offset,
@@ -38,7 +25,7 @@ inline bool same_bytes(const std::uint8_t* a, const std::uint8_t* b, std::uint64
 
 class RunWriter {
  public:
-  explicit RunWriter(std::vector<std::uint64_t>& words) : words_(words) {}
+  explicit RunWriter(std::vector<std::uint64_t>& words) : words_(words) { make_room(words); }
   // Null stands for zeros.
   void bytes(const std::uint8_t* data, std::uint64_t length) {
     if (!data) {
@@ -98,8 +85,9 @@ class RunReader {
 std::string describe(const program::Run& run);
 
 // Matches `length` bytes (within one page) of an object from `offset` on with what was seen. `place` is the
-// distance from the start of the observation, for the report. `accepts(offset, byte)` decides where the page
-// does not say the same; `blame(offset, run)` gives the clause that is broken by what was seen instead.
+// distance from the start of the observation, for the report. `accepts(offset, length, byte)` decides where
+// the page does not say the same: how many of the bytes from there on may be this one, or 0; `blame(offset,
+// run)` gives the clause that is broken by what was seen instead.
 template <typename Accepts, typename Blame>
 bool match_bytes(Step& s, RunReader& in, const ObjectBytes& bytes, std::uint64_t offset, std::uint64_t length,
                  std::uint32_t page_size, std::uint64_t place, Accepts accepts, Blame blame) {
@@ -126,13 +114,14 @@ bool match_bytes(Step& s, RunReader& in, const ObjectBytes& bytes, std::uint64_t
         i += equal;
         if (equal == most) continue;
       }
-      if (!accepts(offset + i, run.value)) {
+      const std::uint64_t accepted = accepts(offset + i, part - i, run.value);
+      if (accepted == 0) {
         s.diverge(blame(offset + i, run),
                   fmt::format("at +{}: the byte {:#04x}", place + i, bytes.at(offset + i, page_size)),
                   fmt::format("{:#04x}", run.value));
         return false;
       }
-      ++i;
+      i += accepted;
       certain_until = bytes.first_doubted(offset + i, end);
     }
     in.take(part);

@@ -116,6 +116,7 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   k.lprid.set(0);
   k.creator = static_cast<std::int8_t>(index_of(w, p));
   w.segment_names[s.op.result] = object.segment;
+  make_room(w.inodes);
   w.inodes.push_back(std::move(object));
   w.ipc.add(std::move(k));
 }

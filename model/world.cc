@@ -7,6 +7,8 @@
 namespace shmcheck::model {
 
 void IpcIds::add(ShmidKernel segment) {
+  make_room(live);
+  make_room(segments);
   live.push_back(static_cast<std::uint32_t>(segments.size()));
   segments.push_back(std::move(segment));
 }
@@ -170,10 +172,14 @@ void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std
 
 void World::write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
                          std::uint64_t length, Origin origin) {
-  Inode& object = inodes[inode];
-  if (object.event.clause != clauses::Clause::none) object.earlier_event = object.event;
-  object.event = {};
+  inodes[inode].written_to();
   inodes[inode].bytes.write(offset, bytes, length, page(), origin);
+}
+
+void World::write_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length,
+                         Origin origin) {
+  inodes[inode].written_to();
+  inodes[inode].bytes.write_same(offset, byte, length, page(), origin);
 }
 
 void World::fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length) {
@@ -334,8 +340,8 @@ void World::end_process(std::uint8_t who, Moment when) {
   unmap(who, 0, UINT64_MAX, when);
   processes[who].files.fill(-1);
   processes[who].life = Life::dead;
-  const std::vector<std::uint32_t> live = ipc.live;
-  for (std::uint32_t i : live) {
+  for (std::size_t at = ipc.live.size(); at-- > 0;) {  // from behind: what is destroyed leaves the list
+    const std::uint32_t i = ipc.live[at];
     ShmidKernel& k = ipc.segments[i];
     if (k.creator != static_cast<std::int8_t>(who)) continue;
     k.creator = -1;

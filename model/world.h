@@ -19,6 +19,7 @@
 #include "clauses/clauses.h"
 #include "model/bytes.h"
 #include "model/layout.h"
+#include "model/room.h"
 #include "program/trace.h"
 
 namespace shmcheck::model {
@@ -67,6 +68,11 @@ struct Inode {
   Event event;                         // the first since it was written to last
   Event earlier_event;                 // before that
   std::uint32_t unlink_step = 0;       // when a name of it went last
+
+  void written_to() {
+    if (event.clause != clauses::Clause::none) earlier_event = event;
+    event = {};
+  }
 };
 
 struct OpenFile {
@@ -301,6 +307,8 @@ class World {
   // Writes into an object, as write(2) and shared stores do.
   void write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
                     std::uint64_t length, Origin origin = {});
+  void write_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length,
+                    Origin origin);
   void fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length);
   // Notes an event of an object, or of the one that a mapping shows. Of several since it was last written to
   // the first counts, since what follows is often only how it came to be looked at; and one that works on the

@@ -93,6 +93,7 @@ std::vector<std::uint8_t> encode(const Program& program) {
 
 Program decode(std::span<const std::uint8_t> bytes) {
   Program program;
+  program.ops.reserve(std::min<std::size_t>(bytes.size() / kRecordBytes + 1, kMaxOps));
   for (std::size_t at = 1; at < bytes.size() && program.ops.size() < kMaxOps; at += kRecordBytes) {
     std::array<std::uint8_t, kRecordBytes> record{};
     std::copy_n(bytes.data() + at, std::min(kRecordBytes, bytes.size() - at), record.begin());
