@@ -270,7 +270,8 @@ class Campaign {
       if (!root || *root == Shown{s.clause, s.op, s.seen}) return root;
       // What is left at the end tells of everything before it, and so of nothing.
       if (root->op == program::OpCode::end) return std::nullopt;
-      if (root->op == s.op && root->seen != s.seen) return std::nullopt;
+      const bool other_failure = root->seen != s.seen && root->seen != program::OutcomeKind::ok;
+      if (root->op == s.op && other_failure) return std::nullopt;
       if (find(Kind::divergence, root->clause, root->op)) return std::nullopt;
       if (options_.expected && options_.expected(root->clause, f.program)) return std::nullopt;
       return root;

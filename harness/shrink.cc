@@ -24,8 +24,8 @@ std::uint64_t fingerprint(const Program& p) {
   return h;
 }
 
-// How far the address that one name stands for may lie behind another's, for one to be said by the other.
-constexpr int kPagesBetweenNames = 4;
+// How far the addresses that two names stand for may lie apart, in pages, for one to be said by the other.
+constexpr int kNear = 3, kFar = 8;
 
 bool forks_into(const Op& op, std::uint8_t process) {
   return op.code == OpCode::fork && op.result == process;
@@ -47,11 +47,13 @@ class Shrinker {
       changed |= drop_processes();
       changed |= drop_dependents();
       changed |= give_to_parents();
-      changed |= merge_names();
+      changed |= merge_names(kNear);
+      changed |= exchange();
       if (changed) continue;  // fewer ops first: every op left costs tries
       changed |= simplify_arguments();
       changed |= drop_neighbours();
       changed |= drop_pairs();
+      if (!changed) changed = drop_triples() || merge_names(kFar);
       changed |= attempt(canonical_names(best_));
     }
     return {best_, runs_, !spent()};
@@ -156,6 +158,34 @@ class Shrinker {
     return changed;
   }
 
+  // What only passes the time: the clock moves on every few ops, so that three go where fewer cannot.
+  bool drop_triples() {
+    const std::size_t count = best_.ops.size();
+    if (count > 12) return false;
+    for (std::size_t k = count; k-- > 2;) {
+      for (std::size_t j = k; j-- > 1;) {
+        for (std::size_t i = j; i-- > 0 && !spent();) {
+          if (attempt(without([=](std::size_t at, const Op&) { return at == i || at == j || at == k; })))
+            return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  bool exchange() {
+    bool changed = false, again = true;
+    while (again && !spent()) {
+      again = false;
+      for (Program& shorter : exchanges(best_)) {
+        if (!attempt(std::move(shorter))) continue;
+        again = changed = true;
+        break;
+      }
+    }
+    return changed;
+  }
+
   bool give_to_parents() {
     bool changed = false;
     for (std::size_t i = 0; i < best_.ops.size(); ++i) {
@@ -177,21 +207,25 @@ class Shrinker {
   }
 
   // One name for what two ops make: the second op goes, and what used its name uses the first one's.
-  bool merge_names() {
+  bool merge_names(int most_pages) {
     bool changed = false;
     for (std::size_t gone = best_.ops.size(); gone-- > 0;) {
       for (std::size_t kept = 0; kept < best_.ops.size() && !spent(); ++kept) {
         if (gone >= best_.ops.size()) break;
-        for (int pages = 0; pages < kPagesBetweenNames && gone < best_.ops.size(); ++pages) {
-          std::optional<Program> merged = merge(best_, gone, kept, pages);
-          if (!merged) break;
-          if (!attempt(std::move(*merged))) continue;
-          changed = true;
-          break;
-        }
+        changed |= merge_ops(gone, kept, most_pages);
       }
     }
     return changed;
+  }
+
+  // The nearest distance first.
+  bool merge_ops(std::size_t gone, std::size_t kept, int most_pages) {
+    for (int i = 0; i <= 2 * most_pages; ++i) {
+      std::optional<Program> merged = merge(best_, gone, kept, i % 2 != 0 ? (i + 1) / 2 : -i / 2);
+      if (!merged) return false;
+      if (attempt(std::move(*merged))) return true;
+    }
+    return false;
   }
 
   bool simplify_arguments() {

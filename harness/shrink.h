@@ -40,6 +40,11 @@ std::vector<program::Op> simpler_forms(const program::Op& op);
 std::optional<program::Program> merge(const program::Program& program, std::size_t gone, std::size_t kept,
                                       int pages = 0);
 
+// Programs with fewer ops in which another op makes up for what is gone: a limit is as much lower as a
+// segment counted, a write does what a mapping and a store did, a child does everything since its parent
+// ends.
+std::vector<program::Program> exchanges(const program::Program& program);
+
 // The op and the later ops that use only what it makes: names that it binds, a process that it forks.
 std::vector<bool> dependents(const program::Program& program, std::size_t index);
 

@@ -16,7 +16,7 @@ using program::Quantity;
 using program::Slot;
 
 constexpr std::uint8_t kReadWrite = program::kProtRead | program::kProtWrite;
-constexpr std::uint8_t kPlainByte = 0x41;
+constexpr std::uint8_t kPlainByte = 0x41, kOtherByte = 0x42;
 
 unsigned weight(int pages, int bytes) {
   return static_cast<unsigned>(std::abs(pages) * 4 + (pages < 0) + (bytes < 0) +
@@ -124,7 +124,22 @@ class Forms {
     form.code = OpCode::store;
     form.proc = op_.proc;
     form.addr = op_.addr;
-    form.value = kPlainByte;
+    for (std::uint64_t value : {kPlainByte, kOtherByte}) {
+      form.value = value;
+      add(form);
+    }
+    // Its last page may be the one that counts.
+    if (op_.len.pages < 2) return;
+    form.addr.pages = static_cast<std::int16_t>(form.addr.pages + op_.len.pages - 1);
+    add(form);
+  }
+
+  // What a transfer shows or does needs no memory of the process.
+  void without_memory() {
+    if (op_.code != OpCode::pread_to && op_.code != OpCode::pwrite_from) return;
+    Op form = op_;
+    form.code = op_.code == OpCode::pread_to ? OpCode::pread : OpCode::pwrite;
+    form.byte = kPlainByte;
     add(form);
   }
 
@@ -172,6 +187,7 @@ std::vector<Op> simpler_forms(const Op& op) {
   Forms forms(op);
   forms.without_file();
   forms.without_read();
+  forms.without_memory();
   for (const Arg& arg : program::spec(op.code).args) simplify(forms, op, arg);
   return forms.take();
 }

@@ -133,6 +133,42 @@ TEST(Shrink, RemovesPairsThatHideEachOther) {
   EXPECT_EQ(text_of(shrink(p, balanced).program), "p0 maps\n");
 }
 
+TEST(Shrink, RemovesThreeThatOnlyPassTheTime) {
+  auto third = [](const Program& p) {
+    return p.ops.size() % 3 == 1 && p.ops.front().code == OpCode::fork && p.ops.back().code == OpCode::maps;
+  };
+  Program p = parse(
+      "p0 fork p1\np0 close f0\np0 store m0 0x41\np0 close f1\np0 limits what=shmall\np0 load m0\np0 maps\n");
+  auto kept = [&](const Program& q) {
+    auto has = [&](OpCode code) {
+      return std::any_of(q.ops.begin(), q.ops.end(), [=](const Op& op) { return op.code == code; });
+    };
+    return third(q) && has(OpCode::store) && has(OpCode::load);
+  };
+  EXPECT_EQ(text_of(shrink(p, kept).program), "p0 fork p1\np0 store m0 0x41\np0 load m0\np0 maps\n");
+}
+
+TEST(Exchanges, ALimitIsLowerByWhatASegmentCounted) {
+  Program p = parse(
+      "p0 shmget s0 key=private size=2p+1\np0 limit what=shmall value=7\np0 limit what=shmmni value=3\n"
+      "p0 shmget s1 key=private size=1p\n");
+  EXPECT_THAT(exchanges(p),
+              ElementsAre(parse("p0 limit what=shmall value=4\np0 limit what=shmmni value=2\n"
+                                "p0 shmget s1 key=private size=1p\n"),
+                          parse("p0 shmget s0 key=private size=2p+1\np0 limit what=shmall value=6\n"
+                                "p0 limit what=shmmni value=2\n")));
+}
+
+TEST(Exchanges, AWriteMakesUpForMappingAndStore) {
+  Program p = parse("p0 mmap m0 f1 len=1p prot=rw flags=shared\np1 store m0+1p 0x1234\np0 pread f1 len=1p\n");
+  EXPECT_THAT(exchanges(p), ElementsAre(parse("p1 pwrite f1 len=1p byte=0x41\np0 pread f1 len=1p\n")));
+}
+
+TEST(Exchanges, AChildDoesEverythingWhoseParentEnds) {
+  Program p = parse("p0 fork p1\np1 fork p2\np0 kill p1\np2 load m0\n");
+  EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 fork p1\np1 load m0\n")));
+}
+
 TEST(Shrink, SimplifiesEveryKindOfArgument) {
   Program p = parse(
       "p0 mremap m3 m2+2p+8 old=3p-1 new=half-1p flags=maymove,fixed,dontunmap to=a+7p+100\n"
@@ -150,6 +186,19 @@ TEST(Shrink, SimplifiesEveryKindOfArgument) {
 TEST(SimplerForms, AReadIntoMemoryBecomesAStore) {
   const Program read = parse("p1 pread_to f3 m0+1p len=8 off=2\n");
   EXPECT_THAT(simpler_forms(read.ops[0]), ::testing::Contains(parse("p1 store m0+1p 0x41\n").ops[0]));
+}
+
+TEST(SimplerForms, ATransferNeedsNoMemory) {
+  const Program transfers = parse("p1 pread_to f3 m0+1p len=8 off=2\np0 pwrite_from f3 m0 len=1p\n");
+  EXPECT_THAT(simpler_forms(transfers.ops[0]),
+              ::testing::Contains(parse("p1 pread f3 len=8 off=2\n").ops[0]));
+  EXPECT_THAT(simpler_forms(transfers.ops[1]),
+              ::testing::Contains(parse("p0 pwrite f3 len=1p byte=0x41\n").ops[0]));
+}
+
+TEST(SimplerForms, AReadOfSeveralPagesBecomesAStoreToTheLast) {
+  const Program read = parse("p0 pread_to f0 m0+1p len=2p\n");
+  EXPECT_THAT(simpler_forms(read.ops[0]), ::testing::Contains(parse("p0 store m0+2p 0x42\n").ops[0]));
 }
 
 TEST(SimplerForms, AreNormalizedAndDifferent) {
@@ -199,6 +248,9 @@ TEST(Merge, UsesTheOtherName) {
   EXPECT_EQ(
       text_of(*merge(p, 3, 2, 1)),
       "p0 shmget s0 key=k1 size=1p\np0 shmget s3 key=k1 size=1p\np0 shmat m0 s3\np0 store m0+1p 0x41\n");
+  EXPECT_EQ(
+      text_of(*merge(p, 3, 2, -1)),
+      "p0 shmget s0 key=k1 size=1p\np0 shmget s3 key=k1 size=1p\np0 shmat m0 s3\np0 store m0-1p 0x41\n");
   EXPECT_FALSE(merge(p, 1, 0, 1).has_value()) << "only addresses lie pages apart";
   EXPECT_FALSE(merge(p, 0, 0).has_value());
   EXPECT_FALSE(merge(p, 0, 2).has_value());

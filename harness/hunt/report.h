@@ -19,7 +19,7 @@ struct Totals {
   std::size_t median_length = 0, worst_length = 0;
 };
 inline constexpr std::uint64_t kMedianOps = 5'000;
-inline constexpr std::size_t kMedianLength = 6, kWorstLength = 12;
+inline constexpr std::size_t kMedianLength = 6, kWorstLength = 8;
 inline constexpr double kRightShare = 0.97;
 
 Totals totals_of(const std::vector<Hunt>& hunts);
