@@ -38,6 +38,7 @@ void takes_signal(World& w, Process& p, Step& s, const FaultSignal& f, std::uint
   auto action = static_cast<program::SignalAction>(s.op.byte);
   if (action == program::SignalAction::caught) {
     s.signals(f.signal, f.code, address, f.clause);
+    p.faulted = true;
     return;
   }
   if (s.running()) {
@@ -48,7 +49,7 @@ void takes_signal(World& w, Process& p, Step& s, const FaultSignal& f, std::uint
     s.expect(died && s.seen().signal == f.signal, died ? C::access_fault_default : f.clause,
              [&] { return "death by " + signal_name(f.signal, 0); });
   }
-  w.end_process(index_of(w, p), s.when);
+  w.end_process(index_of(w, p), s.when, C::access_fault_one_process);
 }
 
 struct Reach {
@@ -161,6 +162,7 @@ void rule_load(World& w, Process& p, Step& s) {
         if (i == 0) s.applies(clause);
         if (i == 0) s.applies(event_behind_load(w, *a.vma, a.offset));
         if (i == 0) s.applies(blame_of_lost(w, s.op.proc, *a.vma, address, false));
+        if (i == 0) note_situation(w, s, *a.vma, a.offset);
         if (ask && accepts_bytes(w, s, *a.vma, a.offset + i, 1, seen) > 0) byte = seen;
         if (byte != seen && wrong == C::none) wrong = blame_of_load(w, s.op.proc, *a.vma, a.offset + i, seen);
       }
@@ -208,6 +210,8 @@ void rule_store(World& w, Process& p, Step& s) {
     return;
   }
   s.applies(C::access_write);
+  if (!(r.first.vma->prot & program::kProtRead)) s.applies(C::access_write_implies_read);
+  if (!s.running()) note_situation(w, s, *r.first.vma, r.first.offset);
   if (!completed(w, p, s, r, "success")) return;
   // Pages are copied when they fault, before any byte of the store is written.
   for_pieces(w, p, address, size, true, [&](std::uint64_t, std::uint64_t, const Access& a) {

@@ -272,7 +272,8 @@ C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std:
   bool counts = event != C::none && !((weak || at_exit) && written);
   if (counts && (lost || event == vma.event.clause)) return event;
   if (!copied && !lost && stored_privately(w, vma.inode, offset)) return C::private_isolated;
-  return clause_of_load(w, who, vma, offset);
+  C foreign = copied ? C::none : clause_of_distinct(w, vma, offset, seen);
+  return foreign != C::none ? foreign : clause_of_load(w, who, vma, offset);
 }
 
 C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset) {
@@ -325,14 +326,18 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
     if (o.kind == InodeKind::file && a.offset >= o.cut_to)
       return a.vma->shared ? C::trunc_shrink_faults : C::trunc_shrink_private;
     if (o.size == 1) return C::eof_one_byte_file;
+    if (o.kind == InodeKind::file && o.size == 0) return C::mmap_create_empty_file;
+    if (o.kind != InodeKind::file) return C::mremap_shared_anon_fixed_size;
   }
+  if (a.kind == Access::Kind::protection && protected_by_call(w, who, *a.vma, address))
+    return C::mprotect_violation;
   if (a.kind != Access::Kind::no_mapping) return plain_clause_of_refusal(a, write);
   if (C removed = clause_of_removed(w, who, address); removed != C::none) return removed;
   for (std::uint8_t i = 0; i < program::kProcesses; ++i) {
     const Vma* other = i == who ? nullptr : w.processes[i].memory.find(address);
     if (!other) continue;
     bool older = other->id < w.processes[who].born;
-    if (older && other->dont_fork) return C::fork_dontfork;
+    if (older && other->dont_fork) return other->segment >= 0 ? C::shmat_dontfork : C::fork_dontfork;
     // What both had at the fork, this one has unmapped itself.
     if (older || other->id < w.processes[i].born) continue;
     bool shared_anonymous =
@@ -340,6 +345,7 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
     return shared_anonymous ? C::fork_later_mappings_not_shared : C::fork_independent_layout;
   }
   const Vma* below = address < w.page() ? nullptr : w.processes[who].memory.find(w.down(address) - 1);
+  if (below && below->segment >= 0) return C::shmat_beyond;
   return below ? C::access_beyond_mapping : C::access_unmapped;
 }
 
@@ -348,16 +354,16 @@ C blame_of_fault(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t
   if (seen.signal == kSIGBUS && vma.inode >= 0 && object_of(w, vma).kind == InodeKind::file) {
     const Inode& o = object_of(w, vma);
     if (offset >= o.cut_to) return C::trunc_regrow_no_remap;
-    if (o.grown_from != 0 && o.grown_from != UINT64_MAX && offset >= w.up(o.grown_from))
-      return C::eof_grow_makes_accessible;
+    if (C extent = clause_of_extent(w, vma, offset); extent != C::none) return extent;
     return o.size == 1 ? C::eof_one_byte_file : C::eof_accessible_extent;
   }
-  C lost =
-      seen.signal == kSIGBUS
-          ? C::none
-          : blame_of_lost(w, who, vma, vma.low + (offset - vma.page_offset * w.page()), seen.code == kAccErr);
+  const std::uint64_t address = vma.low + (offset - vma.page_offset * w.page());
+  C lost = seen.signal == kSIGBUS ? C::none : blame_of_lost(w, who, vma, address, seen.code == kAccErr);
   if (lost != C::none) return lost;
+  if (C kept = clause_of_kept_attach(w, who, vma); kept != C::none) return kept;
+  if (C local = clause_of_local_protection(w, who, vma, address); local != C::none) return local;
   if (vma.segment >= 0) return C::shmat_whole_segment;
+  if (write && !(vma.prot & program::kProtRead)) return C::access_write_implies_read;
   return write ? C::access_write : C::access_read;
 }
 

@@ -3,8 +3,10 @@
 // decisive) and when it is wrong (the clause is broken). Nothing here decides what is allowed.
 #pragma once
 
+#include <optional>
+
 #include "clauses/clauses.h"
-#include "model/world.h"
+#include "model/rules.h"
 
 namespace shmcheck::model {
 
@@ -18,6 +20,17 @@ C event_behind_load(World& w, Vma& vma, std::uint64_t offset);
 // holds has leaked.
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen);
 
+// --- what an access that works depends on beside its byte (blame_situation.cc); none: nothing of the kind
+void note_situation(World& w, Step& s, Vma& vma, std::uint64_t offset);
+// An attach that the process could not make any more.
+C clause_of_kept_attach(const World& w, std::uint8_t who, const Vma& vma);
+// A relative has the same mapping with another protection, or has it no more.
+C clause_of_local_protection(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address);
+// How far the object's pages reach, where that is what lets the offset be accessed.
+C clause_of_extent(const World& w, const Vma& vma, std::uint64_t offset);
+// Nothing was ever put there, and another object has a byte at the same offset: `seen`, if that is given.
+C clause_of_distinct(const World& w, const Vma& vma, std::uint64_t offset, std::optional<std::uint8_t> seen);
+
 // read(2) of an inode's byte.
 C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset);
 C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::uint8_t seen);
@@ -29,6 +42,8 @@ void note_layout(World& w, const Op& op, LayoutEvent event, const Outcome& outco
 // An address of a mapping that seems not to be there any more, or with less protection: by the last call that
 // was about it, else about a page beside it, else any. None: nothing says by what.
 C blame_of_lost(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address, bool protection);
+// Whether the last call about the address that is remembered set its protection.
+bool protected_by_call(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address);
 // What set the offset with which a mapping begins.
 C clause_of_begin(const World& w, std::uint8_t who, const Vma& vma);
 

@@ -37,7 +37,7 @@ C clause_of_removal(World& w, const Op& op) {
   bool shrinks = w.value(op.off) < length && !(op.flags & program::mremap::kFixed);
   switch (op.code) {
     case OpCode::munmap:
-      return C::munmap_removes;
+      return length < w.page() ? C::munmap_len_rounded : C::munmap_removes;
     case OpCode::shmdt:
       return C::shmdt_detaches;
     case OpCode::mremap:
@@ -106,6 +106,14 @@ C blame_of_lost(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t 
   if (clause == C::none) clause = newest(w.page(), false);
   if (clause == C::none && vma.inherited) return C::fork_mapping_inherited;
   return clause == C::none ? newest(0, true) : clause;
+}
+
+bool protected_by_call(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address) {
+  for (const LayoutEvent& e : w.processes[who].layout.all()) {
+    if (e.clause != C::none && address >= e.low && address < e.high && e.step > vma.made)
+      return e.clause == C::mprotect_sets;
+  }
+  return false;
 }
 
 C clause_of_begin(const World& w, std::uint8_t who, const Vma& vma) {

@@ -91,7 +91,7 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   Inode& inode = w.inodes[index];
   std::uint64_t before = inode.size;
   inode.size = size;
-  inode.grown_from = std::min(inode.grown_from, before);
+  if (before != 0) inode.grown_from = std::min(inode.grown_from, before);
   std::uint64_t edge = w.up(before);
   if (before == edge || inode.kind != InodeKind::file) return;
   bool exact_zero = zeroes_slack_on_extension(w, inode);

@@ -116,7 +116,8 @@ void denied_set_sets_mode(const World& was, World& w, const Op& op, Outcome& o) 
   if (k) k->perm.mode = (k->perm.mode & ~0777U) | op.mode;
 }
 
-constexpr C kProtect[] = {C::mprotect_shared_upgrade_denied,
+constexpr C kProtect[] = {C::mprotect_violation,
+                          C::mprotect_shared_upgrade_denied,
                           C::access_write_protected,
                           C::proc_maps_row,
                           C::access_none,

@@ -127,7 +127,8 @@ void mprotect_whole_vma(World& w, Op& op) {
   op.len = {0, static_cast<std::int16_t>((v->high - v->low) / w.page()), 0};
 }
 
-constexpr C kUpgrade[] = {C::mprotect_shared_upgrade_denied, C::shmat_rdonly_no_upgrade};
+constexpr C kUpgrade[] = {C::mprotect_shared_upgrade_denied, C::shmat_rdonly_no_upgrade,
+                          C::seal_write_ro_mapping};
 void mprotect_upgrade_allowed(World& w, Op& op) {
   if (op.code != OpCode::mprotect || !runs(w, op)) return;
   for (Vma& v : actor(w, op).memory.vmas()) v.may_write = true;
@@ -147,15 +148,17 @@ void mprotect_goes_on_past_hole(const World& was, World& w, const Op& op, Outcom
   }
 }
 
-constexpr C kNone[] = {C::access_none, C::proc_maps_row, C::access_syscall_efault, C::access_write_protected};
+constexpr C kNone[] = {C::access_none, C::mprotect_violation, C::proc_maps_row, C::access_syscall_efault,
+                       C::access_write_protected};
 void none_is_readable(World&, Op& op) {
   bool sets = op.code == OpCode::mmap || op.code == OpCode::mprotect;
   if (sets && op.small == 0) op.small = program::kProtRead;
 }
 
 // --- end of file
-constexpr C kBeyond[] = {C::trunc_shrink_faults, C::trunc_shrink_private, C::eof_one_byte_file,
-                         C::access_beyond_object, C::eof_straddling_access};
+constexpr C kBeyond[] = {C::trunc_shrink_faults,    C::trunc_shrink_private,          C::eof_one_byte_file,
+                         C::mmap_create_empty_file, C::mremap_shared_anon_fixed_size, C::access_beyond_object,
+                         C::eof_straddling_access};
 void beyond_reads_zero(const World&, World&, const Op& op, Outcome& o) {
   if (op.code == OpCode::load && o.kind == OutcomeKind::signal && o.signal == 7) {
     succeed(o);

@@ -159,7 +159,7 @@ void rule_fstat(World& w, Process& p, Step& s) {
   }
   constexpr const char* names[] = {"size", "links", "mode", "uid", "gid"};
   const std::vector<std::uint64_t>& seen = s.seen().words;
-  s.applies(C::mmap_sizes_never_change_file);
+  s.applies(inode.size_clause);
   for (std::size_t i = 0; i < program::kFileStatWords; ++i) {
     if (i < seen.size() && seen[i] == expected[i]) continue;
     C clause = i == 0 ? inode.size_clause : C::none;

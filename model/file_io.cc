@@ -64,7 +64,7 @@ void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {
   if (t.offset > size)
     extend(w, s, t.file->inode, t.offset + length);
   else {
-    w.inodes[t.file->inode].grown_from = std::min(w.inodes[t.file->inode].grown_from, size);
+    if (size != 0) w.inodes[t.file->inode].grown_from = std::min(w.inodes[t.file->inode].grown_from, size);
     size = t.offset + length;
   }
 }
@@ -176,6 +176,7 @@ void rule_pread(World& w, Process& p, Step& s) {
     if (!match_bytes(s, in, bytes, at, part, w.page(), at - t.offset, accepts, blame)) return;
     at += part;
   }
+  if (count < t.length && w.inodes[t.file->inode].size % w.page() != 0) s.applies(C::slack_not_readable);
   if (!in.done())
     s.diverge(C::slack_not_readable, fmt::format("{} bytes", count),
               fmt::format("{} bytes", count + in.left()));

@@ -1,6 +1,8 @@
 // /proc/PID/maps: every mapping with its range, protection, type, offset and object.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -94,16 +96,39 @@ std::string text(const Row& r) {
   return s;
 }
 
+// How the object is written.
+C clause_of_name(const Row& r) {
+  switch (object_of(r)) {
+    case MapObject::segment:
+      return C::proc_maps_sysv_name;
+    case MapObject::file:
+      return C::proc_maps_file;
+    case MapObject::shared_anonymous:
+    case MapObject::memfd:
+      return C::proc_maps_anon_name;
+    default:
+      return C::none;
+  }
+}
+
 // What the first pair of rows that differ says: a row too many, one too few, or one that is wrong.
 C clause_of(const Row* expected, const Row* seen) {
   if (!expected || (seen && seen->high <= expected->low)) return C::proc_maps_unmapped_gone;
   bool same_place = seen && seen->low == expected->low && seen->high == expected->high;
   if (!same_place || object_of(*expected) != object_of(*seen)) return C::proc_maps_row;
   bool named = expected->id != seen->id || (expected->bits ^ seen->bits) == program::kMapDeleted;
-  if (!named) return C::proc_maps_row;
-  return object_of(*expected) == MapObject::segment ? C::proc_maps_sysv_name
-         : object_of(*expected) == MapObject::file  ? C::proc_maps_file
-                                                    : C::proc_maps_anon_name;
+  const C name = named ? clause_of_name(*expected) : C::none;
+  return name != C::none ? name : C::proc_maps_row;
+}
+
+// A shared mapping through a descriptor that cannot write.
+bool read_only_share(const Vma& v) {
+  return v.shared && !v.writable_file && v.segment < 0;
+}
+
+// Whether one of the last calls has removed something.
+bool removes_any(const Process& p) {
+  return std::ranges::any_of(p.layout.all(), [](const LayoutEvent& e) { return e.removed != C::none; });
 }
 
 }  // namespace
@@ -123,6 +148,11 @@ void rule_maps(World& w, Process& p, Step& s) {
     seen.push_back({words[i], words[i + 1], words[i + 2], words[i + 3], words[i + 4]});
   }
   s.applies(C::proc_maps_row);
+  for (const Row& r : expected) s.applies(clause_of_name(r));
+  for (const Vma& v : p.memory.vmas()) {
+    if (read_only_share(v)) s.applies(C::proc_maps_shared_readonly);
+  }
+  if (removes_any(p)) s.applies(C::proc_maps_unmapped_gone);
   if (!s.expect(ascending(seen, w.page()), C::proc_maps_row,
                 [] { return std::string("ascending ranges of pages"); }))
     return;
@@ -141,8 +171,10 @@ void rule_maps(World& w, Process& p, Step& s) {
     const Row* want = i < expected.size() ? &expected[i] : nullptr;
     const Row* have = i < seen.size() ? &seen[i] : nullptr;
     if (want && have && *want == *have) continue;
-    s.diverge(clause_of(want, have), want ? text(*want) : "no further row",
-              have ? text(*have) : "no further row");
+    const Vma* v = want ? p.memory.find(want->low) : nullptr;
+    const bool share = have && v && read_only_share(*v) && (want->bits ^ have->bits) == program::kMapShared;
+    s.diverge(share ? C::proc_maps_shared_readonly : clause_of(want, have),
+              want ? text(*want) : "no further row", have ? text(*have) : "no further row");
     return;
   }
 }

@@ -48,6 +48,9 @@ inline void store_piece(World& w, Step& s, Vma& vma, std::uint64_t offset, const
   auto inode = static_cast<std::uint32_t>(vma.inode);
   object_changes(w, s, inode, offset, length);
   w.store(vma, offset, bytes, length, s.op.proc);
+  Inode& object = w.inodes[inode];
+  if (object.kind == InodeKind::file && offset + length > object.size)
+    object.size_clause = C::slack_size_unchanged;
   note_slack_store(w, inode, offset, length);
 }
 

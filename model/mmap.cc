@@ -170,6 +170,10 @@ bool refused_late(const World& w, const Step& s, const Request& r) {
 
 // The start that was given or chosen, checked against what is mapped.
 std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
+  constexpr std::uint64_t kMapFailed = ~std::uint64_t{0};
+  if (!s.running() && !s.expect(s.seen().value != kMapFailed, C::mmap_create_never_map_failed,
+                                [] { return std::string("an address, not MAP_FAILED"); }))
+    return kMapFailed;
   if (r.fixed) return s.returns(r.address, r.noreplace ? C::mmap_fixed_noreplace : C::mmap_fixed_exact);
   std::uint64_t hint = w.down(r.address);
   // A security module may have a higher minimum of its own: CONFIG_LSM_MMAP_MIN_ADDR, 64 KiB at most.
@@ -196,6 +200,20 @@ std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
   return low;
 }
 
+// What demands that the call is granted, by what is special about it.
+C clause_of_grant(const World& w, const Request& r, std::uint32_t flags) {
+  if (flags & program::map::kPopulate) return C::mmap_flag_populate;
+  if (!r.validate && (flags & program::map::kUnknown)) return C::mmap_type_shared_ignores_unknown;
+  if (flags & program::map::kStack) return C::mmap_flag_noop_legacy;
+  if (r.anonymous) return r.offset != 0 ? C::mmap_anon_offset : C::mmap_anon_fd_ignored;
+  if (!r.file) return C::mmap_create_len_beyond_eof;
+  if (!r.shared && r.write && !r.file->writable) return C::mmap_fd_read_only_private_write;
+  if (r.shared && r.write && r.file->append) return C::mmap_fd_o_append;
+  const Inode& inode = w.inodes[r.file->inode];
+  return inode.kind == InodeKind::file && inode.size == 0 ? C::mmap_create_empty_file
+                                                          : C::mmap_create_len_beyond_eof;
+}
+
 // A writable private mapping is populated by write faults, which copy the pages (mm_populate).
 void populate(World& w, const Step& s, Vma& v) {
   if (s.profile >= Profile::defacto) w.populate_copies(v, v.low, v.high);
@@ -219,7 +237,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     if (pick < 0) return;
     gone = pick == 0;
   }
-  C success = r.anonymous ? C::mmap_anon_fd_ignored : C::mmap_create_len_beyond_eof;
+  C success = clause_of_grant(w, r, s.op.flags);
   // What the kernel takes to be there has been removed.
   C removed = s.saw(kEEXIST) ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages) : C::none;
   if (s.failed(removed == C::none ? success : removed)) {

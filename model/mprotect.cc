@@ -40,6 +40,14 @@ Extent extent(const Process& p, std::uint64_t low, std::uint64_t high, bool writ
   return {at};
 }
 
+// What demands that a range which begins with this mapping gets the protection.
+C clause_of_grant(const Vma* first, std::uint8_t prot) {
+  if (first && first->segment >= 0) return C::shmat_like_mmap;
+  if (!(prot & program::kProtWrite)) return C::mprotect_sets;
+  const bool of_file = first && !first->shared && first->inode >= 0;
+  return of_file && !first->writable_file ? C::mprotect_private_upgrade : C::mprotect_shared_upgrade_allowed;
+}
+
 }  // namespace
 
 void rule_mprotect(World& w, Process& p, Step& s) {
@@ -72,8 +80,11 @@ void rule_mprotect(World& w, Process& p, Step& s) {
         s.must(kENOMEM, kEINVAL, C::mprotect_unmapped);
     }
     if (e.denied) {
-      bool attach = p.memory.find(e.end)->segment >= 0;
-      s.must(kEACCES, attach ? C::shmat_rdonly_no_upgrade : C::mprotect_shared_upgrade_denied);
+      const Vma& v = *p.memory.find(e.end);
+      // Through a descriptor that can write only a seal denies it.
+      s.must(kEACCES, v.segment >= 0    ? C::shmat_rdonly_no_upgrade
+                      : v.writable_file ? C::seal_write_ro_mapping
+                                        : C::mprotect_shared_upgrade_denied);
     }
     if (e.hole) s.must(kENOMEM, C::mprotect_unmapped);
   }
@@ -84,7 +95,7 @@ void rule_mprotect(World& w, Process& p, Step& s) {
     if (pick < 0) return;
     apply_prefix = pick == 0;
   }
-  C success = (prot & program::kProtWrite) ? C::mprotect_shared_upgrade_allowed : C::mprotect_sets;
+  C success = clause_of_grant(p.memory.find(low), prot);
   bool failed = s.failed(s.saw(kENOMEM) ? C::mprotect_unmapped : success);
   if (failed && !apply_prefix) return;
   protect(w, p, s, low, failed ? e.end : low + pages, prot);

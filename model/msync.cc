@@ -10,6 +10,7 @@ void write_back(World& w, Step& s, std::uint32_t index) {
   std::uint64_t edge = w.up(inode.size);
   if (!disk || inode.size == edge) return;
   s.applies(C::slack_cleared_by_writeback);
+  inode.size_clause = C::writeback_never_beyond_size;
   inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::written_back, 0, 0, w.steps});
 }
 
@@ -39,11 +40,22 @@ void rule_msync(World& w, Process& p, Step& s) {
               : !(flags & (kAsync | kSync)) ? C::msync_no_flag
               : (flags & kAsync)            ? C::msync_async_returns
                                             : C::msync_anonymous;
+  const Vma* first = p.memory.find(low);
+  if (success == C::msync_anonymous && first && first->shared && first->inode >= 0 && (flags & kSync)) {
+    if (!first->writable_file)
+      success = C::msync_readonly_descriptor;
+    else if (!(first->prot & program::kProtWrite))
+      success = C::msync_readonly_protection;
+  }
   if (s.saw(kENOMEM)) success = C::msync_unmapped;
   if (s.saw(kEBUSY)) success = p.lock_clause;
   if (s.failed(success)) return;
   for (Vma& v : p.memory.vmas()) {
-    if (!v.shared && v.low < low + pages && low < v.high) v.event = {C::msync_private, w.steps};
+    if (v.low >= low + pages || low >= v.high) continue;
+    if (!v.shared)
+      v.event = {C::msync_private, w.steps};
+    else if (flags & kInvalidate)
+      w.happens(v, C::msync_invalidate_coherent);
   }
   if (!(flags & kSync)) return;
   for (std::size_t i = p.memory.first_above(low); i < p.memory.vmas().size(); ++i) {

@@ -114,10 +114,14 @@ void rule_shmat(World& w, Process& p, Step& s) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
     success = k.perm.mode & kShmDest ? C::shmat_marked_still_attachable : w.clause_of_life(k);
   }
+  const bool bad_id = op.object >= program::kSegments || !attached;
+  if (s.must_fail() && s.failures() > 1 && bad_id) s.applies(C::prec_shmat_id_args);
   if (attached && s.must_fail() && forced_removal_ends(w, s, static_cast<std::uint32_t>(segment))) return;
   if (s.failed(success)) {
-    if (segment >= 0)
-      w.ipc.segments[static_cast<std::size_t>(segment)].count_clause = C::shmat_failure_no_effect;
+    if (segment >= 0) {
+      ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
+      k.count_clause = k.atime_clause = k.lpid_clause = C::shmat_failure_no_effect;
+    }
     return;
   }
   ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];

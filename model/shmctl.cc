@@ -56,9 +56,18 @@ bool match_nattch(World& w, Step& s, std::uint32_t segment, std::int64_t seen) {
   return false;
 }
 
+// Whether the segment is locked although its locker has ended.
+bool lock_outlives(const World& w, const ShmidKernel& k) {
+  return (k.perm.mode & k.flags_seen & kShmLocked) && k.locker >= 0 &&
+         w.processes[static_cast<std::size_t>(k.locker)].life == Life::dead;
+}
+
 // Which bit of the mode is wrong.
-C clause_of_mode(std::uint64_t expected, std::uint64_t seen, bool forced) {
-  std::uint64_t wrong = expected ^ seen;
+C clause_of_mode(const World& w, const ShmidKernel& k, std::uint64_t seen) {
+  const std::uint64_t expected = k.perm.mode, wrong = expected ^ seen;
+  const bool forced = w.ipc.limits.rmid_forced;
+  if (wrong & expected & k.flags_seen && k.flags_clause != C::none) return k.flags_clause;
+  if (wrong & kShmLocked && lock_outlives(w, k)) return C::shmctl_lock_persists;
   if (wrong & kShmDest) return forced ? C::limit_rmid_forced_no_mark : C::shmctl_rmid_dest_flag;
   if (wrong & kShmLocked) return C::shmctl_lock_flag;
   return expected & kShmDest && wrong == 0 ? C::shmctl_rmid_dest_flag : C::shmget_init_mode;
@@ -68,7 +77,9 @@ C clause_of_mode(std::uint64_t expected, std::uint64_t seen, bool forced) {
 C clause_of_success(const World& w, const Step& s, const ShmidKernel& k) {
   constexpr C success[] = {C::shmctl_stat_copies, C::shmctl_rmid_attached, C::shmctl_set_fields,
                            C::shmctl_lock_flag,   C::shmctl_lock_flag,     C::shmctl_bad_cmd};
-  if (!s.saw(kEINVAL) && !s.saw(kEIDRM)) return success[s.op.small];
+  const bool unreadable = static_cast<ShmCommand>(s.op.small) == ShmCommand::rmid && !(k.perm.mode & 0444);
+  if (!s.saw(kEINVAL) && !s.saw(kEIDRM))
+    return unreadable ? C::shmctl_rmid_no_read_needed : success[s.op.small];
   return k.perm.mode & kShmDest ? C::shmctl_rmid_marked_usable : w.clause_of_life(k);
 }
 
@@ -127,10 +138,12 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
       {2, "gid", k.perm.gid, C::shmget_init_ids},
       {3, "cuid", k.perm.cuid, C::shmctl_set_creator_fixed},
       {4, "cgid", k.perm.cgid, C::shmctl_set_creator_fixed},
-      {5, "mode", k.perm.mode, clause_of_mode(k.perm.mode, seen[5], w.ipc.limits.rmid_forced)},
+      {5, "mode", k.perm.mode, clause_of_mode(w, k, seen[5])},
       {6, "segsz", k.segsz, C::shmget_init_segsz}};
   const bool forced = w.ipc.limits.rmid_forced;
   if (forced) s.applies(C::limit_rmid_forced_no_mark);
+  if (k.perm.mode & k.flags_seen) s.applies(k.flags_clause);
+  if (lock_outlives(w, k)) s.applies(C::shmctl_lock_persists);
   for (const Member& m : members) {
     s.applies(m.clause);
     if (seen[m.index] == m.expected) continue;
@@ -153,9 +166,9 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
     const When* times;
     C clause;
   };
-  const Time times[] = {{7, "atime", &k.atim, C::shmat_atime},
-                        {8, "dtime", &k.dtim, C::shmdt_dtime_lpid},
-                        {9, "ctime", &k.ctim, C::shmget_init_ctime_cpid}};
+  const Time times[] = {{7, "atime", &k.atim, k.atime_clause},
+                        {8, "dtime", &k.dtim, k.dtime_clause},
+                        {9, "ctime", &k.ctim, k.ctime_clause}};
   for (const Time& t : times) {
     s.applies(t.clause);
     if (!t.times->single()) s.uses(Freedom::implicit_times);
@@ -172,7 +185,7 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
     C clause;
   };
   const Pid pids[] = {{10, "cpid", &k.cprid, C::shmget_init_ctime_cpid},
-                      {11, "lpid", &k.lprid, C::shmat_lpid}};
+                      {11, "lpid", &k.lprid, k.lpid_clause}};
   for (const Pid& p : pids) {
     s.applies(p.clause);
     if (!p.who->single()) s.uses(Freedom::implicit_times);
@@ -181,6 +194,7 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
               fmt::format("{}={}", p.name, process_name(w, seen[p.index])));
     return false;
   }
+  k.flags_seen = k.perm.mode & (kShmDest | kShmLocked);
   return true;
 }
 
@@ -224,6 +238,7 @@ void rule_shmctl(World& w, Process& p, Step& s) {
       } else {
         k.perm.key = 0;
         k.perm.mode |= kShmDest;
+        k.flags_clause = C::none;
       }
       break;
     case ShmCommand::set:
@@ -231,12 +246,16 @@ void rule_shmctl(World& w, Process& p, Step& s) {
       k.perm.gid = op.byte == 0 ? s.facts.gid : k.perm.uid;
       k.perm.mode = (k.perm.mode & ~0777U) | op.mode;
       k.ctim.set(s.when);
+      k.set_step = w.steps;
+      k.ctime_clause = C::shmctl_set_fields;
+      if (k.perm.mode & (kShmDest | kShmLocked)) k.flags_clause = C::shmctl_set_keeps_flags;
       break;
     case ShmCommand::lock:
-      k.perm.mode |= kShmLocked;
-      break;
     case ShmCommand::unlock:
-      k.perm.mode &= ~kShmLocked;
+      k.perm.mode = command == ShmCommand::lock ? k.perm.mode | kShmLocked : k.perm.mode & ~kShmLocked;
+      k.locker = command == ShmCommand::lock ? static_cast<std::int8_t>(op.proc) : std::int8_t{-1};
+      k.flags_clause = C::none;
+      k.ctime_clause = C::shmctl_lock_times;
       break;
     case ShmCommand::bad:
       break;

@@ -17,6 +17,12 @@ std::size_t find_attach(const World& w, const Process& p, std::uint64_t address)
   return vmas.size();
 }
 
+// Whether the segment is marked for removal, or could not be attached any more.
+bool no_way_in(const World& w, const Process& p, const Vma& v) {
+  const KernIpcPerm& perm = w.ipc.segments[static_cast<std::size_t>(v.segment)].perm;
+  return (perm.mode & kShmDest) || !ipc_access(perm, p.cred, 4U | (v.may_write ? 2U : 0U));
+}
+
 }  // namespace
 
 void rule_shmdt(World& w, Process& p, Step& s) {
@@ -28,7 +34,9 @@ void rule_shmdt(World& w, Process& p, Step& s) {
   if (!found) s.must(kEINVAL, C::shmdt_bad_addr);
   bool headless = found && p.memory.vmas()[first].low != address;
   if (headless && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
-  if (s.failed(headless ? C::shmdt_after_partial_unmap : C::shmdt_detaches)) return;
+  C success = headless ? C::shmdt_after_partial_unmap : C::shmdt_detaches;
+  if (found && !headless && no_way_in(w, p, p.memory.vmas()[first])) success = C::shmdt_no_id_needed;
+  if (s.failed(success)) return;
   std::uint32_t attach = p.memory.vmas()[first].attach;
   auto segment = static_cast<std::uint32_t>(p.memory.vmas()[first].segment);
   std::uint64_t end = address + w.up(w.ipc.segments[segment].segsz);

@@ -85,7 +85,9 @@ C clause_of_creation(const World& w, const Step& s, std::uint32_t key, std::uint
   if (s.saw(kEINVAL) && set(program::Limit::shmmax) && size > 0) return C::limit_shmmax;
   if (s.saw(kENOSPC) && set(program::Limit::shmall)) return C::limit_shmall;
   if (s.saw(kENOSPC) && set(program::Limit::shmmni)) return C::limit_shmmni;
-  return key == 0 ? C::shmget_private_creates : C::shmget_create;
+  if (key != 0) return C::shmget_create;
+  const bool ignored = (s.op.flags & (program::shmget::kCreat | program::shmget::kExcl)) != 0;
+  return ignored ? C::shmget_private_flags : C::shmget_private_creates;
 }
 
 void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size) {
@@ -100,6 +102,9 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
                [] { return std::string("another id than that of a segment destroyed before"); });
     }
   }
+  const IpcLimits& limits = w.ipc.limits;
+  if (limits.set[static_cast<std::size_t>(program::Limit::shmmni)] && id > limits.shmmni)
+    s.applies(C::limit_shmmni_is_count);
   Inode object;
   object.kind = InodeKind::segment;
   object.size = size;
@@ -144,10 +149,12 @@ C clause_of_lookup(const World& w, const Step& s, const ShmidKernel& k, C clause
   using namespace program::shmget;
   const bool remade =
       w.ipc.limits.rmid_forced && !s.running() && s.seen().kind == OutcomeKind::ok && s.seen().value != k.id;
-  const bool excl_alone = (s.op.flags & kExcl) && !(s.op.flags & kCreat) && s.saw(kEEXIST);
+  const bool granted = !s.running() && s.seen().kind == OutcomeKind::ok;
+  const bool excl_alone = (s.op.flags & kExcl) && !(s.op.flags & kCreat) &&
+                          (s.saw(kEEXIST) || (granted && s.seen().value == k.id));
   if (remade || s.saw(kENOENT)) return w.clause_of_life(k);
   if (s.saw(kEINVAL) && k.segsz > w.ipc.limits.shmmax) return C::limit_shmmax_not_retroactive;
-  return excl_alone ? C::shmget_excl_alone : clause;
+  return excl_alone && clause != C::shmget_size_bigger ? C::shmget_excl_alone : clause;
 }
 
 void with_segment(World& w, Process& p, Step& s, std::uint32_t found, std::uint64_t size) {

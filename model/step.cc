@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace shmcheck::model {
@@ -98,6 +99,8 @@ void StepReport::clear() {
 
 void Step::applies(C clause) {
   if (clause == C::none || report_.decisive_count == report_.decisive.size()) return;
+  const auto known = report_.decisive.begin() + report_.decisive_count;
+  if (std::find(report_.decisive.begin(), known, clause) != known) return;
   report_.decisive[report_.decisive_count++] = clause;
 }
 

@@ -28,7 +28,7 @@ struct StepReport {
   C clause = C::none;
   std::string allowed, seen;
   std::bitset<kFreedoms> freedoms;
-  std::array<C, 24> decisive{};
+  std::array<C, 32> decisive{};
   std::uint8_t decisive_count = 0;
   void clear();
 };

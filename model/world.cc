@@ -237,6 +237,8 @@ void World::open_attach(std::uint32_t segment, std::uint8_t who, Moment when, bo
   ++s.nattch;
   s.count_clause = attach_clause;
   s.divided = steps;
+  s.atime_clause = explicit_call ? clauses::Clause::shmat_atime : clauses::Clause::shmdt_implicit_times;
+  s.lpid_clause = explicit_call ? clauses::Clause::shmat_lpid : clauses::Clause::shmdt_implicit_times;
   note(s.atim, s.lprid, when, processes[who].pid, implicit_updates_optional && !explicit_call);
 }
 
@@ -245,6 +247,8 @@ void World::close_attach(std::uint32_t segment, std::uint8_t who, Moment when, b
   --s.nattch;
   // A call that cuts a piece out of the middle adds more than it takes away.
   if (s.divided != steps) s.count_clause = detach_clause;
+  s.dtime_clause = s.lpid_clause =
+      explicit_call ? clauses::Clause::shmdt_dtime_lpid : clauses::Clause::shmdt_implicit_times;
   note(s.dtim, s.lprid, when, processes[who].pid, implicit_updates_optional && !explicit_call);
   if (s.nattch != 0) return;
   if (s.perm.mode & kShmDest)
@@ -333,9 +337,9 @@ void World::unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Momen
              vmas.begin() + static_cast<std::ptrdiff_t>(last));
 }
 
-void World::end_process(std::uint8_t who, Moment when) {
+void World::end_process(std::uint8_t who, Moment when, clauses::Clause leaves_alone) {
   for (const Vma& v : processes[who].memory.vmas()) {
-    if (v.shared) happens(v, clauses::Clause::exit_no_cleanup_of_data);
+    if (v.shared) happens(v, leaves_alone);
   }
   unmap(who, 0, UINT64_MAX, when);
   processes[who].files.fill(-1);

@@ -151,6 +151,7 @@ struct Process {
   std::array<std::int32_t, program::kFiles> files{};  // index into World::open_files, -1: closed
   AddressSpace memory;
   std::uint32_t born = 0;       // the id that the next vma would have had at the fork
+  bool faulted = false;         // took a signal of an access, and went on
   bool lock_count_off = false;  // MREMAP_DONTUNMAP has left locked memory behind
   // What demands that as much is locked as is: the last call that changed it, or should not have.
   clauses::Clause lock_clause = clauses::Clause::mlock_accounting;
@@ -214,7 +215,17 @@ struct ShmidKernel {
   std::int64_t nattch = 0;  // pieces of attaches in all processes
   // What demands that it is so: the last call that changed it.
   clauses::Clause count_clause = clauses::Clause::shmget_not_attached;
-  std::uint32_t divided = 0;  // the step that added pieces last
+  std::uint32_t divided = 0;   // the step that added pieces last
+  std::uint32_t set_step = 0;  // of the last IPC_SET
+  // What demands that times and pids are what they are: the last call that set them.
+  clauses::Clause atime_clause = clauses::Clause::shmget_init_counters,
+                  dtime_clause = clauses::Clause::shmget_init_counters,
+                  lpid_clause = clauses::Clause::shmget_init_counters,
+                  ctime_clause = clauses::Clause::shmget_init_ctime_cpid;
+  std::uint32_t flags_seen = 0;  // of the mode: shown by some IPC_STAT
+  // What has worked on the flags of the mode, and must have left them as they were.
+  clauses::Clause flags_clause = clauses::Clause::none;
+  std::int8_t locker = -1;  // index of the process that locked it
   When atim, dtim, ctim;
   Who cprid, lprid;
   bool destroyed = false;
@@ -338,7 +349,9 @@ class World {
   void open_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
   void close_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
   void destroy_segment(std::uint32_t segment, clauses::Clause by);
-  void end_process(std::uint8_t who, Moment when);
+  // `leaves_alone`: what demands that shared memory stays as it is.
+  void end_process(std::uint8_t who, Moment when,
+                   clauses::Clause leaves_alone = clauses::Clause::exit_no_cleanup_of_data);
   // What demands that a segment nobody has destroyed is there.
   clauses::Clause clause_of_life(const ShmidKernel& segment) const;
   // Distinct attaches of a segment, however divided.
