@@ -329,6 +329,8 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
     if (o.kind == InodeKind::file && o.size == 0) return C::mmap_create_empty_file;
     if (o.kind != InodeKind::file) return C::mremap_shared_anon_fixed_size;
   }
+  if (a.kind == Access::Kind::protection && relative_allows(w, who, *a.vma, address, write))
+    return C::share_protection_is_local;
   if (a.kind == Access::Kind::protection && protected_by_call(w, who, *a.vma, address))
     return C::mprotect_violation;
   if (a.kind != Access::Kind::no_mapping) return plain_clause_of_refusal(a, write);
@@ -355,13 +357,16 @@ C blame_of_fault(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t
     const Inode& o = object_of(w, vma);
     if (offset >= o.cut_to) return C::trunc_regrow_no_remap;
     if (C extent = clause_of_extent(w, vma, offset); extent != C::none) return extent;
-    return o.size == 1 ? C::eof_one_byte_file : C::eof_accessible_extent;
+    if (o.size == 1) return C::eof_one_byte_file;
+    return vma.page_offset != 0 ? C::eof_offset_mapping : C::eof_accessible_extent;
   }
   const std::uint64_t address = vma.low + (offset - vma.page_offset * w.page());
   C lost = seen.signal == kSIGBUS ? C::none : blame_of_lost(w, who, vma, address, seen.code == kAccErr);
-  if (lost != C::none) return lost;
+  const bool other_protection = lost == C::fork_mapping_inherited && seen.code == kAccErr;
+  if (lost != C::none && !other_protection) return lost;
   if (C kept = clause_of_kept_attach(w, who, vma); kept != C::none) return kept;
   if (C local = clause_of_local_protection(w, who, vma, address); local != C::none) return local;
+  if (lost != C::none) return lost;
   if (vma.segment >= 0) return C::shmat_whole_segment;
   if (write && !(vma.prot & program::kProtRead)) return C::access_write_implies_read;
   return write ? C::access_write : C::access_read;

@@ -26,6 +26,8 @@ void note_situation(World& w, Step& s, Vma& vma, std::uint64_t offset);
 C clause_of_kept_attach(const World& w, std::uint8_t who, const Vma& vma);
 // A relative has the same mapping with another protection, or has it no more.
 C clause_of_local_protection(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address);
+// A relative's protection of the same mapping would let the access through.
+bool relative_allows(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address, bool write);
 // How far the object's pages reach, where that is what lets the offset be accessed.
 C clause_of_extent(const World& w, const Vma& vma, std::uint64_t offset);
 // Nothing was ever put there, and another object has a byte at the same offset: `seen`, if that is given.

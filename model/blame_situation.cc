@@ -1,5 +1,7 @@
 // What an access that works depends on beside where its byte came from: clauses about other processes, other
 // mappings, other objects and former permissions. Each is named where another kernel could differ by it.
+#include <algorithm>
+
 #include "model/blame.h"
 
 namespace shmcheck::model {
@@ -43,6 +45,16 @@ C clause_of_local_protection(const World& w, std::uint8_t who, const Vma& vma, s
   return C::none;
 }
 
+bool relative_allows(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address, bool write) {
+  for (std::size_t i = 0; i < w.processes.size(); ++i) {
+    if (i == who || !vma.shared || !related(w, vma, i)) continue;
+    const Vma* other = w.processes[i].memory.find(address);
+    if (other && other->id == vma.id && (other->prot & (write ? program::kProtWrite : program::kProtRead)))
+      return true;
+  }
+  return false;
+}
+
 C clause_of_extent(const World& w, const Vma& vma, std::uint64_t offset) {
   if (vma.inode < 0 || object_of(w, vma).kind != InodeKind::file) return C::none;
   const Inode& o = object_of(w, vma);
@@ -59,7 +71,9 @@ C clause_of_distinct(const World& w, const Vma& vma, std::uint64_t offset, std::
   const auto own = static_cast<std::size_t>(vma.inode);
   if (w.inodes[own].bytes.origin(offset, w.page()).kind != OriginKind::nothing) return C::none;
   C clause = C::none;
-  for (std::size_t i = 0; i < w.inodes.size(); ++i) {
+  // Of the newest only, so that long programs do not slow down.
+  constexpr std::size_t kNewest = 8;
+  for (std::size_t i = w.inodes.size() - std::min(kNewest, w.inodes.size()); i < w.inodes.size(); ++i) {
     if (i == own) continue;
     const std::uint8_t byte = object_byte(w, i, offset);
     if (byte == 0 || (seen && byte != *seen)) continue;

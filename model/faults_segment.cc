@@ -162,7 +162,8 @@ void set_clears_flags(const World&, World& w, const Op& op, Outcome& o) {
   if (command(op, ShmCommand::set) && ok(o)) named_segment(w, op)->perm.mode &= 0777;
 }
 
-constexpr C kLock[] = {C::shmctl_lock_flag, C::shmget_init_mode, C::shmctl_rmid_dest_flag};
+constexpr C kLock[] = {C::shmctl_lock_flag, C::shmctl_lock_persists, C::shmget_init_mode,
+                       C::shmctl_rmid_dest_flag};
 void lock_unseen(const World&, World& w, const Op& op, Outcome& o) {
   if (command(op, ShmCommand::lock) && ok(o)) named_segment(w, op)->perm.mode &= ~kShmLocked;
 }

@@ -200,18 +200,21 @@ std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
   return low;
 }
 
-// What demands that the call is granted, by what is special about it.
-C clause_of_grant(const World& w, const Request& r, std::uint32_t flags) {
+// What demands that the call is granted: what is special about it, and where it was refused with an error
+// that fits, that first.
+C clause_of_grant(const World& w, const Step& s, const Request& r) {
+  const std::uint32_t flags = s.op.flags;
+  const bool read_only = r.file && !r.shared && r.write && !r.file->writable;
+  const bool empty = r.file && w.inodes[r.file->inode].size == 0;
+  if (read_only && s.saw(kEACCES)) return C::mmap_fd_read_only_private_write;
+  if (empty && s.saw(kEINVAL)) return C::mmap_create_empty_file;
   if (flags & program::map::kPopulate) return C::mmap_flag_populate;
   if (!r.validate && (flags & program::map::kUnknown)) return C::mmap_type_shared_ignores_unknown;
   if (flags & program::map::kStack) return C::mmap_flag_noop_legacy;
   if (r.anonymous) return r.offset != 0 ? C::mmap_anon_offset : C::mmap_anon_fd_ignored;
-  if (!r.file) return C::mmap_create_len_beyond_eof;
-  if (!r.shared && r.write && !r.file->writable) return C::mmap_fd_read_only_private_write;
-  if (r.shared && r.write && r.file->append) return C::mmap_fd_o_append;
-  const Inode& inode = w.inodes[r.file->inode];
-  return inode.kind == InodeKind::file && inode.size == 0 ? C::mmap_create_empty_file
-                                                          : C::mmap_create_len_beyond_eof;
+  if (read_only) return C::mmap_fd_read_only_private_write;
+  if (r.file && r.shared && r.write && r.file->append) return C::mmap_fd_o_append;
+  return empty ? C::mmap_create_empty_file : C::mmap_create_len_beyond_eof;
 }
 
 // A writable private mapping is populated by write faults, which copy the pages (mm_populate).
@@ -237,7 +240,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     if (pick < 0) return;
     gone = pick == 0;
   }
-  C success = clause_of_grant(w, r, s.op.flags);
+  C success = clause_of_grant(w, s, r);
   // What the kernel takes to be there has been removed.
   C removed = s.saw(kEEXIST) ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages) : C::none;
   if (s.failed(removed == C::none ? success : removed)) {

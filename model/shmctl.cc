@@ -58,7 +58,7 @@ bool match_nattch(World& w, Step& s, std::uint32_t segment, std::int64_t seen) {
 
 // Whether the segment is locked although its locker has ended.
 bool lock_outlives(const World& w, const ShmidKernel& k) {
-  return (k.perm.mode & k.flags_seen & kShmLocked) && k.locker >= 0 &&
+  return (k.perm.mode & kShmLocked) && k.locker >= 0 &&
          w.processes[static_cast<std::size_t>(k.locker)].life == Life::dead;
 }
 
@@ -67,7 +67,7 @@ C clause_of_mode(const World& w, const ShmidKernel& k, std::uint64_t seen) {
   const std::uint64_t expected = k.perm.mode, wrong = expected ^ seen;
   const bool forced = w.ipc.limits.rmid_forced;
   if (wrong & expected & k.flags_seen && k.flags_clause != C::none) return k.flags_clause;
-  if (wrong & kShmLocked && lock_outlives(w, k)) return C::shmctl_lock_persists;
+  if (wrong & kShmLocked && k.flags_clause == C::none && lock_outlives(w, k)) return C::shmctl_lock_persists;
   if (wrong & kShmDest) return forced ? C::limit_rmid_forced_no_mark : C::shmctl_rmid_dest_flag;
   if (wrong & kShmLocked) return C::shmctl_lock_flag;
   return expected & kShmDest && wrong == 0 ? C::shmctl_rmid_dest_flag : C::shmget_init_mode;
