@@ -36,7 +36,7 @@ struct shared {
   uint32_t next; /* op that comes next */
   uint64_t mapping[BARE_MAPPINGS];
   int segment[BARE_SEGMENTS];
-  uint32_t segments_bound, paths_created, limits_set;
+  uint32_t segments_bound, paths_created, objects_created, limits_set;
   uint32_t id_count;
   int ids[BARE_MAX_OPS];
   uint64_t steps, mismatches;
@@ -291,6 +291,15 @@ static const char* path(int32_t object) {
   return name;
 }
 
+static const char* object(int32_t index) {
+  static char name[300];
+  memset(name, '-', sizeof name);
+  name[0] = 'o';
+  name[1] = (char)('0' + (index < 0 ? 9 : index));
+  name[index < 0 ? 256 : index == BARE_OBJECTS - 1 ? 255 : 2] = '\0';
+  return name;
+}
+
 static uint64_t address_of(struct bare_address a) {
   return a.value + (a.mapping >= 0 ? sh->mapping[a.mapping] : 0);
 }
@@ -310,6 +319,26 @@ static long into_slot(const struct bare_op* op, int fd) {
 static long do_open(const struct bare_op* op) {
   if (into_slot(op, open(path(op->object), (int)op->flags, op->mode)) < 0) return -1;
   if (((int)op->flags & O_CREAT) != 0) sh->paths_created |= 1U << op->object;
+  return 0;
+}
+
+static long do_shm_open(const struct bare_op* op) {
+  if (into_slot(op, open(object(op->object), (int)op->flags, op->mode)) < 0) return -1;
+  sh->objects_created |= 1U << op->object;
+  return 0;
+}
+
+static long do_shm_unlink(const struct bare_op* op) {
+  const long result = unlink(object(op->object));
+  if (result != 0 && errno == EPERM) errno = EACCES;
+  return result;
+}
+
+static long do_second_name(const struct bare_op* op, int (*call)(const char*, const char*)) {
+  char from[3];
+  memcpy(from, path(op->object), sizeof from);
+  if (call(from, path((int32_t)op->value)) != 0) return -1;
+  sh->paths_created |= 1U << op->value;
   return 0;
 }
 
@@ -459,6 +488,14 @@ static long perform(const struct bare_op* op) {
     case BARE_LIMIT:
       sh->limits_set = 1;
       return write_limit(op->prot, op->len);
+    case BARE_RENAME:
+      return do_second_name(op, rename);
+    case BARE_LINK:
+      return do_second_name(op, link);
+    case BARE_SHM_OPEN:
+      return do_shm_open(op);
+    case BARE_SHM_UNLINK:
+      return do_shm_unlink(op);
     case BARE_NONE:
       return -1;
     case BARE_LIMITS:
@@ -528,6 +565,9 @@ static void clean_up(void) {
   for (uint32_t i = 0; i < sh->id_count; ++i) shmctl(sh->ids[i], IPC_RMID, NULL);
   for (int n = 0; n < 8; ++n) {
     if ((sh->paths_created & 1U << n) != 0) unlink(path(n));
+  }
+  for (int n = 0; n < BARE_OBJECTS; ++n) {
+    if ((sh->objects_created & 1U << n) != 0) unlink(object(n));
   }
   for (uint64_t i = 0; sh->limits_set && i < kLimits; ++i) {
     if (write_limit(i, limits[i]) != 0) die(limit_files[i]);

@@ -11,6 +11,7 @@
 #define BARE_MAPPINGS 16
 #define BARE_FILES 8
 #define BARE_SEGMENTS 8
+#define BARE_OBJECTS 4
 #define BARE_MAX_OPS 16384
 
 enum bare_code {
@@ -55,6 +56,10 @@ enum bare_code {
   BARE_SHM_INFO,
   BARE_LIMIT,
   BARE_LIMITS,
+  BARE_RENAME,
+  BARE_LINK,
+  BARE_SHM_OPEN,
+  BARE_SHM_UNLINK,
   BARE_NONE /* what it does not do: exec, which would cost it a start of its own */
 };
 
@@ -66,6 +71,7 @@ struct bare_address {
 
 enum { BARE_NO_FILE = -1, BARE_BAD_FILE = -2 };                 /* bare_op.object of a file */
 enum { BARE_NEGATIVE_ID = -1, BARE_BOGUS_ID = -2 };             /* bare_op.object of a segment */
+enum { BARE_LONG_NAME = -1 };                                   /* bare_op.object of a POSIX object */
 enum { BARE_CAUGHT, BARE_DEFAULT, BARE_IGNORED, BARE_BLOCKED }; /* bare_op.action */
 
 struct bare_op {
@@ -79,7 +85,7 @@ struct bare_op {
   uint32_t bytes;  /* of an access */
   uint32_t action; /* of SIGSEGV and SIGBUS at an access */
   int32_t expect;  /* errno that the executor met, 0: none */
-  uint64_t value;  /* bytes to store, or a key */
+  uint64_t value;  /* bytes to store, a key, or a second path */
   uint64_t len, off;
   struct bare_address addr, to;
 };

@@ -92,7 +92,8 @@ constexpr bare_code kCodes[] = {
     BARE_KILL,     BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,    BARE_MAPS,
     BARE_MSYNC,    BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
     BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
-    BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE};
+    BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
+    BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {
@@ -118,6 +119,11 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
     case OpCode::open:
       out.flags = kAccess[op.small] | translate(op.flags, kOpen);
       break;
+    case OpCode::shm_open:
+      out.flags = kAccess[op.small] | translate(op.flags, kOpen) | O_CLOEXEC | O_NOFOLLOW;
+      break;
+    case OpCode::rename:
+    case OpCode::link:
     case OpCode::pwrite:
     case OpCode::exit:
       out.value = op.byte;
@@ -194,9 +200,11 @@ std::int32_t object(const Op& op) {
   constexpr Special kFiles[] = {{program::kFileNone, BARE_NO_FILE}, {program::kFileBad, BARE_BAD_FILE}};
   constexpr Special kSegments[] = {{program::kSegmentNegative, BARE_NEGATIVE_ID},
                                    {program::kSegmentBogus, BARE_BOGUS_ID}};
+  constexpr Special kObjects[] = {{program::kObjectLong, BARE_LONG_NAME}};
   std::span<const Special> specials;
   if (program::spec(op.code).object_kind == program::NameKind::file) specials = kFiles;
   if (program::spec(op.code).object_kind == program::NameKind::segment) specials = kSegments;
+  if (program::spec(op.code).object_kind == program::NameKind::object) specials = kObjects;
   for (const Special& special : specials) {
     if (op.object == special.ours) return special.theirs;
   }

@@ -223,7 +223,7 @@ TEST(CorpusAsAWhole, EverySubjectHasPrograms) {
   for (const char* subject :
        {"mmap",   "access",   "eof",       "slack", "share", "private", "fork",   "exit",
         "munmap", "mprotect", "mremap",    "trunc", "msync", "madvise", "shmget", "shmat",
-        "shmdt",  "shmctl",   "sysv.life", "perm",  "prec",  "proc",    "claims"}) {
+        "shmdt",  "shmctl",   "sysv.life", "perm",  "prec",  "proc",    "pshm",   "claims"}) {
     EXPECT_TRUE(std::any_of(fs::directory_iterator(fs::path(CORPUS) / subject), fs::directory_iterator(),
                             [](const auto& entry) { return entry.path().extension() == ".prog"; }))
         << subject;

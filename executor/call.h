@@ -39,7 +39,9 @@ using Performer = void (*)(Call&);
 
 void perform_open(Call&), perform_close(Call&), perform_unlink(Call&), perform_ftruncate(Call&),
     perform_truncate(Call&), perform_pread(Call&), perform_pwrite(Call&), perform_pread_to(Call&),
-    perform_pwrite_from(Call&), perform_fstat(Call&), perform_fallocate(Call&), perform_fsync(Call&);
+    perform_pwrite_from(Call&), perform_fstat(Call&), perform_fallocate(Call&), perform_fsync(Call&),
+    perform_rename(Call&), perform_link(Call&);
+void perform_shm_open(Call&), perform_shm_unlink(Call&);
 void perform_memfd(Call&), perform_seal(Call&), perform_seals(Call&);
 void perform_mlock(Call&), perform_munlock(Call&), perform_locked(Call&), perform_mincore(Call&);
 void perform_mmap(Call&), perform_munmap(Call&), perform_mprotect(Call&), perform_msync(Call&),
@@ -73,8 +75,11 @@ inline int descriptor(std::uint8_t object) {
   return object == program::kFileBad ? kNeverOpen : kFirstSlot + object;
 }
 
-// Moves an open descriptor to a slot; passes on a failure.
-long into_slot(long fd, std::uint8_t slot);
+// Moves an open descriptor to a slot; passes on a failure. `flags`: O_CLOEXEC or nothing.
+long into_slot(long fd, std::uint8_t slot, int flags = 0);
+
+// Notes for `maps` which path, or from kNames on which object, a descriptor was opened by.
+void remember_identity(int fd, std::uint8_t path);
 
 struct FlagPair {
   std::uint32_t ours;

@@ -65,6 +65,7 @@ class Containment : public ::testing::Test {
     }
     if (read_file("/proc/self/mounts") != mounts_) out += "a mount\n";
     if (ids_of_segments() != segments_) out += "a segment\n";
+    out += objects();
     for (const auto& entry : fs::directory_iterator(room_)) {
       std::string name = entry.path().filename();
       if (name != "executor" && name != "image") out += "file " + name + "\n";
@@ -93,6 +94,16 @@ class Containment : public ::testing::Test {
   }
 
  protected:
+  // Objects with names of programs.
+  static std::string objects() {
+    std::string out;
+    for (const auto& entry : fs::directory_iterator("/dev/shm")) {
+      std::string name = entry.path().filename();
+      if (name.starts_with("shmcheck-o")) out += "object " + name + "\n";
+    }
+    return out;
+  }
+
   fs::path room_;
 
  private:
@@ -106,6 +117,8 @@ p0 ftruncate f0 size=4p
 p0 mmap m0 f0 len=4p prot=rw flags=shared
 p0 shmget s0 key=k1 size=1p flags=creat mode=600
 p0 shmat m1 s0
+p0 shm_open f1 o0 access=rw flags=creat mode=600
+p0 shm_open f2 o3 access=rw flags=creat mode=600
 p0 fork p1
 p1 fork p2
 )";
@@ -140,8 +153,10 @@ TEST_F(Containment, WithoutNamespacesAnOrderlyEndLeavesNothing) {
     // A value that changes nothing of the host should it get through.
     expect_trace(driver,
                  "p0 limit what=rmid_forced value=2 -> withheld\np0 limits what=shmmax -> withheld\n");
+    EXPECT_TRUE(driver.facts.at(0).shm_objects);
     driver.send(program::run_frame(1, 0, busy_program()));
     EXPECT_EQ(driver.receive().type, program::FrameType::result);
+    EXPECT_EQ(objects(), "");
     expect_trace(
         driver, "p0 fork p1 -> *\np0 kill p1 -> ok\np0 exit status=3 -> died exit=3\np0 load a -> unbound\n");
   }

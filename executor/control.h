@@ -61,9 +61,11 @@ struct Target {
   std::size_t own_count = 0;
   bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
   bool has_clone_parent = true;
-  bool forks = true;         // its processes can fork children of the supervisor
-  bool sets_limits = false;  // programs may change kernel.shm*
-  bool execs = false;        // its processes can exec (rejoin.h)
+  bool forks = true;             // its processes can fork children of the supervisor
+  bool sets_limits = false;      // programs may change kernel.shm*
+  bool execs = false;            // its processes can exec (rejoin.h)
+  bool has_objects = false;      // /dev/shm is a tmpfs where programs may have objects
+  std::uint64_t object_tag = 0;  // in their names, so that nobody else's are met
   std::uint32_t uid = 0, gid = 0;
   std::uint32_t other_uid[2] = {0, 0};  // gid alike
   std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have
@@ -82,6 +84,7 @@ struct Control {
   std::uint16_t mappings_bound;
   std::uint8_t segments_bound;
   std::uint8_t paths_created;
+  std::uint8_t objects_created;
   std::uint64_t mapping[kMappings];
   std::int32_t segment[kSegments];
   ProcessSlot process[kProcesses];

@@ -24,8 +24,16 @@ constexpr long kAllocate[] = {0,
                               FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
                               0x4000};
 
+struct PathName {
+  explicit PathName(std::uint8_t object) { text[1] = static_cast<char>('0' + object); }
+  char text[3] = "n0";
+};
+
+}  // namespace
+
 // `maps` tells files apart by device and inode.
 void remember_identity(int fd, std::uint8_t path) {
+  if (!control->observes_maps) return;
   struct stat st = {};
   if (failed(sys(SYS_fstat, fd, &st))) return;
   const std::uint64_t device = st.st_dev == control->files.in_stat ? control->files.in_maps : st.st_dev;
@@ -40,17 +48,10 @@ void remember_identity(int fd, std::uint8_t path) {
   control->identity[at] = {device, st.st_ino, path};
 }
 
-struct PathName {
-  explicit PathName(std::uint8_t object) { text[1] = static_cast<char>('0' + object); }
-  char text[3] = "n0";
-};
-
-}  // namespace
-
 // The slot's number is taken from its old file only when the new one is open.
-long into_slot(long fd, std::uint8_t slot) {
+long into_slot(long fd, std::uint8_t slot, int flags) {
   if (failed(fd)) return fd;
-  long moved = sys(SYS_dup3, fd, descriptor(slot), 0);
+  long moved = sys(SYS_dup3, fd, descriptor(slot), flags);
   sys(SYS_close, fd);
   return moved;
 }
@@ -64,7 +65,7 @@ void perform_open(Call& call) {
     if ((op.flags & program::openflag::kCreat) != 0) {
       control->paths_created = static_cast<std::uint8_t>(control->paths_created | 1U << op.object);
     }
-    if (control->observes_maps) remember_identity(descriptor(op.result), op.object);
+    remember_identity(descriptor(op.result), op.object);
   }
   settle(call, fd);
 }
@@ -79,6 +80,25 @@ void perform_unlink(Call& call) {
     control->paths_created = static_cast<std::uint8_t>(control->paths_created & ~(1U << call.op.object));
   }
   settle(call, result);
+}
+
+namespace {
+void settle_second_name(Call& call, long result) {
+  if (!failed(result)) {
+    control->paths_created = static_cast<std::uint8_t>(control->paths_created | 1U << call.op.byte);
+  }
+  settle(call, result);
+}
+}  // namespace
+
+void perform_rename(Call& call) {
+  PathName from(call.op.object), to(call.op.byte);
+  settle_second_name(call, sys(SYS_renameat2, AT_FDCWD, from.text, AT_FDCWD, to.text, 0));
+}
+
+void perform_link(Call& call) {
+  PathName from(call.op.object), to(call.op.byte);
+  settle_second_name(call, sys(SYS_linkat, AT_FDCWD, from.text, AT_FDCWD, to.text, 0));
 }
 
 void perform_ftruncate(Call& call) {

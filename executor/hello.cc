@@ -90,7 +90,9 @@ void put_limits() {
   if (!failed(sys(SYS_prlimit64, 0, RLIMIT_MEMLOCK, nullptr, &locks)))
     payload << " memlock=" << locks.rlim_cur;
   payload << " set_limits=" << yes_no(target.sets_limits) << " exec=" << yes_no(target.execs)
-          << " fork=" << yes_no(target.forks);
+          << " fork=" << yes_no(target.forks) << " shm_objects=" << yes_no(target.has_objects)
+          << " protected_hardlinks=" << yes_no(read_number("/proc/sys/fs/protected_hardlinks", 0) != 0)
+          << " protected_regular=" << yes_no(read_number("/proc/sys/fs/protected_regular", 0) != 0);
 }
 
 void put_own() {

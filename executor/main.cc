@@ -10,6 +10,7 @@
 #include "executor/init.h"
 #include "executor/limits.h"
 #include "executor/namespaces.h"
+#include "executor/objects.h"
 #include "executor/own_ranges.h"
 #include "executor/rejoin.h"
 #include "executor/segments.h"
@@ -61,6 +62,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   }
   if (!target.private_ipc) target.foreign_keys = find_foreign_keys();
   find_limits();
+  prepare_objects();
   if (!find_own_ranges(wrong)) return false;
   prepare_rejoin();
   return true;
@@ -129,6 +131,7 @@ bool run(const Options& options) {
   } else {
     server.channel.send(FrameType::error, 0, wrong.view());
   }
+  forget_objects();
   remove_places();
   return ready;
 }

@@ -344,5 +344,53 @@ TEST_F(Ops, ThePageSizeOfTheseTestsIsTheTargets) {
   EXPECT_EQ(shared_driver().facts.at(0).page_size, kPageOfTests);
 }
 
+TEST_F(Ops, RenameAndLink) {
+  Expect(R"(
+p0 rename n0 to=n1 -> ENOENT
+p0 link n0 to=n1 -> ENOENT
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 link n0 to=n1 -> ok
+p0 link n0 to=n1 -> EEXIST
+p0 fstat f0 -> {size=0 links=2 *}
+p0 rename n0 to=n1 -> ok
+p0 fstat f0 -> {size=0 links=2 *}
+p0 unlink n1 -> ok
+p0 rename n0 to=n1 -> ok
+p0 open f1 n0 -> ENOENT
+p0 open f1 n1 -> ok
+)");
+}
+
+TEST_F(Ops, SharedMemoryObjects) {
+  Expect(R"(
+p0 shm_open f0 o0 access=rw -> ENOENT
+p0 shm_open f0 o0 access=rw flags=creat,excl mode=640 -> ok
+p0 fstat f0 -> {size=0 links=1 mode=100640 uid=* gid=*}
+p0 shm_open f1 o0 flags=creat,excl -> EEXIST
+p0 shm_open f1 o3 access=rw flags=creat mode=600 -> ok
+p0 shm_open f2 long access=rw flags=creat mode=600 -> ENAMETOOLONG
+p0 shm_unlink long -> ENAMETOOLONG
+p0 ftruncate f1 size=1p -> ok
+p0 mmap m0 f1 len=1p prot=r flags=shared,fixed addr=a -> a+0p
+p0 maps -> {a+0p..a+1p r--s off=0p file o3}
+p0 shm_unlink o3 -> ok
+p0 shm_unlink o3 -> ENOENT
+p0 exec -> ok
+p0 fstat f0 -> EBADF
+p0 shm_open f0 o0 access=rw -> ok
+)");
+}
+
+TEST_F(Ops, ObjectsDoNotOutliveTheProgram) {
+  Expect(R"(
+p0 shm_open f0 o0 access=rw flags=creat,excl mode=600 -> ok
+p0 shm_open f1 o3 access=rw flags=creat,excl mode=600 -> ok
+)");
+  Expect(R"(
+p0 shm_open f0 o0 access=rw -> ENOENT
+p0 shm_open f0 o3 access=rw -> ENOENT
+)");
+}
+
 }  // namespace
 }  // namespace shmcheck::executor

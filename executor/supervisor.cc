@@ -12,6 +12,7 @@
 #include "executor/fork.h"
 #include "executor/hello.h"
 #include "executor/limits.h"
+#include "executor/objects.h"
 #include "executor/process.h"
 #include "executor/segments.h"
 #include "executor/small_file.h"
@@ -64,7 +65,7 @@ void reset() {
   control->done = control->overflow = 0;
   control->step_before = 0;
   control->mappings_bound = 0;
-  control->segments_bound = control->paths_created = 0;
+  control->segments_bound = control->paths_created = control->objects_created = 0;
   control->identity_count = control->id_count = 0;
   for (ProcessSlot& slot : control->process) slot = {};
   control->cursor = {};
@@ -255,6 +256,7 @@ namespace {
 long remove_leftovers(std::uint64_t in_namespace) {
   remove_segments(in_namespace);
   remove_files();
+  remove_objects();
   if (control->uses_pipe) drain_pipe();
   return control->sets_limits && target.sets_limits ? restore_limits() : 0;
 }

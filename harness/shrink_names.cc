@@ -14,7 +14,7 @@ using program::OpCode;
 using program::OpSpec;
 using program::Quantity;
 
-constexpr unsigned kKinds = 6;  // of NameKind
+constexpr unsigned kKinds = 7;  // of NameKind
 
 bool has_key(const Op& op) {
   return op.code == OpCode::shmget && op.byte != 0;
@@ -27,6 +27,7 @@ void each_name(AnOp& op, Visit visit) {
   visit(NameKind::process, op.proc);
   for (const Arg& arg : spec.args) {
     if (arg.kind == ArgKind::object) visit(spec.object_kind, op.object);
+    if (arg.kind == ArgKind::choice && arg.label == "to") visit(NameKind::path, op.byte);
   }
   for (auto* q : {&op.addr, &op.to}) {
     if (!q->names_mapping()) continue;
@@ -51,6 +52,8 @@ unsigned names_of(NameKind kind) {
       return program::kNames;
     case NameKind::segment:
       return program::kSegments;
+    case NameKind::object:
+      return program::kObjects;
     case NameKind::none:
       break;
   }

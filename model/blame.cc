@@ -20,6 +20,7 @@ C clause_of_untouched(const World& w, const Inode& o, std::uint64_t offset) {
   if (o.kind == InodeKind::segment) return o.removed_by != C::none ? o.removed_by : C::shmget_zero_filled;
   if (o.removed_by != C::none) return o.removed_by;
   if (o.kind == InodeKind::shared_anonymous) return C::mmap_anon_zero;
+  if (o.posix && o.cut_to == UINT64_MAX && offset < o.size) return C::pshm_open_create_empty;
   if (offset >= o.size) return C::slack_zero_filled;
   if (offset >= o.cut_to) return C::trunc_regrow_zero;
   if (o.grown_from != 0 && offset >= o.grown_from && offset / w.page() == o.grown_from / w.page())
@@ -36,6 +37,8 @@ C clause_of_stored(const World& w, std::uint8_t who, const Vma& vma, const Inode
     if (slack) return C::slack_shared_between_mappers;
     if (o.kind == InodeKind::segment)
       return dead(w, from.process) ? C::sysv_life_overwrite_kept : C::shmat_shared;
+    if (o.posix && dead(w, from.process)) return C::pshm_persist;
+    if (o.posix && !vma.inherited) return C::pshm_open_same_name;
     if (dead(w, from.process))
       return o.kind == InodeKind::file ? C::exit_file_data_kept : C::exit_no_cleanup_of_data;
     if (o.kind == InodeKind::shared_anonymous) return C::share_fork_anon;
@@ -130,6 +133,10 @@ bool held_privately(const World& w, std::int32_t inode, std::uint64_t offset, st
     }
   }
   return false;
+}
+
+C clause_of_reference(const Inode& o) {
+  return o.posix ? of_object(C::mmap_create_file_reference) : C::mmap_create_file_reference;
 }
 
 bool unlinked(const World& w, std::int32_t inode) {
@@ -238,11 +245,12 @@ C blame_of_drop(World& w, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   if (copied && cut_since(w, vma, offset)) return C::trunc_tail_private_kept;
   if (!copied && !vma.shared && vma.discarded) return clause_of_discard(vma);
   if (!unlinked(w, vma.inode)) return C::none;
-  if (copied) return copied_after_unlink(w, vma, offset) ? C::mmap_create_file_reference : C::none;
+  C reference = clause_of_reference(object_of(w, vma));
+  if (copied) return copied_after_unlink(w, vma, offset) ? reference : C::none;
   std::uint32_t unlinked_at = object_of(w, vma).unlink_step;
   bool of_child = !vma.shared && vma.inherited && unlinked_at <= vma.made;
   bool later = unlinked_at > bytes.origin(offset, w.page()).step;
-  return later && !of_child ? C::mmap_create_file_reference : C::none;
+  return later && !of_child ? reference : C::none;
 }
 
 }  // namespace
@@ -302,7 +310,7 @@ C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::
   const Inode& o = w.inodes[inode];
   bool lost = seen == 0 && o.bytes.at(offset, w.page()) != 0;
   std::uint32_t written = o.bytes.origin(offset, w.page()).step;
-  if (lost && unlinked(w, index) && o.unlink_step > written) return C::mmap_create_file_reference;
+  if (lost && unlinked(w, index) && o.unlink_step > written) return clause_of_reference(o);
   if (const Event& event = event_since(o, written); lost && event.clause != C::none) return event.clause;
   if (!lost && stored_privately(w, index, offset)) return C::private_isolated;
   C clause = clause_of_read(w, inode, offset);
@@ -323,6 +331,7 @@ C plain_clause_of_refusal(const Access& a, bool write) {
 C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint64_t address, bool write) {
   if (a.kind == Access::Kind::beyond_object) {
     const Inode& o = object_of(w, *a.vma);
+    if (o.posix && a.offset >= o.cut_to) return C::pshm_size_change;
     if (o.kind == InodeKind::file && a.offset >= o.cut_to)
       return a.vma->shared ? C::trunc_shrink_faults : C::trunc_shrink_private;
     if (o.size == 1) return C::eof_one_byte_file;

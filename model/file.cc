@@ -30,6 +30,8 @@ void clear_slack(World& w, Step& s, std::uint32_t index) {
   inode.bytes.doubt(std::move(d));
 }
 
+}  // namespace
+
 void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size) {
   w.inodes[inode].size_clause = C::mmap_sizes_never_change_file;
   std::uint64_t before = w.inodes[inode].size;
@@ -43,12 +45,36 @@ void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size) {
   }
 }
 
-}  // namespace
-
 std::uint64_t largest_file(const World& w, const Inode& inode) {
   // ext4 with extents: 2^32-1 blocks. tmpfs, xfs, btrfs: the largest offset.
   if (w.fs_of(inode) == program::FileSystem::ext4) return std::uint64_t{0xFFFF'FFFF} * w.facts().fs_block;
   return INT64_MAX;
+}
+
+Inode fresh_file(const Process& p, const Op& op) {
+  Inode fresh;
+  fresh.links = 1;
+  fresh.mode = op.mode;
+  fresh.uid = p.cred.uid;
+  fresh.gid = p.cred.gid;
+  // An ordinary file of tmpfs is one that cannot be sealed (mm/shmem.c, __shmem_get_inode).
+  fresh.seals = program::seal::kSeal;
+  return fresh;
+}
+
+void open_into_slot(World& w, Process& p, const Op& op, std::uint32_t inode, std::uint32_t entry) {
+  auto access = static_cast<program::Access>(op.small);
+  OpenFile file;
+  file.inode = inode;
+  file.entry = entry;
+  file.readable = access != program::Access::write_only;
+  file.writable = access != program::Access::read_only;
+  file.append = (op.flags & program::openflag::kAppend) != 0;
+  p.files[op.result] = static_cast<std::int32_t>(w.open_files.size());
+  p.close_on_exec.reset(op.result);
+  p.closed_by_exec.reset(op.result);
+  make_room(w.open_files);
+  w.open_files.push_back(file);
 }
 
 void rule_open(World& w, Process& p, Step& s) {
@@ -68,47 +94,77 @@ void rule_open(World& w, Process& p, Step& s) {
   }
   if (s.failed(C::none)) return;
   if (found < 0) {
-    Inode fresh;
-    fresh.links = 1;
-    fresh.mode = op.mode;
-    fresh.uid = p.cred.uid;
-    fresh.gid = p.cred.gid;
-    fresh.path = op.object;
-    // An ordinary file of tmpfs is one that cannot be sealed (mm/shmem.c, __shmem_get_inode).
-    fresh.seals = program::seal::kSeal;
     found = static_cast<std::int32_t>(w.inodes.size());
     make_room(w.inodes);
-    w.inodes.push_back(std::move(fresh));
+    w.inodes.push_back(fresh_file(p, op));
     w.paths[op.object] = found;
+    w.path_entries[op.object] = w.new_entry();
   } else if (truncates) {
     s.applies(C::trunc_o_trunc);
     set_size(w, s, static_cast<std::uint32_t>(found), 0);
   }
-  OpenFile file;
-  file.inode = static_cast<std::uint32_t>(found);
-  file.readable = access != program::Access::write_only;
-  file.writable = access != program::Access::read_only;
-  file.append = (op.flags & kAppend) != 0;
-  p.files[op.result] = static_cast<std::int32_t>(w.open_files.size());
-  make_room(w.open_files);
-  w.open_files.push_back(file);
+  w.inodes[static_cast<std::size_t>(found)].path = op.object;
+  open_into_slot(w, p, op, static_cast<std::uint32_t>(found), w.path_entries[op.object]);
 }
 
 void rule_close(World& w, Process& p, Step& s) {
-  if (!w.open_file(p, s.op.object)) s.must(kEBADF, C::none);
+  if (!w.open_file(p, s.op.object)) s.must(kEBADF, clause_of_closed(p, s.op.object));
   if (s.failed(C::none)) return;
   w.happens(w.open_file(p, s.op.object)->inode, C::mmap_create_fd_close);
   p.files[s.op.object] = -1;
 }
 
+namespace {
+// Removes the entry of a path, which is there.
+void remove_entry(World& w, std::uint8_t path) {
+  auto inode = static_cast<std::uint32_t>(w.paths[path]);
+  w.happens(inode, C::mmap_create_file_reference);
+  --w.inodes[inode].links;
+  w.inodes[inode].unlink_step = w.steps;
+  w.entries_removed[w.path_entries[path]] = true;
+  w.paths[path] = -1;
+}
+}  // namespace
+
 void rule_unlink(World& w, Process&, Step& s) {
   std::int32_t found = w.paths[s.op.object];
   if (found < 0) s.must(kENOENT, C::none);
   if (s.failed(C::none)) return;
-  --w.inodes[static_cast<std::size_t>(found)].links;
-  w.happens(static_cast<std::uint32_t>(found), C::mmap_create_file_reference);
-  w.inodes[static_cast<std::size_t>(found)].unlink_step = w.steps;
+  remove_entry(w, s.op.object);
+}
+
+namespace {
+// Without it, a file of somebody else's can be linked to by those only who could read and write it: proc(5),
+// fs.protected_hardlinks (fs/namei.c, may_linkat).
+bool may_link(const World& w, const Process& p, const Inode& inode) {
+  return !w.facts().protected_hardlinks || p.cred.capable || p.cred.uid == inode.uid ||
+         file_access(inode, p.cred, 6);
+}
+}  // namespace
+
+void rule_rename(World& w, Process&, Step& s) {
+  std::int32_t found = w.paths[s.op.object], replaced = w.paths[s.op.byte];
+  if (found < 0) s.must(kENOENT, C::none);
+  if (s.failed(C::mmap_create_rename_link)) return;
+  w.happens(static_cast<std::uint32_t>(found), C::mmap_create_rename_link);
+  // rename(2): two names of one file, and both stay.
+  if (found == replaced) return;
+  if (replaced >= 0) remove_entry(w, s.op.byte);
   w.paths[s.op.object] = -1;
+  w.paths[s.op.byte] = found;
+  w.path_entries[s.op.byte] = w.path_entries[s.op.object];
+}
+
+void rule_link(World& w, Process& p, Step& s) {
+  std::int32_t found = w.paths[s.op.object];
+  if (found < 0) s.must(kENOENT, C::none);
+  if (w.paths[s.op.byte] >= 0) s.must(kEEXIST, C::none);
+  if (found >= 0 && !may_link(w, p, w.inodes[static_cast<std::size_t>(found)])) s.must(kEPERM, C::none);
+  if (s.failed(C::mmap_create_rename_link)) return;
+  w.happens(static_cast<std::uint32_t>(found), C::mmap_create_rename_link);
+  ++w.inodes[static_cast<std::size_t>(found)].links;
+  w.paths[s.op.byte] = found;
+  w.path_entries[s.op.byte] = w.new_entry();
 }
 
 namespace {
@@ -129,9 +185,9 @@ void rule_ftruncate(World& w, Process& p, Step& s) {
   OpenFile* file = w.open_file(p, s.op.object);
   if (static_cast<std::int64_t>(size) < 0) s.must(kEINVAL, C::none);
   if (!file)
-    s.must(kEBADF, C::none);
+    s.must(kEBADF, clause_of_closed(p, s.op.object));
   else if (!file->writable)
-    s.must(kEINVAL, kEBADF, C::none);
+    s.must(kEINVAL, kEBADF, w.inodes[file->inode].posix ? C::pshm_open_rdonly : C::none);
   truncate_to(w, s, file ? static_cast<std::int32_t>(file->inode) : -1, size);
 }
 
@@ -149,7 +205,7 @@ void rule_truncate(World& w, Process& p, Step& s) {
 
 void rule_fstat(World& w, Process& p, Step& s) {
   OpenFile* file = w.open_file(p, s.op.object);
-  if (!file) s.must(kEBADF, C::none);
+  if (!file) s.must(kEBADF, clause_of_closed(p, s.op.object));
   if (s.failed(C::none)) return;
   const Inode& inode = w.inodes[file->inode];
   const std::uint64_t expected[] = {inode.size, inode.links, kRegular | inode.mode, inode.uid, inode.gid};
@@ -160,9 +216,10 @@ void rule_fstat(World& w, Process& p, Step& s) {
   constexpr const char* names[] = {"size", "links", "mode", "uid", "gid"};
   const std::vector<std::uint64_t>& seen = s.seen().words;
   s.applies(inode.size_clause);
+  if (inode.posix) s.applies(C::pshm_open_mode), s.applies(C::pshm_tmpfs_view);
   for (std::size_t i = 0; i < program::kFileStatWords; ++i) {
     if (i < seen.size() && seen[i] == expected[i]) continue;
-    C clause = i == 0 ? inode.size_clause : C::none;
+    C clause = i == 0 ? inode.size_clause : !inode.posix || i == 1 ? C::none : C::pshm_open_mode;
     s.diverge(clause, fmt::format("{}={}", names[i], expected[i]),
               i < seen.size() ? fmt::format("{}={}", names[i], seen[i]) : "no value");
     if (i == 0 && i < seen.size() && seen[0] != inode.size) set_size(w, s, file->inode, seen[0]);

@@ -35,7 +35,7 @@ Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_mem
   Transfer t{w.value(s.op.off), w.value(s.op.len), w.open_file(p, s.op.object)};
   if (static_cast<std::int64_t>(t.offset) < 0) s.must(kEINVAL, C::none);
   bool usable = t.file && (write ? t.file->writable : t.file->readable);
-  if (!usable) s.must(kEBADF, C::none);
+  if (!usable) s.must(kEBADF, t.file ? C::none : clause_of_closed(p, s.op.object));
   if (bad_memory) s.must(kEFAULT, C::access_syscall_efault);
   if (static_cast<std::int64_t>(t.offset + t.length) < 0) s.must(kEINVAL, C::none);
   if (write && usable && t.length > 0) {

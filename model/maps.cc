@@ -26,7 +26,7 @@ Row row_of(const World& w, const Vma& v) {
       case InodeKind::file:
         object = inode.memfd ? MapObject::memfd : MapObject::file;
         if (!inode.memfd) r.id = inode.path;
-        if (inode.links == 0) r.bits |= program::kMapDeleted;
+        if (w.entries_removed[v.entry]) r.bits |= program::kMapDeleted;
         break;
       case InodeKind::shared_anonymous:
         object = MapObject::shared_anonymous;
@@ -89,7 +89,9 @@ std::string text(const Row& r) {
       fmt::format("{:#x}-{:#x} {}{}{}{} {}", r.low, r.high, r.bits & 1 ? 'r' : '-', r.bits & 2 ? 'w' : '-',
                   r.bits & 4 ? 'x' : '-', r.bits & program::kMapShared ? 's' : 'p',
                   objects[std::min<std::size_t>(r.bits >> 8 & 0xff, 5)]);
-  if (object_of(r) == MapObject::file) s += fmt::format(" n{}", r.id);
+  bool posix = r.id >= program::kNames;
+  if (object_of(r) == MapObject::file)
+    s += fmt::format(" {}{}", posix ? 'o' : 'n', posix ? r.id - program::kNames : r.id);
   if (object_of(r) == MapObject::segment) s += fmt::format(" id {}", r.id);
   if (r.offset) s += fmt::format(" offset {:#x}", r.offset);
   if (r.bits & program::kMapDeleted) s += " deleted";

@@ -20,6 +20,8 @@ void rule_memfd(World& w, Process& p, Step& s) {
   file.readable = file.writable = true;
   make_room(w.inodes);
   w.inodes.push_back(std::move(fresh));
+  p.close_on_exec.reset(s.op.result);
+  p.closed_by_exec.reset(s.op.result);
   p.files[s.op.result] = static_cast<std::int32_t>(w.open_files.size());
   make_room(w.open_files);
   w.open_files.push_back(file);

@@ -125,6 +125,7 @@ void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
       s.may(kEOPNOTSUPP, Freedom::documented_alternative);
   }
   if (r.shared && r.write && !r.file->writable) {
+    if (w.inodes[r.file->inode].posix) s.applies(C::pshm_open_rdonly);
     s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
   }
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
@@ -277,6 +278,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
   if (r.file) {
     v.inode = static_cast<std::int32_t>(r.file->inode);
     v.writable_file = r.file->writable;
+    v.entry = r.file->entry;
     bool sealed =
         (w.inodes[r.file->inode].seals & (program::seal::kWrite | program::seal::kFutureWrite)) != 0;
     v.may_write = !r.shared || (r.file->writable && !sealed);

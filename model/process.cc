@@ -50,6 +50,8 @@ void rule_fork(World& w, Process& p, Step& s) {
   child.pid = pid;
   child.cred = p.cred;
   child.files = p.files;
+  child.close_on_exec = p.close_on_exec;
+  child.closed_by_exec = p.closed_by_exec;
   child.memory = AddressSpace();
   child.born = w.next_vma;
   child.layout = {};
@@ -102,6 +104,11 @@ void rule_exec(World& w, Process& p, Step& s) {
     if (v.shared) w.happens(v, C::exec_object_survives);
   }
   w.unmap(index_of(w, p), 0, UINT64_MAX, s.when);
+  for (std::uint8_t f = 0; f < program::kFiles; ++f) {
+    if (!p.close_on_exec[f] || p.files[f] < 0) continue;
+    p.files[f] = -1;
+    p.closed_by_exec.set(f);
+  }
   p.born = w.next_vma;
   p.lock_count_off = false;
   p.lock_clause = C::exec_locks_dropped;

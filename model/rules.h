@@ -21,7 +21,9 @@ bool well_formed(const Op& op, const Outcome& outcome);
 using Rule = void(World&, Process&, Step&);
 
 // file.cc
-Rule rule_open, rule_close, rule_unlink, rule_ftruncate, rule_truncate, rule_fstat;
+Rule rule_open, rule_close, rule_unlink, rule_rename, rule_link, rule_ftruncate, rule_truncate, rule_fstat;
+// shm_open.cc
+Rule rule_shm_open, rule_shm_unlink;
 // file_io.cc
 Rule rule_pread, rule_pwrite, rule_pread_to, rule_pwrite_from;
 // mmap.cc, munmap.cc, mprotect.cc, mremap.cc, msync.cc, madvise.cc
@@ -67,6 +69,18 @@ bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred);
 // Which class of permissions decides whether these bits are granted; CAP_IPC_OWNER, if it is what grants
 // them.
 C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
+
+// What demands that a descriptor is closed.
+inline C clause_of_closed(const Process& p, std::uint8_t slot) {
+  bool by_exec = slot < program::kFiles && p.closed_by_exec[slot];
+  return by_exec ? C::pshm_open_lowest_fd_cloexec : C::none;
+}
+// A new file of the acting process, with a name.
+Inode fresh_file(const Process& p, const Op& op);
+// Opens an inode into the slot that the op names.
+void open_into_slot(World& w, Process& p, const Op& op, std::uint32_t inode, std::uint32_t entry);
+// ftruncate(2) and its like, on an inode.
+void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size);
 
 // The largest size that a file of its file system can have.
 std::uint64_t largest_file(const World& w, const Inode& inode);

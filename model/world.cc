@@ -45,6 +45,7 @@ std::uint64_t IpcIds::pages(std::uint32_t page_size) const {
 
 World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
   paths.fill(-1);
+  objects.fill(-1);
   for (Process& p : processes) p.files.fill(-1);
   Process& p0 = processes[0];
   p0.life = Life::alive;

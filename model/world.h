@@ -37,6 +37,13 @@ struct Event {
   std::uint32_t step = 0;  // World::steps
 };
 
+// What says of a POSIX object what the clause says of files.
+inline clauses::Clause of_object(clauses::Clause clause) {
+  using C = clauses::Clause;
+  if (clause == C::mmap_create_file_reference) return C::pshm_unlink_content_stays;
+  return clause == C::exit_no_cleanup_of_data ? C::pshm_persist : clause;
+}
+
 // Whether an event only ends a way to the object.
 inline bool only_a_way(clauses::Clause clause) {
   using C = clauses::Clause;
@@ -52,8 +59,9 @@ struct Inode {
   std::uint32_t mode = 0;  // permission bits
   std::uint32_t uid = 0, gid = 0;
   bool memfd = false;         // made by memfd_create: no file of the program's directory
+  bool posix = false;         // made by shm_open: a file of /dev/shm
   std::uint32_t seals = 0;    // program::seal
-  std::uint8_t path = 255;    // index of the path it was created by
+  std::uint8_t path = 255;    // index of the path it was opened by last, from kNames on of the object's name
   std::uint32_t segment = 0;  // index into IpcIds::segments
   ObjectBytes bytes;
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
@@ -78,6 +86,7 @@ struct Inode {
 struct OpenFile {
   std::uint32_t inode = 0;
   bool readable = false, writable = false, append = false;
+  std::uint32_t entry = 0;  // the directory entry that it was opened by
 };
 
 // One mapping. `page_offset` is the index of the object's page at `low`; private anonymous memory counts its
@@ -95,6 +104,7 @@ struct Vma {
   std::uint8_t read_hint = 0;  // program::Advice normal, random or sequential
   std::int32_t inode = -1;     // index into World::inodes; -1: private anonymous
   std::uint64_t page_offset = 0;
+  std::uint32_t entry = 0;    // OpenFile::entry of a file
   std::int32_t segment = -1;  // index into IpcIds::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of
   std::uint32_t id = 0;       // which call made it; pieces and inherited ones keep it
@@ -149,6 +159,7 @@ struct Process {
   std::uint64_t pid = 0;  // 0: not yet known
   Credentials cred;
   std::array<std::int32_t, program::kFiles> files{};  // index into World::open_files, -1: closed
+  std::bitset<program::kFiles> close_on_exec, closed_by_exec;
   AddressSpace memory;
   std::uint32_t born = 0;       // the id that the next vma would have had at the fork
   bool faulted = false;         // took a signal of an access, and went on
@@ -277,14 +288,26 @@ class World {
            fs == program::FileSystem::other;
   }
   program::FileSystem fs_of(const Inode& inode) const {
-    return inode.kind == InodeKind::file && !inode.memfd ? facts_->fs : program::FileSystem::tmpfs;
+    bool of_directory = inode.kind == InodeKind::file && !inode.memfd && !inode.posix;
+    return of_directory ? facts_->fs : program::FileSystem::tmpfs;
   }
   std::uint64_t up(std::uint64_t v) const { return (v + page() - 1) / page() * page(); }
   std::uint64_t down(std::uint64_t v) const { return v / page() * page(); }
 
   std::vector<Inode> inodes;
   std::vector<OpenFile> open_files;
-  std::array<std::int32_t, program::kNames> paths;  // index into inodes, -1: absent
+  std::array<std::int32_t, program::kNames> paths;      // index into inodes, -1: absent
+  std::array<std::int32_t, program::kObjects> objects;  // the same, of /dev/shm
+  // Directory entries by their numbers: rename(2) keeps them, and what was opened by one that is removed is
+  // marked as deleted, whatever other names the file has.
+  std::array<std::uint32_t, program::kNames> path_entries{};
+  std::array<std::uint32_t, program::kObjects> object_entries{};
+  std::vector<bool> entries_removed = {true};  // 0: that of memory files
+  std::uint32_t new_entry() {
+    entries_removed.push_back(false);
+    return static_cast<std::uint32_t>(entries_removed.size() - 1);
+  }
+  std::bitset<program::kObjects> objects_unlinked;  // names that were removed
   std::array<Process, program::kProcesses> processes;
   IpcIds ipc;
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
@@ -325,6 +348,7 @@ class World {
   // the first counts, since what follows is often only how it came to be looked at; and one that works on the
   // object itself counts before one that only ends a way to it.
   void happens(std::uint32_t inode, clauses::Clause clause) {
+    if (inodes[inode].posix) clause = of_object(clause);
     Event& event = inodes[inode].event;
     bool replaces = only_a_way(event.clause) && !only_a_way(clause);
     if (event.clause == clauses::Clause::none || replaces) event = {clause, steps};

@@ -4,10 +4,16 @@ namespace shmcheck::program {
 namespace {
 
 constexpr NamedValue kAccessNames[] = {{"ro", 0}, {"rw", 1}, {"wo", 2}};
+constexpr NamedValue kShmAccessNames[] = {{"ro", 0}, {"rw", 1}};
 constexpr NamedValue kOpenFlags[] = {{"creat", openflag::kCreat},
                                      {"excl", openflag::kExcl},
                                      {"trunc", openflag::kTrunc},
                                      {"append", openflag::kAppend}};
+constexpr NamedValue kPathNames[] = {{"n0", 0}, {"n1", 1}, {"n2", 2}, {"n3", 3},
+                                     {"n4", 4}, {"n5", 5}, {"n6", 6}, {"n7", 7}};
+static_assert(std::size(kPathNames) == kNames);
+constexpr NamedValue kShmOpenFlags[] = {
+    {"creat", openflag::kCreat}, {"excl", openflag::kExcl}, {"trunc", openflag::kTrunc}};
 constexpr NamedValue kMapFlags[] = {{"validate", map::kShared | map::kPrivate},
                                     {"shared", map::kShared},
                                     {"private", map::kPrivate},
@@ -126,6 +132,9 @@ constexpr Arg kLimit[] = {{ArgKind::choice, Slot::small, "what", true, kLimitNam
                           quantity(Slot::len, "value", true)};
 constexpr Arg kLimitsArgs[] = {{ArgKind::choice, Slot::small, "what", true, kLimitNames}};
 constexpr Arg kExec[] = {choice(Slot::small, "image", kImages)};
+constexpr Arg kRename[] = {object(), {ArgKind::choice, Slot::byte, "to", true, kPathNames}};
+constexpr Arg kShmOpen[] = {object(), choice(Slot::small, "access", kShmAccessNames), flags(kShmOpenFlags),
+                            mode()};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 using N = NameKind;
@@ -189,6 +198,11 @@ constexpr OpSpec kSpecs[] = {
     {"limits", N::none, N::none, R::count, kLimitsArgs, "read one of them"},
     {"exec", N::none, N::none, R::nothing, kExec,
      "execve(2) of an image with which the process goes on, or of one that does not exist"},
+    {"rename", N::none, N::path, R::nothing, kRename, "rename(2) within the program's directory"},
+    {"link", N::none, N::path, R::nothing, kRename, "link(2) within the program's directory"},
+    {"shm_open", N::file, N::object, R::nothing, kShmOpen,
+     "shm_open(3) into a descriptor slot; `long` is a name of more than NAME_MAX bytes, o3 one of as many"},
+    {"shm_unlink", N::none, N::object, R::nothing, kObject, "shm_unlink(3)"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);
@@ -205,6 +219,8 @@ unsigned name_count(NameKind kind) {
       return kNames;
     case N::segment:
       return kSegments;
+    case N::object:
+      return kObjects;
     case N::none:
       break;
   }
@@ -215,6 +231,7 @@ unsigned name_count(NameKind kind) {
 unsigned object_count(const OpSpec& s) {
   unsigned count = name_count(s.object_kind);
   if (s.object_kind == N::file || s.object_kind == N::segment) count += 2;
+  if (s.object_kind == N::object) count += 1;
   return count;
 }
 

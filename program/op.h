@@ -56,6 +56,10 @@ enum class OpCode : std::uint8_t {
   limit,
   limits,
   exec,
+  rename,
+  link,
+  shm_open,
+  shm_unlink,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -64,6 +68,7 @@ inline constexpr unsigned kProcesses = 8;    // p0…p7
 inline constexpr unsigned kMappings = 16;    // m0…m15: addresses returned by mmap, mremap and shmat
 inline constexpr unsigned kFiles = 8;        // f0…f7: descriptor slots, a fixed descriptor number each
 inline constexpr unsigned kNames = 8;        // n0…n7: paths in the program's directory
+inline constexpr unsigned kObjects = 4;      // o0…o3: names of POSIX shared memory objects
 inline constexpr unsigned kSegments = 8;     // s0…s7: ids returned by shmget
 inline constexpr unsigned kUsers = 3;        // u0: the executor's own ids; u1, u2: unprivileged
 inline constexpr unsigned kKeys = 8;         // k1…k7: System V keys; k0 is IPC_PRIVATE
@@ -73,6 +78,7 @@ inline constexpr unsigned kMaxIoPages = 64;  // length limit, in pages, of ops t
 // Object indices beyond the names.
 inline constexpr std::uint8_t kFileNone = kFiles;             // `-`: descriptor -1
 inline constexpr std::uint8_t kFileBad = kFiles + 1;          // `bad`: a number that is never open
+inline constexpr std::uint8_t kObjectLong = kObjects;         // `long`: a name of more than NAME_MAX bytes
 inline constexpr std::uint8_t kSegmentNegative = kSegments;   // `neg`: id -1
 inline constexpr std::uint8_t kSegmentBogus = kSegments + 1;  // `bogus`: an id that is never assigned
 
@@ -108,7 +114,7 @@ inline constexpr std::uint32_t kShared = 1, kPrivate = 2, kAnonymous = 4, kFixed
 namespace openflag {
 inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kTrunc = 4, kAppend = 8;
 }
-enum class Access : std::uint8_t { read_only, read_write, write_only };  // Op::small of open
+enum class Access : std::uint8_t { read_only, read_write, write_only };  // Op::small of open, shm_open
 namespace shmget {
 inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kNoReserve = 4;
 }
@@ -179,7 +185,7 @@ struct Op {
   std::uint8_t result = 0;  // index of the name that its success binds
   std::uint8_t object = 0;  // index of the name it works on, or one of the special indices above
   std::uint8_t small = 0;   // an enumeration or protection bits
-  std::uint8_t byte = 0;    // a fill byte, a key index, a uid index or a second enumeration
+  std::uint8_t byte = 0;    // a fill byte, an index of a key, uid or second path, or a second enumeration
   std::uint16_t mode = 0;   // permission bits
   std::uint32_t flags = 0;
   Quantity addr, len, off, to;
@@ -193,7 +199,7 @@ struct Program {
 };
 
 // Which family of names a result or an object belongs to.
-enum class NameKind : std::uint8_t { none, process, mapping, file, path, segment };
+enum class NameKind : std::uint8_t { none, process, mapping, file, path, segment, object };
 
 enum class ArgKind : std::uint8_t {
   object,       // a name of the spec's object kind

@@ -19,9 +19,13 @@ struct Family {
   unsigned count;
   std::string_view specials[2];  // names of the indices count and count + 1
 };
-constexpr Family kFamilies[] = {{'?', 0, {}},         {'p', kProcesses, {}},
-                                {'m', kMappings, {}}, {'f', kFiles, {"-", "bad"}},
-                                {'n', kNames, {}},    {'s', kSegments, {"neg", "bogus"}}};
+constexpr Family kFamilies[] = {{'?', 0, {}},
+                                {'p', kProcesses, {}},
+                                {'m', kMappings, {}},
+                                {'f', kFiles, {"-", "bad"}},
+                                {'n', kNames, {}},
+                                {'s', kSegments, {"neg", "bogus"}},
+                                {'o', kObjects, {"long"}}};
 constexpr std::string_view kBaseNames[] = {"", "a", "top", "half"};
 constexpr std::string_view kQuantityShape = "a quantity like a+3p, m0+1p-1, 2p+1, top or 0";
 
@@ -157,7 +161,8 @@ std::string name_shape(NameKind kind, bool specials) {
   std::string first = std::string(1, f.letter) + "0";
   std::string out = first + " to " + f.letter + std::to_string(f.count - 1);
   if (specials && !f.specials[0].empty()) {
-    out += ", " + std::string(f.specials[0]) + " or " + std::string(f.specials[1]);
+    out += (f.specials[1].empty() ? " or " : ", ") + std::string(f.specials[0]);
+    if (!f.specials[1].empty()) out += " or " + std::string(f.specials[1]);
   }
   return out;
 }

@@ -154,6 +154,7 @@ std::string map_object_text(MapObject object, std::uint64_t id) {
   std::string out(index < std::size(kMapObjects) ? kMapObjects[index] : "?");
   if (object == MapObject::file) {
     if (id == kPathUnknown) return out + " unknown";
+    if (id >= kNames && id < kNames + kObjects) return out + " o" + std::to_string(id - kNames);
     return out + (id < kNames ? " n" : " ") + std::to_string(id);
   }
   return id == 0 && object != MapObject::segment ? out : out + ' ' + std::to_string(id);
@@ -208,6 +209,11 @@ bool parse_map_object(Scanner& in, std::uint64_t& bits, std::uint64_t& id) {
     return true;
   }
   if (file && in.accept(" n")) return in.decimal(id, kNames - 1);
+  if (file && in.accept(" o")) {
+    if (!in.decimal(id, kObjects - 1)) return false;
+    id += kNames;
+    return true;
+  }
   Scanner ahead = in;
   if (!ahead.accept(" ") || !ahead.decimal(id, UINT64_MAX)) return !file;
   in = ahead;

@@ -301,6 +301,8 @@ std::string Writer::cleanup() const {
       "  for (int k = 0; k < 8; k++) close(in[k][1]), S.kind == 't' && S.pid[k] > 0 && kill(S.pid[k], "
       "SIGKILL);\n"
       "  while (wait(NULL) > 0) {}\n";
+  if (needs(kNeedObjects))
+    out += "  for (int k = 0; k < 4; k++) unlink((char *)object(k, k == 3 ? 255 : 0));\n";
   if (needs(kNeedFiles)) {
     out +=
         "  for (; name[1] < '8'; name[1]++) unlink(name);\n"

@@ -35,6 +35,24 @@ static long call(long n, const long *a) { return syscall(n, a[0], a[1], a[2], a[
     {kNeedOpened, kNeedOk | kNeedSys | kNeedFailed, "",
      R"c(static void opened(int slot, long fd) { if (!failed(fd)) ok(dup3(fd, slot, 0)), close(fd); }
 )c"},
+    {kNeedObjects, kNeedSys, "",
+     R"c(static long object(int k, int bytes) { /* a path, with a name that long, of this run's own */
+  static char path[300], cwd[4096];
+  char *run = getcwd(cwd, sizeof cwd) ? strrchr(cwd, '/') + 1 : "";
+  int n = snprintf(path, sizeof path, "/dev/shm/o%d%.99s", k, run) - 9;
+  if (n < bytes) memset(path + 9 + n, '-', bytes - n), path[9 + bytes] = 0;
+  return (long)path;
+}
+)c"},
+    {kNeedOpenedForNow, kNeedObjects | kNeedOk | kNeedSys | kNeedFailed, "",
+     R"c(static void opened_for_now(int slot, long fd) { if (!failed(fd)) ok(dup3(fd, slot, O_CLOEXEC)), close(fd); }
+)c"},
+    {kNeedRemoved, kNeedObjects | kNeedSys, "errno.h",
+     R"c(static long removed(long path) { /* as shm_unlink has it */
+  long r = sys(unlinkat, AT_FDCWD, path, 0);
+  return r == -1 && errno == EPERM ? errno = EACCES, r : r;
+}
+)c"},
     {kNeedFstat, kNeedFailed, "", R"c(static void file_stat(int fd) {
   struct stat s;
   if (failed(fstat(fd, &s))) return;

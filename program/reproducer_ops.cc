@@ -131,6 +131,16 @@ std::string path(const Op& op) {
   return "(long)\"n" + std::to_string(op.object) + '"';
 }
 
+std::string second_path(const Op& op) {
+  return "(long)\"n" + std::to_string(op.byte) + '"';
+}
+
+// o3 has a name of NAME_MAX bytes, `long` one of a byte more.
+std::string object_path(const Op& op) {
+  if (op.object == kObjectLong) return "object(0, 256)";
+  return "object(" + std::to_string(op.object) + (op.object == kObjects - 1 ? ", 255)" : ", 0)");
+}
+
 std::string octal_mode(const Op& op) {
   return '0' + octal(op.mode);
 }
@@ -275,6 +285,19 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::exec:
       if (static_cast<Image>(op.small) == Image::own) return "execed(" + name_of(op.proc) + ");";
       return "ok(execl(\"no-such-image\", \"\", NULL));";
+    case OpCode::rename:
+      return sys("ok(", list("renameat", "AT_FDCWD", path(op), "AT_FDCWD", second_path(op)));
+    case OpCode::link:
+      return sys("ok(", list("linkat", "AT_FDCWD", path(op), "AT_FDCWD", second_path(op), "0"));
+    case OpCode::shm_open:
+      return sys(
+          "opened_for_now(" + descriptor(op.result) + ", ",
+          list("openat", "AT_FDCWD", object_path(op),
+               std::string(kAccess[op.small]) + (op.flags != 0 ? " | " + bits(op.flags, kOpenFlags) : "") +
+                   " | O_CLOEXEC | O_NOFOLLOW",
+               octal_mode(op)));
+    case OpCode::shm_unlink:
+      return "ok(removed(" + object_path(op) + "));";
     case OpCode::end:
       break;
   }
@@ -320,6 +343,13 @@ std::uint64_t needs_of(const Op& op, bool failing) {
     case OpCode::unlink:
     case OpCode::truncate:
       return kNeedSys | kNeedOk | kNeedFiles;
+    case OpCode::rename:
+    case OpCode::link:
+      return kNeedSys | kNeedOk | kNeedFiles;
+    case OpCode::shm_open:
+      return kNeedOpenedForNow | kNeedFiles;
+    case OpCode::shm_unlink:
+      return kNeedRemoved | kNeedOk | kNeedFiles;
     case OpCode::memfd:
       return kNeedOpened;
     case OpCode::fallocate:

@@ -45,6 +45,9 @@ enum Need : std::uint64_t {
   kNeedShmTotal = std::uint64_t{1} << 30,
   kNeedLimit = std::uint64_t{1} << 31,
   kNeedExec = std::uint64_t{1} << 32,
+  kNeedObjects = std::uint64_t{1} << 33,
+  kNeedOpenedForNow = std::uint64_t{1} << 34,
+  kNeedRemoved = std::uint64_t{1} << 35,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -169,7 +169,9 @@ class Speaker {
     std::uint64_t object = w[2] >> 8 & 255;
     out += object < std::size(kObjects) ? kObjects[object] : "other; ";
     if (static_cast<MapObject>(object) != MapObject::file) return out;
-    return out + 'n' + std::to_string(w[4]) + ((w[2] & kMapDeleted) != 0 ? " deleted; " : "; ");
+    const bool path = w[4] < kNames;
+    out += (path ? 'n' : 'o') + std::to_string(path ? w[4] : w[4] - kNames);
+    return out + ((w[2] & kMapDeleted) != 0 ? " deleted; " : "; ");
   }
 
   std::string maps() const {

@@ -231,6 +231,28 @@ const Case kCases[] = {
      "p1 kill p0 -> EPERM\n"
      "p1 shmat m0 s0 -> EACCES\n",
      "0x7f0000001000"},
+    {"AnObjectOfSomebodyElse", true,
+     "p0 shm_open f0 o0 access=rw flags=creat,excl mode=600 -> ok\n"
+     "p0 shm_open f1 long access=rw -> ENAMETOOLONG\n"
+     "p0 shm_open f1 o3 access=rw flags=creat mode=600 -> ok\n"
+     "p0 fork p1 -> 101\n"
+     "p1 setid user=u1 -> ok\n"
+     "p1 shm_unlink o0 -> EACCES\n",
+     "ok"},
+    {"AnObjectInMaps", false,
+     "p0 shm_open f1 o3 access=rw flags=creat mode=600 -> ok\n"
+     "p0 ftruncate f1 size=1p -> ok\n"
+     "p0 mmap m0 f1 len=1p prot=r flags=shared,fixed addr=a -> a\n"
+     "p0 shm_unlink o3 -> ok\n"
+     "p0 maps -> {a+0p..a+1p r--s off=0p file o3 deleted}\n",
+     "{a+0p..a+1p r--s off=0p file o3}"},
+    {"TwoNames", false,
+     "p0 open f0 n0 access=rw flags=creat mode=600 -> ok\n"
+     "p0 link n0 to=n1 -> ok\n"
+     "p0 link n0 to=n1 -> EEXIST\n"
+     "p0 rename n1 to=n2 -> ok\n"
+     "p0 fstat f0 -> {size=0 links=2 mode=100600 uid=UID gid=GID}\n",
+     "{size=0 links=1 mode=100600 uid=UID gid=GID}"},
 };
 
 // PAGE, PAGE less a number, and the ids of this machine.
@@ -282,7 +304,7 @@ TEST(Reproducer, ExitsWithTwoIfTheStepWasNotRun) {
   EXPECT_EQ(run(reproducer(trace, 9)).status, 2);
 }
 
-// Observers of many bytes, mappings or segments are longer, and so are deaths and new images.
+// Observers of many bytes, mappings or segments are longer, and so are deaths, new images and objects.
 TEST(Reproducer, IsShorterThanAHundredLinesForATypicalProgram) {
   for (const Case& c : kCases) {
     Trace trace = trace_of(filled_in(c.steps));
@@ -291,8 +313,9 @@ TEST(Reproducer, IsShorterThanAHundredLinesForATypicalProgram) {
     bool observes = last == ResultKind::runs || last == ResultKind::maps || last == ResultKind::shm;
     bool dies = source.find("waitpid") != std::string::npos;
     bool execs = source.find("--exec") != std::string::npos;
-    EXPECT_LT(std::count(source.begin(), source.end(), '\n'), observes || dies || execs ? 115 : 100)
-        << c.name;
+    bool objects = source.find("/dev/shm/o") != std::string::npos;
+    std::ptrdiff_t limit = 100 + (observes || dies || execs ? 15 : 0) + (objects ? 10 : 0);
+    EXPECT_LT(std::count(source.begin(), source.end(), '\n'), limit) << c.name;
   }
 }
 

@@ -77,7 +77,8 @@ struct MapRow {
   std::uint64_t low, high;
   std::uint64_t bits;    // prot (r1 w2 x4), 8 shared, 16 deleted; MapObject in bits 8-15
   std::uint64_t offset;  // bytes
-  std::uint64_t id;      // file: index of the path n0… it was opened by, 255 if unknown; segment: shmid
+  std::uint64_t id;      // file: index of the path n0… it was opened by last, from kNames on of the object
+                         // o0…, 255 if unknown; segment: shmid
 };
 inline constexpr std::size_t kMapRowWords = 5;
 inline constexpr std::uint64_t kMapShared = 8, kMapDeleted = 16;

@@ -121,6 +121,13 @@ static void open_what_is_closed(Scene& s) {
     std::optional<std::uint64_t> at = s.world().mapping_names[op.result];
     if (at) s.look(p, *at, *at + s.world().up(s.world().ipc.segments[*bound].segsz));
   }
+  for (std::uint8_t n = 0; n < program::kObjects; ++n) {
+    if (s.world().objects[n] < 0 || !s.dice.chance(50)) continue;
+    Op op = make_op(OpCode::shm_open, p);
+    op.object = n;
+    op.result = s.fresh_file(p);
+    s.perform(op);
+  }
   for (std::uint8_t n = 0; n < s.swarm.paths; ++n) {
     std::int32_t inode = s.world().paths[n];
     if (inode < 0 || !s.dice.chance(50)) continue;
@@ -155,7 +162,9 @@ void Scene::look_around(const Op& op) {
     look_at_segments();
   }
   if (op.code == OpCode::fork) return look_at_memory(op.result);
-  if (spec.object_kind == program::NameKind::file || spec.object_kind == program::NameKind::path) {
+  bool of_file = spec.object_kind == program::NameKind::file || spec.object_kind == program::NameKind::path ||
+                 spec.object_kind == program::NameKind::object;
+  if (of_file) {
     if (dice.chance(60)) look_at_files();
   }
   Quantity where = op.addr;

@@ -150,4 +150,40 @@ Op build_seals(Scene& s, std::uint8_t p) {
   return op;
 }
 
+namespace {
+Op with_two_paths(Scene& s, OpCode code, std::uint8_t p) {
+  Op op = make_op(code, p);
+  op.object = s.path();
+  op.byte = s.dice.chance(50) ? s.path() : static_cast<std::uint8_t>(s.swarm.paths % program::kNames);
+  return op;
+}
+}  // namespace
+
+Op build_rename(Scene& s, std::uint8_t p) {
+  return with_two_paths(s, OpCode::rename, p);
+}
+
+Op build_link(Scene& s, std::uint8_t p) {
+  return with_two_paths(s, OpCode::link, p);
+}
+
+Op build_shm_open(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::shm_open, p);
+  op.result = s.fresh_file(p);
+  op.object = s.object();
+  op.small = s.dice.pick<std::uint8_t>({1, 1, 1, 1, 0});
+  op.mode = s.dice.pick<std::uint16_t>({0666, 0666, 0600, 0644, 0444});
+  bool present = op.object < program::kObjects && s.world().objects[op.object] >= 0;
+  if (!present || s.dice.chance(30)) op.flags |= program::openflag::kCreat;
+  if (s.dice.chance(8)) op.flags |= program::openflag::kTrunc;
+  if (s.dice.chance(8)) op.flags |= program::openflag::kExcl;
+  return op;
+}
+
+Op build_shm_unlink(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::shm_unlink, p);
+  op.object = s.object();
+  return op;
+}
+
 }  // namespace shmcheck::harness

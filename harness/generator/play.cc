@@ -57,6 +57,9 @@ std::uint8_t Play::file(std::uint8_t p, Quantity size, Access access) {
   if (access == Access::read_write && dice.chance(12)) {
     op = make_op(OpCode::memfd, p);
     op.flags = program::memfd::kSealing;
+  } else if (dice.chance(12) && access != Access::write_only) {
+    op.code = OpCode::shm_open;
+    op.object = s.object();
   }
   op.result = s.fresh_file(p);
   step(op);
@@ -80,7 +83,9 @@ void Play::truncate(std::uint8_t p, std::uint8_t file, Quantity size) {
 }
 
 void Play::resize(std::uint8_t p, std::uint8_t file, Quantity size) {
-  switch (dice.below(s.memfd(p) ? 2 : 4)) {
+  const model::Inode* inode = s.inode(p, file);
+  bool has_path = inode && inode->path < program::kNames;
+  switch (dice.below(has_path ? 4 : 2)) {
     case 0:
       return truncate(p, file, size);
     case 1:
@@ -357,7 +362,9 @@ void Play::become(std::uint8_t p, std::uint8_t user) {
 
 void play_scenario(Scene& scene) {
   const std::array all = {file_scenarios(), memory_scenarios(), sysv_scenarios()};
-  std::span<const Scenario> group = all[scene.dice.below(std::size(all))];
+  constexpr std::uint32_t kNames = 10;  // one in as many is about names
+  std::span<const Scenario> group =
+      scene.dice.below(kNames) == 0 ? name_scenarios() : all[scene.dice.below(std::size(all))];
   Play play(scene);
   group[scene.dice.below(static_cast<std::uint32_t>(group.size()))](play);
 }

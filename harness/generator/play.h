@@ -71,9 +71,10 @@ class Play {
 };
 
 using Scenario = void (*)(Play&);
-// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc
+// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_names.cc
 std::span<const Scenario> file_scenarios();
 std::span<const Scenario> memory_scenarios();
 std::span<const Scenario> sysv_scenarios();
+std::span<const Scenario> name_scenarios();
 
 }  // namespace shmcheck::harness

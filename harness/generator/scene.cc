@@ -333,6 +333,12 @@ std::uint8_t Scene::path() {
   return static_cast<std::uint8_t>(dice.below(swarm.paths));
 }
 
+std::uint8_t Scene::object() {
+  if (dice.below(24) == 0) return program::kObjectLong;
+  return dice.chance(85) ? static_cast<std::uint8_t>(dice.below(2))
+                         : static_cast<std::uint8_t>(dice.below(program::kObjects));
+}
+
 bool Scene::has_segment() const {
   return std::any_of(world().segment_names.begin(), world().segment_names.end(),
                      [](const auto& s) { return s.has_value(); });

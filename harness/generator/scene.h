@@ -99,6 +99,7 @@ class Scene {
   const model::Inode* inode(std::uint8_t proc, std::uint8_t file) const;  // null: the slot is closed
   std::optional<std::uint8_t> memfd(std::uint8_t proc) const;  // an open descriptor slot of a memory file
   std::uint8_t path();
+  std::uint8_t object();   // a name of a POSIX object
   std::uint8_t segment();  // a bound segment name, if there is one
   bool has_segment() const;
   std::uint8_t key();

@@ -79,6 +79,9 @@ void spoil_object(Scene& s, Op& op, NameKind kind) {
     case NameKind::segment:
       op.object = static_cast<std::uint8_t>(s.dice.below(program::kSegments + 2));
       break;
+    case NameKind::object:
+      op.object = static_cast<std::uint8_t>(s.dice.below(program::kObjects + 1));
+      break;
     case NameKind::path:
       op.object = static_cast<std::uint8_t>(s.dice.below(s.swarm.paths + 1));
       break;

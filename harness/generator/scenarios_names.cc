@@ -1,0 +1,117 @@
+// Scenarios of names: files that get others, and POSIX shared memory.
+#include "harness/generator/play.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using program::Access;
+using program::map::kPrivate;
+using program::map::kShared;
+
+Quantity ragged(Play& p, int n) {
+  return plus(pages(n), 0, p.dice.pick({1, -1, 100, -100, 17, 2000, -8}));
+}
+
+std::uint32_t either(Play& p) {
+  return p.dice.chance(50) ? kShared : kPrivate;
+}
+
+// A file gets another name, or another file its name, while it is mapped.
+void renamed(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 2)), g = p.file(a, pages(1));
+  Quantity m = p.map(a, f, pages(2), either(p)), n = p.map(a, g, pages(1), kShared);
+  p.fill(a, m, 1);
+  p.store(a, n);
+  for (int i = 0; i < 2; ++i) {
+    Op op = make_op(p.dice.chance(50) ? OpCode::rename : OpCode::link, a);
+    op.object = p.path_of(a, p.dice.chance(50) ? f : g);
+    op.byte = p.dice.chance(60) ? p.path_of(a, g) : p.s.path();
+    p.step(op);
+  }
+  Op op = make_op(OpCode::open, p.partner(a).value_or(a));
+  op.object = p.dice.chance(50) ? p.path_of(a, g) : p.s.path();
+  op.result = p.s.fresh_file(op.proc);
+  op.small = 1;
+  p.step(op);
+  Quantity again = p.map(op.proc, op.result, pages(2), either(p));
+  p.store(a, plus(m, 0, 16));
+  p.peek(op.proc, again, 2);
+  p.store(op.proc, plus(again, 0, 40));
+  p.peek(a, m, 2);
+  p.peek(a, n, 1);
+  p.size(a, f);
+}
+
+// --- POSIX shared memory
+
+std::uint8_t shm_open(Play& p, std::uint8_t who, std::uint8_t object, std::uint32_t flags,
+                      Access access = Access::read_write) {
+  Op op = make_op(OpCode::shm_open, who);
+  op.object = object;
+  op.result = p.s.fresh_file(who);
+  op.small = static_cast<std::uint8_t>(access);
+  op.flags = flags;
+  op.mode = p.dice.pick<std::uint16_t>({0600, 0600, 0666, 0644, 0444});
+  p.step(op);
+  return op.result;
+}
+
+void shm_unlink(Play& p, std::uint8_t who, std::uint8_t object) {
+  Op op = make_op(OpCode::shm_unlink, who);
+  op.object = object;
+  p.step(op);
+}
+
+// Who has nothing in common with the maker but the name shares the object, while it has the name.
+void object_by_name(Play& p) {
+  using namespace program::openflag;
+  std::uint8_t o = p.s.object(), a = p.someone(), b = p.partner(a).value_or(a);
+  if (p.dice.chance(25)) p.become(b, static_cast<std::uint8_t>(p.dice.between(1, 2)));
+  std::uint8_t f = shm_open(p, a, o, kCreat | (p.dice.chance(20) ? kExcl : 0U));
+  p.truncate(a, f, ragged(p, 2));
+  Quantity m = p.map(a, f, pages(2), kShared);
+  p.fill(a, m, 2);
+  if (p.dice.chance(30)) shm_unlink(p, p.dice.chance(50) ? a : b, o);
+  Access access = p.dice.chance(30) ? Access::read_only : Access::read_write;
+  std::uint8_t g = shm_open(p, b, o, p.dice.pick({0U, 0U, kCreat, kCreat | kExcl, kTrunc}), access);
+  Quantity n = p.map(b, g, pages(2), either(p), access == Access::read_only && p.dice.chance(60) ? 1 : 3);
+  p.peek(b, n, 2);
+  p.store(b, plus(n, 0, 100));
+  p.peek(a, m, 2);
+  if (p.dice.chance(40)) p.truncate(b, g, p.dice.pick({pages(1), pages(3), pages(0)}));
+  p.peek(a, m, 3);
+  p.size(b, g);
+  if (p.dice.chance(30)) p.exec(b), p.read(b, g, 1);
+}
+
+// All who had it go, or remove it and make it again.
+void object_without_users(Play& p) {
+  std::uint8_t o = p.s.object(), a = p.someone();
+  std::optional<std::uint8_t> b = p.child(a);
+  if (!b) return;
+  std::uint8_t f = shm_open(p, *b, o, program::openflag::kCreat);
+  p.truncate(*b, f, pages(2));
+  p.fill(*b, p.map(*b, f, pages(2), kShared), 2);
+  bool removed = p.dice.chance(40);
+  if (removed) shm_unlink(p, *b, o);
+  if (!removed || p.dice.chance(30)) p.leave(*b);
+  std::uint8_t g = shm_open(p, a, o, p.dice.chance(50) ? program::openflag::kCreat : 0U);
+  p.size(a, g);
+  if (p.dice.chance(30)) p.truncate(a, g, pages(2));
+  p.peek(a, p.map(a, g, pages(2), kShared), 2);
+}
+
+constexpr Scenario kScenarios[] = {
+    renamed,
+    object_by_name,
+    object_by_name,
+    object_without_users,
+};
+
+}  // namespace
+
+std::span<const Scenario> name_scenarios() {
+  return kScenarios;
+}
+
+}  // namespace shmcheck::harness

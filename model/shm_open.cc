@@ -1,0 +1,102 @@
+// shm_open(3) and shm_unlink(3): files of /dev/shm, as the libraries open and remove them.
+#include "model/rules.h"
+
+namespace shmcheck::model {
+namespace {
+
+constexpr int kENOENT = 2, kEACCES = 13, kEEXIST = 17, kENAMETOOLONG = 36;
+
+// proc(5), fs.protected_regular: in a sticky directory that everybody may write to, O_CREAT opens files of
+// the caller and of the directory's owner only, capabilities or not (fs/namei.c, may_create_in_sticky).
+bool may_create_over(const World& w, const Process& p, const Inode& inode) {
+  return !w.facts().protected_regular || inode.uid == w.facts().uid || inode.uid == p.cred.uid;
+}
+
+void errors(World& w, Process& p, Step& s, std::int32_t found) {
+  using namespace program::openflag;
+  const Op& op = s.op;
+  bool creates = (op.flags & kCreat) != 0, truncates = (op.flags & kTrunc) != 0;
+  if (found < 0) {
+    C gone = w.objects_unlinked[op.object] ? C::pshm_unlink_name_gone : C::pshm_open_noent;
+    if (!creates) s.must(kENOENT, gone);
+    return;
+  }
+  const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
+  bool writes = static_cast<program::Access>(op.small) != program::Access::read_only || truncates;
+  if (creates && (op.flags & kExcl)) s.must(kEEXIST, C::pshm_open_excl);
+  if (creates && !may_create_over(w, p, inode)) s.must(kEACCES, C::none);
+  if (!file_access(inode, p.cred, writes ? 6 : 4)) s.must(kEACCES, C::pshm_open_access);
+}
+
+// What demands success: whether the object is there, or may be made.
+C clause_of_success(const World& w, const Op& op, std::int32_t found) {
+  if (found >= 0) {
+    const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
+    return inode.event.clause == C::pshm_persist ? C::pshm_persist : C::pshm_open_same_name;
+  }
+  return w.objects_unlinked[op.object] ? C::pshm_unlink_recreate : C::pshm_open_create_empty;
+}
+
+std::int32_t create(World& w, const Process& p, const Op& op, C because) {
+  Inode fresh = fresh_file(p, op);
+  fresh.posix = true;
+  fresh.size_clause = because;
+  w.inodes.push_back(std::move(fresh));
+  w.objects[op.object] = static_cast<std::int32_t>(w.inodes.size() - 1);
+  w.object_entries[op.object] = w.new_entry();
+  return w.objects[op.object];
+}
+
+}  // namespace
+
+void rule_shm_open(World& w, Process& p, Step& s) {
+  const Op& op = s.op;
+  bool nameable = op.object < program::kObjects;
+  std::int32_t found = nameable ? w.objects[op.object] : -1;
+  if (!nameable)
+    s.must(kENAMETOOLONG, C::pshm_open_name_rules);
+  else
+    errors(w, p, s, found);
+  C success = nameable ? clause_of_success(w, op, found) : C::none;
+  // The last name is as long as names can be.
+  if (op.object == program::kObjects - 1) {
+    s.applies(C::pshm_open_name_rules);
+    if (s.saw(kENAMETOOLONG)) success = C::pshm_open_name_rules;
+  }
+  if (s.failed(success)) return;
+  if (found < 0) {
+    found = create(w, p, op, success);
+  } else if (op.flags & program::openflag::kTrunc) {
+    set_size(w, s, static_cast<std::uint32_t>(found), 0);
+    w.inodes[static_cast<std::size_t>(found)].size_clause = C::pshm_open_trunc;
+  }
+  w.inodes[static_cast<std::size_t>(found)].path = static_cast<std::uint8_t>(program::kNames + op.object);
+  open_into_slot(w, p, op, static_cast<std::uint32_t>(found), w.object_entries[op.object]);
+  p.close_on_exec.set(op.result);
+}
+
+void rule_shm_unlink(World& w, Process& p, Step& s) {
+  const Op& op = s.op;
+  bool nameable = op.object < program::kObjects;
+  std::int32_t found = nameable ? w.objects[op.object] : -1;
+  if (!nameable) {
+    s.must(kENAMETOOLONG, C::pshm_open_name_rules);
+  } else if (found < 0) {
+    s.must(kENOENT, w.objects_unlinked[op.object] ? C::pshm_unlink_name_gone : C::pshm_unlink_noent);
+  } else {
+    // The directory is sticky, and u0's.
+    const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
+    bool may = p.cred.capable || p.cred.uid == inode.uid || p.cred.uid == w.facts().uid;
+    if (!may) s.must(kEACCES, C::pshm_unlink_denied);
+  }
+  if (s.failed(C::pshm_unlink_name_gone)) return;
+  Inode& inode = w.inodes[static_cast<std::size_t>(found)];
+  --inode.links;
+  inode.unlink_step = w.steps;
+  w.happens(static_cast<std::uint32_t>(found), C::mmap_create_file_reference);
+  w.entries_removed[w.object_entries[op.object]] = true;
+  w.objects[op.object] = -1;
+  w.objects_unlinked.set(op.object);
+}
+
+}  // namespace shmcheck::model
