@@ -60,7 +60,7 @@ enum bare_code {
   BARE_LINK,
   BARE_SHM_OPEN,
   BARE_SHM_UNLINK,
-  BARE_NONE /* what it does not do: exec, which would cost it a start of its own */
+  BARE_NONE /* what it does not do: exec, which would cost it a start of its own, and read devices */
 };
 
 /* An address: `value`, or `value` bytes from a mapping by name. */

@@ -41,6 +41,7 @@ void perform_open(Call&), perform_close(Call&), perform_unlink(Call&), perform_f
     perform_truncate(Call&), perform_pread(Call&), perform_pwrite(Call&), perform_pread_to(Call&),
     perform_pwrite_from(Call&), perform_fstat(Call&), perform_fallocate(Call&), perform_fsync(Call&),
     perform_rename(Call&), perform_link(Call&);
+void perform_stored(Call&);
 void perform_shm_open(Call&), perform_shm_unlink(Call&);
 void perform_memfd(Call&), perform_seal(Call&), perform_seals(Call&);
 void perform_mlock(Call&), perform_munlock(Call&), perform_locked(Call&), perform_mincore(Call&);

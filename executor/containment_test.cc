@@ -45,9 +45,10 @@ class Containment : public ::testing::Test {
     return argv;
   }
 
-  bool make_image() const {
+  bool make_image(const std::string& options = "") const {
     const std::string image = room_ / "image";
-    return std::system(("truncate -s 8M " + image + " && mkfs.ext4 -q " + image).c_str()) == 0;
+    return std::system(("truncate -s 8M " + image + " && mkfs.ext4 -q " + options + " " + image).c_str()) ==
+           0;
   }
 
   // What is still there, or nothing.
@@ -141,6 +142,40 @@ TEST_F(Containment, AnOrderlyEndLeavesNothing) {
       driver.send(program::run_frame(i, file_system, busy_program()));
       EXPECT_EQ(driver.receive().type, program::FrameType::result);
     }
+  }
+  ExpectNothingLeft();
+}
+
+// Blocks as large as pages, or smaller ones, of which a target cannot say when they were written.
+TEST_F(Containment, StorageIsReadAndLeftAlone) {
+  const std::string image = "--ext4-image=" + (room_ / "image").string();
+  for (const char* blocks : {"-b 4096", "-b 1024"}) {
+    if (geteuid() != 0 || !make_image(blocks)) GTEST_SKIP() << "not root, or no mkfs.ext4";
+    Driver driver(command({image}));
+    if (driver.facts.size() != 2) GTEST_SKIP() << "no loop device";
+    const bool whole = driver.facts[1].fs_block == driver.facts[1].page_size;
+    EXPECT_EQ(driver.facts[1].stored, whole) << blocks;
+    if (!whole) {
+      expect_trace(driver, "p0 open f0 n0 flags=creat -> ok\np0 stored f0 len=1 -> withheld\n", 1);
+      continue;
+    }
+    expect_trace(driver, R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 stored f0 len=1 -> {1*00}
+p0 pwrite f0 len=1p+10 byte=0x41 -> 4106
+p0 fsync f0 -> ok
+p0 pwrite f0 len=3 byte=0x42 off=3p+1 -> 3
+p0 fsync f0 how=data -> ok
+p0 stored f0 len=4p off=4 -> {4102*41 8183*00 3*42 4096*00}
+p0 ftruncate f0 size=2 -> ok
+p0 fsync f0 -> ok
+p0 stored f0 len=2p -> {2*41 8190*00}
+p0 stored f0 len=0 -> EINVAL
+p0 stored f0 len=1 off=half -> EFBIG
+p0 exec -> ok
+p0 stored f0 len=1p -> {2*41 4094*00}
+)",
+                 1);
   }
   ExpectNothingLeft();
 }

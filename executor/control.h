@@ -35,6 +35,8 @@ inline constexpr std::int32_t kKeyBase = 0x73686d00;  // k1 is kKeyBase + 1
 inline constexpr int kPipeRead = 60, kPipeWrite = 61, kFirstSlot = 100, kNeverOpen = 999;
 // And those with which one that has called exec finds back: the shared region and the executor's image.
 inline constexpr int kRegion = 62, kImage = 63;
+// And the device beneath the file system that has one, for reading.
+inline constexpr int kDevice = 64;
 
 // One process of the program. `turn` is what it sleeps on; `alive` is what a killer of it sleeps on.
 struct alignas(64) ProcessSlot {
@@ -89,6 +91,7 @@ struct Control {
   std::int32_t segment[kSegments];
   ProcessSlot process[kProcesses];
 
+  bool reads_storage;  // what the program's file system stores can be read, or there is none
   bool observes_maps;  // some op is `maps`, so opened files are identified
   bool uses_pipe;      // some op is `contents`
   bool sets_limits;    // some op is `limit`

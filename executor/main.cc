@@ -79,6 +79,7 @@ bool answer_run(Server& server, std::uint32_t sequence, std::span<const std::uin
     }
     server.current = payload[0];
     control->files = server.places[payload[0]].device;
+    control->reads_storage = server.places[payload[0]].reads_storage;
   }
   return run_program(server.channel, sequence, payload.subspan(1));
 }

@@ -14,6 +14,7 @@ struct Place {
   int directory = -1;
   std::uint64_t type = 0, block = 0;  // as statfs has them
   DeviceNumber device;
+  bool reads_storage = false;  // by kDevice, or it has none
 };
 inline constexpr std::size_t kMaxPlaces = 1 + std::size(kDisks);
 

@@ -392,5 +392,15 @@ p0 shm_open f0 o3 access=rw -> ENOENT
 )");
 }
 
+TEST_F(Ops, WhatHasNoStorageSaysSo) {
+  Expect(R"(
+p0 stored f0 len=1p -> EBADF
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 stored f0 len=1p -> EOPNOTSUPP
+p0 memfd f1 -> ok
+p0 stored f1 len=1p -> EOPNOTSUPP
+)");
+}
+
 }  // namespace
 }  // namespace shmcheck::executor

@@ -10,8 +10,8 @@ namespace shmcheck::harness {
 
 class ModelRunner final : public ProgramRunner {
  public:
-  explicit ModelRunner(const model::Fault* fault = nullptr, program::Facts facts = model::model_facts())
-      : facts_(std::move(facts)), fault_(fault) {}
+  explicit ModelRunner(const model::Fault* fault = nullptr) : ModelRunner(fault, model::model_facts(fault)) {}
+  ModelRunner(const model::Fault* fault, program::Facts facts) : facts_(std::move(facts)), fault_(fault) {}
   const program::Facts& facts() const override { return facts_; }
   std::size_t window() const override { return 1; }
   void submit(const program::Program& program) override { queue_.push_back(program); }

@@ -34,7 +34,7 @@ bool has(const Program& program, OpCode code) {
 class Bent final : public ProgramRunner {
  public:
   explicit Bent(const model::Fault* fault = nullptr, std::size_t window = 4)
-      : window_(window), fault_(fault) {}
+      : facts_(model::model_facts(fault)), window_(window), fault_(fault) {}
   const program::Facts& facts() const override { return facts_; }
   std::size_t window() const override { return window_; }
   void submit(const Program& program) override {
@@ -59,7 +59,7 @@ class Bent final : public ProgramRunner {
   std::size_t most_ = 0;
 
  private:
-  program::Facts facts_ = model::model_facts();
+  program::Facts facts_;
   std::size_t window_;
   const model::Fault* fault_;
   std::deque<Program> queue_;

@@ -232,7 +232,8 @@ const std::vector<Flip> kFlips = {
     {"S22", "eof-reads-zero"},
     {"S23", "eof-one-page-too-many"},
     {"S24", "pwrite-lost-for-mapped"},
-    {"S26", "pread-returns-slack"},
+    {"S25", "fsync-does-nothing"},
+    {"S26", "slack-stored"},
     {"S27", "maps-without-id"},
     {"S28", "shmat-is-private"},
     {"S29", "shmget-excl-ignored"},
@@ -249,6 +250,7 @@ const std::vector<Flip> kFlips = {
     {"S42", "set-changes-creator"},
     {"S44", "limit-shmmni-one-more"},
     {"S45", "limit-by-anyone"},
+    {"S46", "msync-does-nothing"},
     {"S48", "rmid-immediate"},
     {"S49", "rmid-marked-survives"},
     {"S50", "exit-clears-shared"},
@@ -267,7 +269,7 @@ class Watched {
     for (const NamedProgram& one : corpus_programs(run_, deciding_clauses())) {
       Answer answer;
       answer.program = one.program;
-      answer.trace = model::run_program(one.program, run_.facts(0), fault);
+      answer.trace = model::run_program(one.program, model::model_facts(fault), fault);
       model::JudgeStats stats;
       std::optional<Finding> finding = find_in(answer, model::Profile::exact, stats);
       add_decided(run_.result(), stats, one.name);

@@ -11,7 +11,7 @@ namespace {
 // The model, run in this process. It cannot be lost.
 class ModelSession : public Session {
  public:
-  explicit ModelSession(const model::Fault* fault) : fault_(fault) { facts_ = {model::model_facts()}; }
+  explicit ModelSession(const model::Fault* fault) : fault_(fault) { facts_ = {model::model_facts(fault)}; }
 
   std::uint64_t submit(std::uint8_t fs, const program::Program& program) override {
     queue_.push_back({fs, program});

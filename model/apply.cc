@@ -20,7 +20,7 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_msync,    rule_setid,    rule_mremap,      rule_madvise,   rule_fallocate, rule_fsync,
     rule_memfd,    rule_seal,     rule_seals,       rule_mlock,     rule_munlock,   rule_locked,
     rule_mincore,  rule_shm_info, rule_limit,       rule_limits,    rule_exec,      rule_rename,
-    rule_link,     rule_shm_open, rule_shm_unlink};
+    rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -42,6 +42,7 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::limit || op.code == OpCode::limits) return !w.facts().set_limits;
   if (op.code == OpCode::exec) return !w.facts().exec;
   if (op.code == OpCode::fork && !w.facts().fork) return true;
+  if (op.code == OpCode::stored) return !w.facts().stored;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (w.facts().own.empty() && op.code != OpCode::fallocate) return false;
   program::Resolved at{w.value(op.addr), w.value(op.len), w.value(op.off), w.value(op.to)};

@@ -122,7 +122,8 @@ C clause_of_uncopied(World& w, std::uint8_t who, const Vma& vma, std::uint64_t o
   return later ? C::private_later_file_changes : C::private_initial_content;
 }
 
-// Whether another private mapping of the inode holds `seen` in a copy of its own, and the file does not.
+}  // namespace
+
 bool held_privately(const World& w, std::int32_t inode, std::uint64_t offset, std::uint8_t seen,
                     const Vma* but) {
   if (inode < 0) return false;
@@ -134,6 +135,8 @@ bool held_privately(const World& w, std::int32_t inode, std::uint64_t offset, st
   }
   return false;
 }
+
+namespace {
 
 C clause_of_reference(const Inode& o) {
   return o.posix ? of_object(C::mmap_create_file_reference) : C::mmap_create_file_reference;

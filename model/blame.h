@@ -10,6 +10,10 @@
 
 namespace shmcheck::model {
 
+// Whether a private mapping of the inode, other than `but`, holds `seen` in a copy of its own.
+bool held_privately(const World& w, std::int32_t inode, std::uint64_t offset, std::uint8_t seen,
+                    const Vma* but = nullptr);
+
 using C = clauses::Clause;
 
 // A load by process `who` from the vma, at an offset of its object that can be accessed.

@@ -90,6 +90,7 @@ void note_slack_store(World& w, std::uint32_t index, std::uint64_t offset, std::
 void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   Inode& inode = w.inodes[index];
   std::uint64_t before = inode.size;
+  w.keep_nothing(index, before, size);
   inode.size = size;
   if (before != 0) inode.grown_from = std::min(inode.grown_from, before);
   std::uint64_t edge = w.up(before);

@@ -47,6 +47,7 @@ void zero(World& w, Step& s, std::uint32_t index, std::uint64_t low, std::uint64
   high = std::min(high, whole_pages ? w.up(inode.size) : inode.size);
   if (low >= high) return;
   object_changes(w, s, index, low, high - low);
+  w.keep_former(index, low, high);
   const C clause = clause_of(how);
   const std::uint64_t first = std::min(w.up(low), high), last = std::max(first, w.down(high));
   auto fill = [&](std::uint64_t from, std::uint64_t to) {

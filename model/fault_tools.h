@@ -28,6 +28,7 @@ std::span<const Fault> seal_faults();
 std::span<const Fault> limit_faults();
 std::span<const Fault> situation_faults();
 std::span<const Fault> object_faults();
+std::span<const Fault> storage_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

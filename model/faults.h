@@ -23,6 +23,7 @@ struct Fault {
   bool needs_past;               // whether `after` looks at `was`
   std::string_view source = {};  // a public report of a kernel that does so
   bool subtle = false;           // shows only in a state that three ops or more lead to
+  bool on_disk = false;          // shows only on a file system with storage
 };
 
 std::span<const Fault> faults();

@@ -49,7 +49,8 @@ void created_by_nobody(const World& was, World& w, const Op& op, Outcome& o) {
   if (opens(op) && ok(o) && w.inodes.size() > was.inodes.size()) opened(w, op).uid = kNobody;
 }
 
-constexpr C kTruncated[] = {C::pshm_open_trunc};
+// What is not cut off can be accessed as before.
+constexpr C kTruncated[] = {C::pshm_open_trunc, C::pshm_size_change};
 void truncation_ignored(World&, Op& op) {
   if (opens(op)) op.flags &= ~kTrunc;
 }

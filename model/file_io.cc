@@ -65,6 +65,8 @@ void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {
     extend(w, s, t.file->inode, t.offset + length);
   else {
     if (size != 0) w.inodes[t.file->inode].grown_from = std::min(w.inodes[t.file->inode].grown_from, size);
+    w.keep_nothing(t.file->inode, size, t.offset + length);
+    w.inodes[t.file->inode].slack_from = size;
     size = t.offset + length;
   }
 }
@@ -93,6 +95,7 @@ void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes,
   object_changes(w, s, t.file->inode, t.offset, length);
   grow(w, s, t, length);
   w.write_object(t.file->inode, t.offset, bytes, length, origin_of_write(w, s));
+  w.inodes[t.file->inode].slack_from = UINT64_MAX;
 }
 
 // Whether a transfer between a file and a piece of its own mapping copies bytes over each other.
@@ -171,6 +174,7 @@ void rule_pread(World& w, Process& p, Step& s) {
                                                   : C::share_mapping_to_read;
     };
     s.applies(clause_of_read(w, t.file->inode, at));
+    if (w.inodes[t.file->inode].storage.open(at)) s.applies(C::writeback_visible_before);
     std::uint64_t other = bytes.origin_end(at, w.page());
     if (other < at + part) s.applies(clause_of_read(w, t.file->inode, other));
     if (!match_bytes(s, in, bytes, at, part, w.page(), at - t.offset, accepts, blame)) return;
@@ -190,6 +194,7 @@ void rule_pwrite(World& w, Process& p, Step& s) {
   object_changes(w, s, t.file->inode, t.offset, t.length);
   grow(w, s, t, t.length);
   w.write_object(t.file->inode, t.offset, s.op.byte, t.length, origin_of_write(w, s));
+  w.inodes[t.file->inode].slack_from = UINT64_MAX;
 }
 
 void rule_pread_to(World& w, Process& p, Step& s) {

@@ -83,8 +83,9 @@ program::Trace run_program(const program::Program& program, const Facts& facts, 
   return trace;
 }
 
-Facts model_facts() {
+Facts model_facts(const Fault* fault) {
   Facts f;
+  if (fault && fault->on_disk) f.fs = program::FileSystem::ext4;
   f.kernel = "model";
   f.release = program::release(6, 18);
   f.arena = 0x20'0000'0000;

@@ -38,6 +38,7 @@ program::Trace run_program(const program::Program& program, const program::Facts
                            const Fault* fault = nullptr);
 
 // Facts of a made-up target for programs that run on the model.
-program::Facts model_facts();
+// Of a fault: those of a target where it shows.
+program::Facts model_facts(const Fault* fault = nullptr);
 
 }  // namespace shmcheck::model

@@ -103,6 +103,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     if (!v.copies.empty()) v.copies.doubt(std::move(d));
   } else if (advice == Advice::remove) {
     object_changes(w, s, static_cast<std::uint32_t>(v.inode), first * w.page(), (last - first) * w.page());
+    w.keep_former(static_cast<std::uint32_t>(v.inode), first * w.page(), last * w.page());
     Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
     inode.bytes.settle(first * w.page(), last * w.page());
     inode.bytes.drop(first, last);

@@ -14,6 +14,18 @@ void write_back(World& w, Step& s, std::uint32_t index) {
   inode.bytes.fill(inode.size, 0, edge - inode.size, w.page(), {OriginKind::written_back, 0, 0, w.steps});
 }
 
+namespace {
+// A call that need not write what the mapping shows: what says so.
+void note_unwritten(World& w, const Vma& v, std::uint32_t flags) {
+  if (v.inode < 0) return;
+  bool sync = (flags & program::msync::kSync) != 0;
+  if (sync && v.shared && v.writable_file) return;
+  w.inodes[static_cast<std::size_t>(v.inode)].storage.may_have = !v.shared ? C::msync_private_does_not_flush
+                                                                 : sync    ? C::msync_readonly_descriptor
+                                                                           : C::msync_async_returns;
+}
+}  // namespace
+
 void rule_msync(World& w, Process& p, Step& s) {
   using namespace program::msync;
   constexpr int kENOMEM = 12, kEBUSY = 16, kEINVAL = 22;
@@ -56,6 +68,7 @@ void rule_msync(World& w, Process& p, Step& s) {
       v.event = {C::msync_private, w.steps};
     else if (flags & kInvalidate)
       w.happens(v, C::msync_invalidate_coherent);
+    note_unwritten(w, v, flags);
   }
   if (!(flags & kSync)) return;
   for (std::size_t i = p.memory.first_above(low); i < p.memory.vmas().size(); ++i) {
@@ -66,6 +79,8 @@ void rule_msync(World& w, Process& p, Step& s) {
     std::uint64_t from = v.object_offset(std::max(v.low, low), w.page());
     std::uint64_t to = v.object_offset(std::min(v.high, low + pages) - 1, w.page()) + 1;
     if (inode.size < to && w.up(inode.size) > from) write_back(w, s, static_cast<std::uint32_t>(v.inode));
+    C demand = (v.prot & program::kProtWrite) ? C::msync_sync_durable : C::msync_readonly_protection;
+    w.inodes[static_cast<std::size_t>(v.inode)].storage.written(from, to, demand);
   }
 }
 
@@ -75,6 +90,7 @@ void rule_fsync(World& w, Process& p, Step& s) {
   if (!file) s.must(kEBADF, C::none);
   if (s.failed(C::msync_fsync_equivalent)) return;
   write_back(w, s, file->inode);
+  w.inodes[file->inode].storage.written(0, UINT64_MAX, C::msync_fsync_equivalent);
 }
 
 }  // namespace shmcheck::model

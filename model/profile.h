@@ -46,7 +46,8 @@ enum class Freedom : std::uint8_t {
   uncounted,               // the executor could not count the segments of the namespace
   lock_count,              // what VmLck says once MREMAP_DONTUNMAP has left locked memory behind (D38)
   residency,               // which pages that are not locked are resident
-  tainted,                 // undetermined since an earlier divergence
+  not_yet_stored,  // storage may hold a byte as it was at any time since it was last written for certain
+  tainted,         // undetermined since an earlier divergence
   count,
 };
 inline constexpr std::size_t kFreedoms = static_cast<std::size_t>(Freedom::count);

@@ -22,6 +22,8 @@ using Rule = void(World&, Process&, Step&);
 
 // file.cc
 Rule rule_open, rule_close, rule_unlink, rule_rename, rule_link, rule_ftruncate, rule_truncate, rule_fstat;
+// stored.cc
+Rule rule_stored;
 // shm_open.cc
 Rule rule_shm_open, rule_shm_unlink;
 // file_io.cc

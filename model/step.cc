@@ -43,6 +43,7 @@ std::string_view to_string(Freedom freedom) {
                                         "uncounted",
                                         "lock-count",
                                         "residency",
+                                        "not-yet-stored",
                                         "tainted"};
   static_assert(std::size(names) == kFreedoms);
   return names[static_cast<std::size_t>(freedom)];

@@ -173,14 +173,38 @@ void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std
 
 void World::write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
                          std::uint64_t length, Origin origin) {
-  inodes[inode].written_to();
+  before_write(inode, offset, length, origin);
   inodes[inode].bytes.write(offset, bytes, length, page(), origin);
 }
 
 void World::write_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length,
                          Origin origin) {
-  inodes[inode].written_to();
+  before_write(inode, offset, length, origin);
   inodes[inode].bytes.write_same(offset, byte, length, page(), origin);
+}
+
+void World::before_write(std::uint32_t index, std::uint64_t offset, std::uint64_t length,
+                         const Origin& origin) {
+  Inode& object = inodes[index];
+  object.written_to();
+  object.slack_stored |= origin.kind == OriginKind::store && offset + length > object.size;
+  keep_former(index, offset, offset + length);
+}
+
+void World::keep_former(std::uint32_t index, std::uint64_t low, std::uint64_t high) {
+  Inode& inode = inodes[index];
+  if (!is_stored(inode)) return;
+  high = std::min({high, inode.size, inode.slack_from});
+  for (std::uint64_t at = low; at < high;) {
+    std::uint64_t end = std::min(high, down(at) + page());
+    const PageRef* held = std::as_const(inode.bytes).find(at / page());
+    inode.storage.former(at, end, held ? *held : PageRef(), inode.bytes.doubted(at, end));
+    at = end;
+  }
+}
+
+void World::keep_nothing(std::uint32_t index, std::uint64_t low, std::uint64_t high) {
+  if (is_stored(inodes[index])) inodes[index].storage.former(low, high, PageRef());
 }
 
 void World::fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length) {
@@ -190,6 +214,7 @@ void World::fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t 
 void World::resize(std::uint32_t index, std::uint64_t size) {
   Inode& inode = inodes[index];
   std::uint64_t before = inode.size;
+  if (size < before) keep_former(index, size, before);
   inode.size = size;
   if (size >= before) return;
   not_resident(index);

@@ -20,6 +20,7 @@
 #include "model/bytes.h"
 #include "model/layout.h"
 #include "model/room.h"
+#include "model/storage.h"
 #include "program/trace.h"
 
 namespace shmcheck::model {
@@ -64,6 +65,9 @@ struct Inode {
   std::uint8_t path = 255;    // index of the path it was opened by last, from kNames on of the object's name
   std::uint32_t segment = 0;  // index into IpcIds::segments
   ObjectBytes bytes;
+  Storage storage;
+  bool slack_stored = false;              // to which a mapping ever stored
+  std::uint64_t slack_from = UINT64_MAX;  // while a write extends it: where its end was
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
   // pages were removed from it.
   std::uint64_t cut_to = UINT64_MAX, grown_from = UINT64_MAX;
@@ -343,6 +347,15 @@ class World {
                     std::uint64_t length, Origin origin = {});
   void write_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length,
                     Origin origin);
+  void before_write(std::uint32_t inode, std::uint64_t offset, std::uint64_t length, const Origin& origin);
+  // Before bytes of a file change: storage may keep them as they are.
+  void keep_former(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  // Bytes that were behind the end come into the file: storage has none of them.
+  void keep_nothing(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  // Whether what storage holds of it can be read.
+  bool is_stored(const Inode& inode) const {
+    return facts_->stored && inode.kind == InodeKind::file && fs_of(inode) == program::FileSystem::ext4;
+  }
   void fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t byte, std::uint64_t length);
   // Notes an event of an object, or of the one that a mapping shows. Of several since it was last written to
   // the first counts, since what follows is often only how it came to be looked at; and one that works on the

@@ -208,6 +208,7 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::set_limits>("set_limits"),
     yes_no_key<&Facts::exec>("exec"),
     yes_no_key<&Facts::fork>("fork"),
+    yes_no_key<&Facts::stored>("stored"),
     yes_no_key<&Facts::shm_objects>("shm_objects"),
     yes_no_key<&Facts::protected_hardlinks>("protected_hardlinks"),
     yes_no_key<&Facts::protected_regular>("protected_regular"),

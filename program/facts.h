@@ -42,6 +42,7 @@ struct Facts {
   bool set_limits = true;           // programs can change kernel.shm* of the (private) IPC namespace
   bool exec = true;                 // processes of programs can exec and go on
   bool fork = true;                 // and fork
+  bool stored = true;               // what its storage holds, if it has any, can be read
   bool shm_objects = true;          // programs have a tmpfs with the sticky bit on /dev/shm
   // proc(5), fs.protected_hardlinks and fs.protected_regular
   bool protected_hardlinks = false, protected_regular = false;

@@ -203,6 +203,8 @@ constexpr OpSpec kSpecs[] = {
     {"shm_open", N::file, N::object, R::nothing, kShmOpen,
      "shm_open(3) into a descriptor slot; `long` is a name of more than NAME_MAX bytes, o3 one of as many"},
     {"shm_unlink", N::none, N::object, R::nothing, kObject, "shm_unlink(3)"},
+    {"stored", N::none, N::file, R::runs, kPread,
+     "the bytes of a file as the storage beneath the page cache has them"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

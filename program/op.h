@@ -60,6 +60,7 @@ enum class OpCode : std::uint8_t {
   link,
   shm_open,
   shm_unlink,
+  stored,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);

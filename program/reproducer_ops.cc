@@ -298,6 +298,8 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
                octal_mode(op)));
     case OpCode::shm_unlink:
       return "ok(removed(" + object_path(op) + "));";
+    case OpCode::stored:
+      return "stored(" + list(descriptor(op.object), q(op.len), q(op.off)) + ");";
     case OpCode::end:
       break;
   }
@@ -346,6 +348,8 @@ std::uint64_t needs_of(const Op& op, bool failing) {
     case OpCode::rename:
     case OpCode::link:
       return kNeedSys | kNeedOk | kNeedFiles;
+    case OpCode::stored:
+      return kNeedStored | kNeedFiles;
     case OpCode::shm_open:
       return kNeedOpenedForNow | kNeedFiles;
     case OpCode::shm_unlink:

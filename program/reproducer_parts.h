@@ -48,6 +48,7 @@ enum Need : std::uint64_t {
   kNeedObjects = std::uint64_t{1} << 33,
   kNeedOpenedForNow = std::uint64_t{1} << 34,
   kNeedRemoved = std::uint64_t{1} << 35,
+  kNeedStored = std::uint64_t{1} << 36,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

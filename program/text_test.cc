@@ -86,6 +86,7 @@ constexpr std::string_view kExamples =
     "p0 shm_open f0 o3 access=rw flags=creat,excl,trunc mode=600\n"
     "p0 shm_open f0 long\n"
     "p0 shm_unlink o0\n"
+    "p0 stored f0 len=2p off=1p\n"
     "p0 seal f0 seals=seal,shrink,grow,write,future_write,unknown\n"
     "p0 seals f0\n"
     "p0 mlock m0+100 len=1p flags=onfault,unknown\n"

@@ -22,7 +22,7 @@ bool has_argument(const Op& op, Slot slot) {
 
 bool observes(OpCode code) {
   return code == OpCode::contents || code == OpCode::maps || code == OpCode::fstat || code == OpCode::pread ||
-         code == OpCode::load;
+         code == OpCode::stored || code == OpCode::load;
 }
 
 }  // namespace
@@ -81,6 +81,9 @@ void Scene::look_at_files() {
       op = make_op(OpCode::pread, p);
       op.object = f;
       op.len = pages(static_cast<int>(std::min<std::uint64_t>(size / page() + 1, program::kMaxIoPages)));
+      perform(op);
+      if (!world().is_stored(world().inodes[inode]) || !dice.chance(25)) continue;
+      op.code = OpCode::stored;
       perform(op);
     }
   }

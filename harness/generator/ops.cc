@@ -23,7 +23,7 @@ constexpr Builder* kBuilders[] = {
     build_msync,    build_setid,    build_mremap,      build_madvise,   build_fallocate, build_fsync,
     build_memfd,    build_seal,     build_seals,       build_mlock,     build_munlock,   build_locked,
     build_mincore,  build_shm_info, build_limit,       build_limits,    build_exec,      build_rename,
-    build_link,     build_shm_open, build_shm_unlink,
+    build_link,     build_shm_open, build_shm_unlink,  build_stored,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 
@@ -41,6 +41,7 @@ Subject subject(OpCode code) {
     case OpCode::fstat:
     case OpCode::fallocate:
     case OpCode::fsync:
+    case OpCode::stored:
     case OpCode::seals:
       return Subject::file;
     case OpCode::seal:

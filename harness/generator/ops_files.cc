@@ -180,6 +180,12 @@ Op build_shm_open(Scene& s, std::uint8_t p) {
   return op;
 }
 
+Op build_stored(Scene& s, std::uint8_t p) {
+  Op op = build_pread(s, p);
+  op.code = OpCode::stored;
+  return op;
+}
+
 Op build_shm_unlink(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::shm_unlink, p);
   op.object = s.object();

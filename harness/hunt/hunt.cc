@@ -43,7 +43,7 @@ Catch hunt_by_seed(const model::Fault& fault, std::uint64_t seed, const HuntOpti
 // The clause of the first divergence that a program shows; adds the ops that were judged.
 std::optional<clauses::Clause> shown(const model::Fault& fault, const program::Program& program,
                                      std::uint64_t& ops) {
-  static const program::Facts facts = model::model_facts();
+  const program::Facts facts = model::model_facts(&fault);
   const model::TraceVerdict verdict =
       judge_trace(model::run_program(program, facts, &fault), model::Profile::exact);
   ops += verdict.stats.steps + verdict.stats.observations;
