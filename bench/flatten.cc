@@ -242,7 +242,8 @@ std::vector<bare_op> flatten(const program::Trace& trace) {
   }
   std::vector<bare_op> ops;
   for (const program::Step& step : trace.steps) {
-    if (step.op.code == OpCode::exec) throw std::invalid_argument("flatten: the bare program does not exec");
+    if (step.op.code == OpCode::exec || step.op.code == OpCode::stored)
+      throw std::invalid_argument("flatten: the bare program does neither exec nor read devices");
     if (was_made(step)) ops.push_back(flatten(step, trace.facts));
   }
   return ops;

@@ -87,7 +87,9 @@ std::vector<Set> loops() {
 program::Program random_program(const program::Facts& facts, std::uint64_t index, unsigned min_ops,
                                 unsigned max_ops) {
   harness::GeneratorOptions options;
-  options.allowed.reset(static_cast<std::size_t>(program::OpCode::exec));  // the bare program does not
+  // What the bare program does not do.
+  options.allowed.reset(static_cast<std::size_t>(program::OpCode::exec));
+  options.allowed.reset(static_cast<std::size_t>(program::OpCode::stored));
   options.min_ops = min_ops;
   options.max_ops = max_ops;
   return harness::make_program(kSeed, index, options, facts);
