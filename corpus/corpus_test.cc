@@ -198,7 +198,6 @@ struct Without {
   const char* why;
 };
 constexpr Without kWithoutProgram[] = {
-    {"S3", "there is no operation for the other ways"},
     {"S39", "about headers"},
     {"S43", "there is no operation that shows residency"},
     {"S47", "there is no operation that lists mounts"},

@@ -213,7 +213,7 @@ void PrintTo(const Flip& flip, std::ostream* out) {
 const std::vector<Flip> kFlips = {
     {"S1", "shmat-is-private"},
     {"S2", "fork-loses-shared-mapping"},
-    {"S3", "shmat-is-private"},
+    {"S3", "shm-open-name-per-process"},
     {"S4", "mmap-offset-ignored"},
     {"S5", "private-is-shared"},
     {"S6", "private-is-shared"},
