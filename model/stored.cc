@@ -77,8 +77,8 @@ class Matcher {
       std::uint64_t end = std::min(high, w_.down(at) + w_.page());
       end = w_.inodes[index_].storage.next_edge(at, end);
       note_demands(w_, s_, index_, at);
-      auto accepts = [&](std::uint64_t offset, std::uint8_t seen) {
-        return this->accepts(bytes, offset, seen);
+      auto accepts = [&](std::uint64_t offset, std::uint64_t, std::uint8_t seen) {
+        return std::uint64_t{this->accepts(bytes, offset, seen) ? 1U : 0U};
       };
       auto blame = [&](std::uint64_t offset, const program::Run& seen) {
         return blame_of_stored(w_, index_, offset, seen.value);
