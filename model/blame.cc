@@ -29,6 +29,25 @@ C clause_of_untouched(const World& w, const Inode& o, std::uint64_t offset) {
   return C::access_hole_zero;
 }
 
+// The mapping, if it is still there, that a byte was stored through.
+const Vma* stored_through(const World& w, const Origin& from) {
+  for (const Vma& v : w.processes[from.process].memory.vmas()) {
+    if (v.id == from.mapping) return &v;
+  }
+  return nullptr;
+}
+
+// A byte of a file that a living process stored, which need not have the mapping by a fork.
+C clause_of_other_store(const World& w, const Vma& vma, const Inode& o, const Origin& from) {
+  if (vma.inherited) return C::fork_shared_both_ways;
+  if (o.memfd) return C::memfd_passing;
+  const Vma* other = stored_through(w, from);
+  if (other && !other->inherited && other->open != vma.open) return C::share_unrelated;
+  const bool elsewhere =
+      other && other->low - other->page_offset * w.page() != vma.low - vma.page_offset * w.page();
+  return elsewhere ? C::share_different_addresses : C::share_immediate;
+}
+
 // A byte that somebody stored through a shared mapping of the object.
 C clause_of_stored(const World& w, std::uint8_t who, const Vma& vma, const Inode& o, std::uint64_t offset,
                    const Origin& from) {
@@ -42,13 +61,15 @@ C clause_of_stored(const World& w, std::uint8_t who, const Vma& vma, const Inode
     if (dead(w, from.process))
       return o.kind == InodeKind::file ? C::exit_file_data_kept : C::exit_no_cleanup_of_data;
     if (o.kind == InodeKind::shared_anonymous) return C::share_fork_anon;
-    return vma.inherited ? C::fork_shared_both_ways : C::share_immediate;
+    return clause_of_other_store(w, vma, o, from);
   }
   if (slack) return from.mapping == vma.id ? C::slack_writable : C::slack_may_persist;
   if (from.mapping == vma.id) return o.kind == InodeKind::segment ? C::shmat_whole_segment : C::access_read;
   if (o.kind == InodeKind::segment) return C::shmat_multiple;
   if (o.kind == InodeKind::shared_anonymous) return C::mremap_duplicate_shared;
-  return (vma.prot & program::kProtWrite) ? C::share_aliases : C::share_ro_sees_rw;
+  if (!(vma.prot & program::kProtWrite)) return C::share_ro_sees_rw;
+  const Vma* other = stored_through(w, from);
+  return other && other->open != vma.open ? C::mmap_create_same_file_many_opens : C::share_aliases;
 }
 
 // A byte of an object, as a mapping of it shows it.

@@ -136,16 +136,6 @@ void anonymous_objects_are_one(const World&, World& w, const Op& op, Outcome& o)
   }
 }
 
-constexpr C kGrown[] = {C::mremap_shared_anon_fixed_size};
-void object_grows_with_mapping(const World&, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::mremap || !ok(o)) return;
-  const Vma* v = actor(w, op).memory.find(o.value);
-  if (!v || !v->shared || v->inode < 0) return;
-  Inode& object = w.inodes[static_cast<std::size_t>(v->inode)];
-  if (object.kind != InodeKind::file)
-    object.size = std::max(object.size, v->object_offset(v->high, w.page()));
-}
-
 constexpr C kExtent[] = {C::eof_offset_mapping, C::access_syscall_efault, C::trunc_regrow_no_remap,
                          C::eof_grow_makes_accessible};
 void extent_counted_twice(const World& was, World& w, const Op& op, Outcome& o) {
@@ -236,14 +226,6 @@ constexpr Fault kFaults[] = {
      kDistinct,
      nullptr,
      anonymous_objects_are_one,
-     false,
-     {},
-     true},
-    {"mremap-grows-object",
-     "a shared anonymous object grows with its mapping",
-     kGrown,
-     nullptr,
-     object_grows_with_mapping,
      false,
      {},
      true},

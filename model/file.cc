@@ -110,7 +110,8 @@ void rule_open(World& w, Process& p, Step& s) {
 void rule_close(World& w, Process& p, Step& s) {
   if (!w.open_file(p, s.op.object)) s.must(kEBADF, clause_of_closed(p, s.op.object));
   if (s.failed(C::none)) return;
-  w.happens(w.open_file(p, s.op.object)->inode, C::mmap_create_fd_close);
+  const std::uint32_t inode = w.open_file(p, s.op.object)->inode;
+  w.happens(inode, w.inodes[inode].memfd ? C::memfd_lifetime : C::mmap_create_fd_close);
   p.files[s.op.object] = -1;
 }
 

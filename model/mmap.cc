@@ -279,6 +279,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     v.inode = static_cast<std::int32_t>(r.file->inode);
     v.writable_file = r.file->writable;
     v.entry = r.file->entry;
+    v.open = p.files[s.op.object];
     bool sealed =
         (w.inodes[r.file->inode].seals & (program::seal::kWrite | program::seal::kFutureWrite)) != 0;
     v.may_write = !r.shared || (r.file->writable && !sealed);

@@ -120,7 +120,9 @@ void make_shm_stat(const ShmidKernel& k, std::vector<std::uint64_t>& words) {
                              k.lprid.newest(), static_cast<std::uint64_t>(k.nattch)});
 }
 
-bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const std::uint64_t> seen) {
+namespace {
+
+bool match_members(World& w, Step& s, std::uint32_t segment, std::span<const std::uint64_t> seen) {
   ShmidKernel& k = w.ipc.segments[segment];
   if (seen.size() < program::kShmStatWords) {
     s.diverge(C::shmctl_stat_copies, "the members of shmid_ds", "none");
@@ -198,6 +200,28 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
   return true;
 }
 
+// What is the only call since IPC_STAT showed the segment as it is, and must have changed nothing.
+C clause_of_quiet(const World& w, const ShmidKernel& k) {
+  if (k.shown_step == 0) return C::none;
+  if (k.shown_step + 1 == w.steps) return C::shmctl_stat_no_side_effect;
+  const bool looked_up = k.quiet_step == k.shown_step + 1 && k.quiet_step + 1 == w.steps;
+  return looked_up ? C::shmget_lookup_changes_nothing : C::none;
+}
+
+}  // namespace
+
+bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const std::uint64_t> seen) {
+  ShmidKernel& k = w.ipc.segments[segment];
+  const C quiet = s.op.code == OpCode::shmctl ? clause_of_quiet(w, k) : C::none;
+  s.applies(quiet);
+  if (match_members(w, s, segment, seen)) {
+    k.shown_step = w.steps;
+    return true;
+  }
+  if (quiet != C::none && s.report().diverged) s.report().clause = quiet;
+  return false;
+}
+
 void rule_shmctl(World& w, Process& p, Step& s) {
   const Op& op = s.op;
   auto command = static_cast<ShmCommand>(op.small);
@@ -211,7 +235,7 @@ void rule_shmctl(World& w, Process& p, Step& s) {
     bool lost = s.saw(kEINVAL) || s.saw(kEIDRM);
     auto or_lost = [&](C clause) { return lost ? w.clause_of_life(k) : clause; };
     if (k.destroyed)
-      s.must(kEINVAL, kEIDRM, k.destroyed_by);
+      s.must(kEINVAL, kEIDRM, k.detached_last ? C::shmdt_last_of_marked : k.destroyed_by);
     else if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
       s.must(kEACCES, or_lost(C::shmctl_stat_permission));
     else if (command == ShmCommand::rmid && !owner)

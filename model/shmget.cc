@@ -176,6 +176,7 @@ void with_segment(World& w, Process& p, Step& s, std::uint32_t found, std::uint6
   s.returns(k.id, clause_of_lookup(w, s, k, C::shmget_lookup));
   if (k.segsz > w.ipc.limits.shmmax) s.applies(C::limit_shmmax_not_retroactive);
   w.segment_names[s.op.result] = found;
+  w.ipc.segments[found].quiet_step = w.steps;
 }
 
 }  // namespace

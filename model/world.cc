@@ -277,6 +277,7 @@ void World::close_attach(std::uint32_t segment, std::uint8_t who, Moment when, b
       explicit_call ? clauses::Clause::shmdt_dtime_lpid : clauses::Clause::shmdt_implicit_times;
   note(s.dtim, s.lprid, when, processes[who].pid, implicit_updates_optional && !explicit_call);
   if (s.nattch != 0) return;
+  s.detached_last = explicit_call && (s.perm.mode & kShmDest) != 0;
   if (s.perm.mode & kShmDest)
     destroy_segment(segment, clauses::Clause::shmctl_gone_id);
   else if (ipc.limits.rmid_forced)

@@ -48,7 +48,8 @@ inline clauses::Clause of_object(clauses::Clause clause) {
 // Whether an event only ends a way to the object.
 inline bool only_a_way(clauses::Clause clause) {
   using C = clauses::Clause;
-  return clause == C::munmap_keeps_data || clause == C::mmap_create_fd_close || clause == C::shmdt_data_stays;
+  return clause == C::munmap_keeps_data || clause == C::mmap_create_fd_close || clause == C::memfd_lifetime ||
+         clause == C::shmdt_data_stays;
 }
 
 enum class InodeKind : std::uint8_t { file, shared_anonymous, segment };
@@ -113,6 +114,7 @@ struct Vma {
   std::uint32_t attach = 0;   // which attach the vma is a piece of
   std::uint32_t id = 0;       // which call made it; pieces and inherited ones keep it
   std::uint32_t made = 0;     // at which step
+  std::int32_t open = -1;     // of a file: index into World::open_files, what it was made through
   bool inherited = false;     // by fork
   bool rounded_up = false;    // its last page is asked for in part only
   bool discarded = false;     // private pages of it were dropped by MADV_DONTNEED
@@ -232,6 +234,9 @@ struct ShmidKernel {
   clauses::Clause count_clause = clauses::Clause::shmget_not_attached;
   std::uint32_t divided = 0;   // the step that added pieces last
   std::uint32_t set_step = 0;  // of the last IPC_SET
+  bool detached_last = false;  // destroyed by the shmdt that detached it last
+  // When IPC_STAT last showed it as it is, and a call that must not change it right after that.
+  std::uint32_t shown_step = 0, quiet_step = 0;
   // What demands that times and pids are what they are: the last call that set them.
   clauses::Clause atime_clause = clauses::Clause::shmget_init_counters,
                   dtime_clause = clauses::Clause::shmget_init_counters,
