@@ -87,9 +87,15 @@ void beyond_end_accepted(const World&, World&, const Op& op, Outcome& o) {
   constexpr int kENOMEM = 12;
   if (op.code == OpCode::mlock && failed_with(o, kENOMEM)) succeed(o);
 }
-constexpr C kResident[] = {C::mlock_resident};
+constexpr C kResident[] = {C::mlock_resident, C::mlock_stays};
 void not_resident(const World&, World&, const Op& op, Outcome& o) {
   if (op.code == OpCode::mincore && ok(o) && o.value > 1) --o.value;
+}
+
+void fork_drops_residency(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::mincore || !ok(o) || o.value < 1) return;
+  const bool forked = std::ranges::any_of(w.processes, [](const Process& p) { return p.born != 0; });
+  if (forked) --o.value;
 }
 
 constexpr Fault kFaults[] = {
@@ -129,6 +135,14 @@ constexpr Fault kFaults[] = {
      true},
     {"mlock-failure-succeeds", "mlock returns 0 where it could not lock everything", kRefused, nullptr,
      beyond_end_accepted, false},
+    {"fork-drops-residency",
+     "a fork makes a locked page leave memory",
+     kResident,
+     nullptr,
+     fork_drops_residency,
+     false,
+     {},
+     true},
     {"mlock-leaves-a-page-out", "one locked page is not resident", kResident, nullptr, not_resident, false},
 };
 

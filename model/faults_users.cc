@@ -54,8 +54,8 @@ void anyone_locks(World& w, Op& op) {
   if (command(op, ShmCommand::lock) || command(op, ShmCommand::unlock)) empower(w, op);
 }
 
-constexpr C kReadOnly[] = {C::shmat_rw_needs_both, C::perm_class_user, C::perm_class_other,
-                           C::shmat_exec_flag};
+constexpr C kReadOnly[] = {C::shmat_rw_needs_both, C::perm_execute_bits, C::perm_class_user,
+                           C::perm_class_other, C::shmat_exec_flag};
 void write_unchecked(World& w, Op& op) {
   ShmidKernel* k = op.code == OpCode::shmat && runs(w, op) ? named_segment(w, op) : nullptr;
   bool readable = k && (k->perm.mode & 0444U) == 0444U;

@@ -15,13 +15,17 @@ void rule_mincore(World& w, Process& p, Step& s) {
   if (s.failed(C::mincore_vector)) return;
   // Which pages are resident is the kernel's choice, but for locked ones.
   std::uint64_t pages = (high - address) / w.page(), least = 0;
-  for (const Vma& v : p.memory.vmas()) {
+  bool shown = true;
+  for (Vma& v : p.memory.vmas()) {
     std::uint64_t from = std::max(v.low, address), to = std::min(v.high, high);
-    if (v.resident && from < to) least += (to - from) / w.page();
+    if (!v.resident || from >= to) continue;
+    least += (to - from) / w.page();
+    shown = shown && v.shown_resident;
+    v.shown_resident = v.shown_resident || (from == v.low && to == v.high);
   }
   std::uint64_t seen = s.chosen(least, Freedom::residency);
   if (least < pages) s.uses(Freedom::residency);
-  C clause = least > 0 ? C::mlock_resident : C::mincore_vector;
+  C clause = least == 0 ? C::mincore_vector : shown ? C::mlock_stays : C::mlock_resident;
   s.applies(clause);
   if (s.running() || (seen >= least && seen <= pages)) return;
   s.diverge(clause, fmt::format("{} to {} pages", least, pages), fmt::format("{}", seen));

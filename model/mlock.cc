@@ -136,7 +136,7 @@ void rule_munlock(World& w, Process& p, Step& s) {
     s.may(kEINVAL, Freedom::documented_alternative);
   std::uint64_t hole = wraps ? range.high : p.memory.first_hole(range.low, range.high);
   if (hole < range.high) s.must(kENOMEM, C::mlock_unmapped);
-  auto unlock = [](Vma& v) { v.locked = v.on_fault = v.resident = false; };
+  auto unlock = [](Vma& v) { v.locked = v.on_fault = v.resident = v.shown_resident = false; };
   std::optional<std::uint64_t> end = changed_until(p, s, range, hole, unlock);
   if (!end) return;
   bool failed = s.failed(C::mlock_no_stacking);

@@ -330,7 +330,9 @@ void rule_mremap(World& w, Process& p, Step& s) {
   if (refused_before_move) s.must(kEPERM, C::mmap_fixed_low_address_priv);
   bool target_goes =
       r.fixed && source != Source::nothing && (since_617(w) ? covers_source && !refused_before : true);
+  const bool of_object = v && (v->shared || v->inode >= 0);
   C success = s.saw(kEFAULT)                ? C::mremap_unmapped
+              : r.dont_unmap && of_object   ? C::mremap_dontunmap_shared
               : r.fixed                     ? C::mremap_fixed
               : r.new_length > r.old_length ? C::mremap_grow
                                             : C::mremap_shrink;

@@ -16,7 +16,7 @@ Vma inherited(const Vma& v, std::uint32_t step) {
   Vma copy = v;
   copy.made = step;
   copy.inherited = true;
-  copy.locked = copy.on_fault = copy.resident = false;
+  copy.locked = copy.on_fault = copy.resident = copy.shown_resident = false;
   if (v.wipe_on_fork && !v.shared && v.inode < 0) {
     copy.copies = ObjectBytes();
     copy.touched = false;

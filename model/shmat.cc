@@ -50,6 +50,8 @@ void permission_errors(const ShmidKernel& k, const Process& p, Step& s, const Re
     s.may(kEACCES, Freedom::documented_alternative);
   else if (only_exec)
     s.must(kEACCES, C::shmat_exec_flag);
+  else if (ipc_access(k.perm, p.cred, 1) && !ipc_access(k.perm, p.cred, 2) && !ipc_access(k.perm, p.cred, 4))
+    s.must(kEACCES, C::perm_execute_bits);
   else
     s.must(kEACCES, r.read_only ? C::shmat_rdonly : C::shmat_rw_needs_both);
 }

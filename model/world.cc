@@ -239,7 +239,7 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
 void World::not_resident(std::uint32_t index) {
   for (Process& p : processes) {
     for (Vma& v : p.memory.vmas()) {
-      if (v.inode == static_cast<std::int32_t>(index)) v.resident = false;
+      if (v.inode == static_cast<std::int32_t>(index)) v.resident = v.shown_resident = false;
     }
   }
 }

@@ -105,9 +105,10 @@ struct Vma {
   bool dont_fork = false;
   bool wipe_on_fork = false;
   bool locked = false, on_fault = false;  // mlock, mlock2 with MLOCK_ONFAULT
-  bool resident = false;       // an mlock made all its pages resident; not of private file mappings
-  std::uint8_t read_hint = 0;  // program::Advice normal, random or sequential
-  std::int32_t inode = -1;     // index into World::inodes; -1: private anonymous
+  bool resident = false;        // an mlock made all its pages resident; not of private file mappings
+  bool shown_resident = false;  // and mincore has shown it since
+  std::uint8_t read_hint = 0;   // program::Advice normal, random or sequential
+  std::int32_t inode = -1;      // index into World::inodes; -1: private anonymous
   std::uint64_t page_offset = 0;
   std::uint32_t entry = 0;    // OpenFile::entry of a file
   std::int32_t segment = -1;  // index into IpcIds::segments of an attach
