@@ -27,6 +27,8 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
   if (a.kind == Access::Kind::beyond_object) {
     const Inode& o = object_of(w, *a.vma);
     if (o.posix && a.offset >= o.cut_to) return C::pshm_size_change;
+    bool fresh = o.size_clause == C::pshm_open_create_empty || o.size_clause == C::pshm_unlink_recreate;
+    if (fresh && o.size == 0) return o.size_clause;
     if (o.kind == InodeKind::file && a.offset >= o.cut_to)
       return a.vma->shared ? C::trunc_shrink_faults : C::trunc_shrink_private;
     if (o.size == 1) return C::eof_one_byte_file;

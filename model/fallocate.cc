@@ -24,7 +24,7 @@ void errors(World& w, Step& s, const OpenFile& file, std::uint64_t offset, std::
   if (static_cast<std::int64_t>(offset) < 0 || static_cast<std::int64_t>(length) <= 0)
     s.must(kEINVAL, C::none);
   if (how == Allocate::unknown) s.must(kEOPNOTSUPP, kEINVAL, C::none);
-  if (!file.writable) s.must(kEBADF, C::none);
+  if (!file.writable) s.must(kEBADF, inode.posix ? C::pshm_open_rdonly : C::none);
   std::uint64_t end = offset + length;
   if (static_cast<std::int64_t>(end) < 0 || end > largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
   bool tmpfs = w.fs_of(inode) == program::FileSystem::tmpfs;

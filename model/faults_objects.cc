@@ -50,7 +50,7 @@ void created_by_nobody(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 // What is not cut off can be accessed as before.
-constexpr C kTruncated[] = {C::pshm_open_trunc, C::pshm_size_change};
+constexpr C kTruncated[] = {C::pshm_open_trunc, C::pshm_size_change, C::access_syscall_efault};
 void truncation_ignored(World&, Op& op) {
   if (opens(op)) op.flags &= ~kTrunc;
 }
@@ -91,12 +91,13 @@ void longest_name_refused(World&, Op& op) {
 }
 
 // Every opening under a name gives an object of its own.
-constexpr C kSame[] = {C::pshm_open_same_name,   C::pshm_persist,
-                       C::share_immediate,       C::mmap_sizes_never_change_file,
-                       C::share_mapping_to_read, C::access_beyond_object,
-                       C::access_syscall_efault, C::eof_grow_makes_accessible,
-                       C::eof_accessible_extent, C::pshm_open_mode,
-                       C::pshm_open_create_empty};
+constexpr C kSame[] = {C::pshm_open_same_name,    C::pshm_persist,
+                       C::share_immediate,        C::mmap_sizes_never_change_file,
+                       C::share_mapping_to_read,  C::access_beyond_object,
+                       C::access_syscall_efault,  C::eof_grow_makes_accessible,
+                       C::eof_accessible_extent,  C::pshm_open_mode,
+                       C::pshm_open_create_empty, C::share_aliases,
+                       C::pshm_size_change,       C::private_initial_content};
 void name_per_process(const World& was, World& w, const Op& op, Outcome& o) {
   if (!opens(op) || !ok(o) || w.inodes.size() > was.inodes.size()) return;
   Inode own = opened(w, op);
@@ -119,7 +120,8 @@ void content_goes_with_the_name(const World& was, World& w, const Op& op, Outcom
   w.inodes[static_cast<std::size_t>(was.objects[op.object])].bytes = ObjectBytes();
 }
 
-constexpr C kRecreated[] = {C::pshm_unlink_recreate, C::pshm_open_mode};
+constexpr C kRecreated[] = {C::pshm_unlink_recreate, C::pshm_open_mode, C::access_beyond_object,
+                            C::access_syscall_efault};
 void old_object_comes_back(const World& was, World& w, const Op& op, Outcome& o) {
   if (!opens(op) || !ok(o) || w.inodes.size() == was.inodes.size()) return;
   for (std::size_t i = 0; i < was.inodes.size(); ++i) {
@@ -183,7 +185,9 @@ constexpr C kLinked[] = {C::mmap_create_rename_link, C::mmap_create_same_file_ma
                          C::share_mapping_to_read,   C::share_aliases,
                          C::share_immediate,         C::mmap_sizes_never_change_file,
                          C::access_beyond_object,    C::access_syscall_efault,
-                         C::share_write_to_mapping,  C::share_ro_sees_rw};
+                         C::share_write_to_mapping,  C::share_ro_sees_rw,
+                         C::trunc_shrink_faults,     C::trunc_shrink_private,
+                         C::trunc_truncate_by_path};
 void link_copies(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::link || !ok(o)) return;
   Inode copy = was.inodes[static_cast<std::size_t>(was.paths[op.object])];
@@ -192,7 +196,7 @@ void link_copies(const World& was, World& w, const Op& op, Outcome& o) {
   w.inodes.push_back(std::move(copy));
 }
 
-constexpr C kReplaced[] = {C::mmap_create_file_reference};
+constexpr C kReplaced[] = {C::mmap_create_file_reference, C::access_read};
 void replaced_content_goes(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::rename || !ok(o) || was.paths[op.byte] < 0) return;
   if (was.paths[op.byte] == was.paths[op.object]) return;

@@ -9,7 +9,8 @@ using program::msync::kSync;
 
 constexpr C kDurable[] = {C::msync_sync_durable};
 constexpr C kByFsync[] = {C::msync_fsync_equivalent};
-constexpr C kProtected[] = {C::msync_readonly_protection};
+// The pages may be demanded by another call as well.
+constexpr C kProtected[] = {C::msync_readonly_protection, C::msync_sync_durable};
 
 // Whether the op has written to storage.
 bool syncs(const Op& op, const Outcome& o) {

@@ -164,6 +164,7 @@ void rule_link(World& w, Process& p, Step& s) {
   if (s.failed(C::mmap_create_rename_link)) return;
   w.happens(static_cast<std::uint32_t>(found), C::mmap_create_rename_link);
   ++w.inodes[static_cast<std::size_t>(found)].links;
+  w.inodes[static_cast<std::size_t>(found)].linked = true;
   w.paths[s.op.byte] = found;
   w.path_entries[s.op.byte] = w.new_entry();
 }
@@ -204,6 +205,15 @@ void rule_truncate(World& w, Process& p, Step& s) {
   truncate_to(w, s, found, size);
 }
 
+namespace {
+// What demands a member of the file's status: its size, its links, or what was given to it when it was made.
+C clause_of_member(const Inode& inode, std::size_t member) {
+  if (member == 0) return inode.size_clause;
+  if (member == 1) return inode.linked ? C::mmap_create_rename_link : C::none;
+  return inode.posix ? C::pshm_open_mode : C::none;
+}
+}  // namespace
+
 void rule_fstat(World& w, Process& p, Step& s) {
   OpenFile* file = w.open_file(p, s.op.object);
   if (!file) s.must(kEBADF, clause_of_closed(p, s.op.object));
@@ -220,7 +230,7 @@ void rule_fstat(World& w, Process& p, Step& s) {
   if (inode.posix) s.applies(C::pshm_open_mode), s.applies(C::pshm_tmpfs_view);
   for (std::size_t i = 0; i < program::kFileStatWords; ++i) {
     if (i < seen.size() && seen[i] == expected[i]) continue;
-    C clause = i == 0 ? inode.size_clause : !inode.posix || i == 1 ? C::none : C::pshm_open_mode;
+    C clause = clause_of_member(inode, i);
     s.diverge(clause, fmt::format("{}={}", names[i], expected[i]),
               i < seen.size() ? fmt::format("{}={}", names[i], seen[i]) : "no value");
     if (i == 0 && i < seen.size() && seen[0] != inode.size) set_size(w, s, file->inode, seen[0]);

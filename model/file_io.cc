@@ -35,7 +35,9 @@ Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_mem
   Transfer t{w.value(s.op.off), w.value(s.op.len), w.open_file(p, s.op.object)};
   if (static_cast<std::int64_t>(t.offset) < 0) s.must(kEINVAL, C::none);
   bool usable = t.file && (write ? t.file->writable : t.file->readable);
-  if (!usable) s.must(kEBADF, t.file ? C::none : clause_of_closed(p, s.op.object));
+  bool of_object = t.file && w.inodes[t.file->inode].posix;
+  C unusable = !t.file ? clause_of_closed(p, s.op.object) : of_object ? C::pshm_open_rdonly : C::none;
+  if (!usable) s.must(kEBADF, unusable);
   if (bad_memory) s.must(kEFAULT, C::access_syscall_efault);
   if (static_cast<std::int64_t>(t.offset + t.length) < 0) s.must(kEINVAL, C::none);
   if (write && usable && t.length > 0) {

@@ -12,13 +12,18 @@ bool may_create_over(const World& w, const Process& p, const Inode& inode) {
   return !w.facts().protected_regular || inode.uid == w.facts().uid || inode.uid == p.cred.uid;
 }
 
+// What demands that there is no object of this name; the last one is as long as names can be.
+C clause_of_missing(const World& w, const Step& s, C otherwise) {
+  if (s.op.object == program::kObjects - 1 && s.saw(kENAMETOOLONG)) return C::pshm_open_name_rules;
+  return w.objects_unlinked[s.op.object] ? C::pshm_unlink_name_gone : otherwise;
+}
+
 void errors(World& w, Process& p, Step& s, std::int32_t found) {
   using namespace program::openflag;
   const Op& op = s.op;
   bool creates = (op.flags & kCreat) != 0, truncates = (op.flags & kTrunc) != 0;
   if (found < 0) {
-    C gone = w.objects_unlinked[op.object] ? C::pshm_unlink_name_gone : C::pshm_open_noent;
-    if (!creates) s.must(kENOENT, gone);
+    if (!creates) s.must(kENOENT, clause_of_missing(w, s, C::pshm_open_noent));
     return;
   }
   const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
@@ -82,7 +87,7 @@ void rule_shm_unlink(World& w, Process& p, Step& s) {
   if (!nameable) {
     s.must(kENAMETOOLONG, C::pshm_open_name_rules);
   } else if (found < 0) {
-    s.must(kENOENT, w.objects_unlinked[op.object] ? C::pshm_unlink_name_gone : C::pshm_unlink_noent);
+    s.must(kENOENT, clause_of_missing(w, s, C::pshm_unlink_noent));
   } else {
     // The directory is sticky, and u0's.
     const Inode& inode = w.inodes[static_cast<std::size_t>(found)];

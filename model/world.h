@@ -62,6 +62,7 @@ struct Inode {
   std::uint32_t uid = 0, gid = 0;
   bool memfd = false;         // made by memfd_create: no file of the program's directory
   bool posix = false;         // made by shm_open: a file of /dev/shm
+  bool linked = false;        // by link(2)
   std::uint32_t seals = 0;    // program::seal
   std::uint8_t path = 255;    // index of the path it was opened by last, from kNames on of the object's name
   std::uint32_t segment = 0;  // index into IpcIds::segments
