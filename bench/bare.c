@@ -459,6 +459,8 @@ static long perform(const struct bare_op* op) {
     case BARE_LIMIT:
       sh->limits_set = 1;
       return write_limit(op->prot, op->len);
+    case BARE_UNSHARE:
+      return unshare(CLONE_NEWIPC);
     case BARE_NONE:
       return -1;
     case BARE_LIMITS:

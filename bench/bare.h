@@ -55,6 +55,7 @@ enum bare_code {
   BARE_SHM_INFO,
   BARE_LIMIT,
   BARE_LIMITS,
+  BARE_UNSHARE,
   BARE_NONE /* what it does not do: exec, which would cost it a start of its own */
 };
 

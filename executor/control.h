@@ -56,8 +56,9 @@ struct Target {
   std::size_t own_count = 0;
   bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
   bool has_clone_parent = true;
-  bool sets_limits = false;  // programs may change kernel.shm*
-  bool execs = false;        // its processes can exec (rejoin.h)
+  bool sets_limits = false;   // programs may change kernel.shm*
+  bool execs = false;         // its processes can exec (rejoin.h)
+  bool unshares_ipc = false;  // and can make further IPC namespaces
   std::uint32_t uid = 0, gid = 0;
   std::uint32_t other_uid[2] = {0, 0};  // gid alike
   std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have

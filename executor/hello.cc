@@ -89,7 +89,8 @@ void put_limits() {
   rlimit locks = {};
   if (!failed(sys(SYS_prlimit64, 0, RLIMIT_MEMLOCK, nullptr, &locks)))
     payload << " memlock=" << locks.rlim_cur;
-  payload << " set_limits=" << yes_no(target.sets_limits) << " exec=" << yes_no(target.execs);
+  payload << " set_limits=" << yes_no(target.sets_limits) << " exec=" << yes_no(target.execs)
+          << " ipc_namespaces=" << yes_no(target.unshares_ipc);
 }
 
 void put_own() {

@@ -324,6 +324,30 @@ p0 limits what=rmid_forced -> 0
                      facts.shmmax, facts.shmall, facts.shmmni));
 }
 
+// The ids of a namespace begin anew, and those of the program's first one are looked at in the end.
+TEST_F(Ops, IpcNamespaces) {
+  if (!shared_driver().facts.at(0).ipc_namespaces)
+    GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 shmget s0 key=k1 size=1p flags=creat mode=600 -> *
+p0 limit what=shmmni value=1 -> ok
+p0 fork p1 -> *
+p1 unshare -> ok
+p1 limits what=shmmni -> 4096
+p1 shm_info what=segments -> 0
+p1 shmget s1 key=k1 size=0 -> ENOENT
+p1 shmget s1 key=k1 size=2p flags=creat mode=600 -> *
+p1 exec -> ok
+p1 shm_info what=pages -> 2
+p0 shm_info what=pages -> 1
+p0 fork p2 -> *
+p2 setid user=u1 -> ok
+p2 unshare -> EPERM
+)");
+  // Nothing of it is left.
+  Expect("p0 shm_info what=segments -> 0\np0 limits what=shmmni -> 4096\n");
+}
+
 TEST_F(Ops, StepsCarryTheClock) {
   std::int64_t before = time(nullptr) - 1;
   program::Trace trace =

@@ -19,7 +19,7 @@ constexpr Performer kPerformers[] = {
     perform_setid,    perform_mremap,  perform_madvise,  perform_fallocate,   perform_fsync,
     perform_memfd,    perform_seal,    perform_seals,    perform_mlock,       perform_munlock,
     perform_locked,   perform_mincore, perform_shm_info, perform_limit,       perform_limits,
-    perform_exec,
+    perform_exec,     perform_unshare,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -51,6 +51,7 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::fork) return is_alive(op.result);
   if (op.code == OpCode::limit || op.code == OpCode::limits) return !target.sets_limits;
   if (op.code == OpCode::exec) return !target.execs;
+  if (op.code == OpCode::unshare) return !target.unshares_ipc;
   if (op.code == OpCode::shmget) return (target.foreign_keys >> op.byte & 1) != 0;
   bool replaces = op.code == OpCode::shmat && (op.flags & program::shmat::kRemap) != 0;
   return program::withheld(op, at, target.layout, replaces ? segment_bytes(op) : 0);

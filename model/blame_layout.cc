@@ -25,6 +25,8 @@ C clause_of_call(const Op& op, bool failed) {
       return failed ? C::none : C::munmap_close_not_unmap;
     case OpCode::exec:
       return failed ? C::exec_failed_keeps : C::none;
+    case OpCode::unshare:
+      return failed ? C::none : C::ipcns_attach_survives_unshare;
     default:
       return C::none;
   }
@@ -59,7 +61,7 @@ LayoutEvent layout_event(World& w, const Op& op) {
   LayoutEvent event;
   event.clause = clause_of_call(op, false);
   event.step = w.steps;
-  if (event.clause == C::none || op.code == OpCode::close) return event;
+  if (event.clause == C::none || op.code == OpCode::close || op.code == OpCode::unshare) return event;
   event.removed = clause_of_removal(w, op);
   event.low = w.value(op.addr);
   std::uint64_t length = op.code == OpCode::shmdt ? attached_at(w, op, event.low) : w.value(op.len);

@@ -23,9 +23,9 @@ void range_errors(Step& s, Limit limit, std::uint64_t value) {
 }
 
 // Segments that nobody is attached to; with `orphans` only those whose creator has ended.
-std::vector<std::uint32_t> unused(const World& w, bool orphans) {
+std::vector<std::uint32_t> unused(const World& w, const Process& p, bool orphans) {
   std::vector<std::uint32_t> found;
-  std::ranges::copy_if(w.ipc.live, std::back_inserter(found), [&](std::uint32_t i) {
+  std::ranges::copy_if(w.ipc.of(p).live, std::back_inserter(found), [&](std::uint32_t i) {
     const ShmidKernel& k = w.ipc.segments[i];
     return k.nattch == 0 && (!orphans || k.creator < 0);
   });
@@ -46,6 +46,30 @@ std::uint64_t* number_of(IpcLimits& limits, Limit limit) {
   return nullptr;
 }
 
+std::uint64_t value_of(const IpcLimits& limits, Limit limit) {
+  IpcLimits copy = limits;
+  const std::uint64_t* number = number_of(copy, limit);
+  return number ? *number : limits.rmid_forced;
+}
+
+// What demands that a limit has its value.
+C clause_of_value(const World& w, const Process& p, Step& s, Limit limit) {
+  const IpcIds& own = w.ipc.of(p);
+  const bool fresh = p.ipc_namespace != 0 && !own.limits.set[static_cast<std::size_t>(limit)];
+  const bool from_left = fresh && !s.running() && s.seen().value == value_of(own.left, limit);
+  bool apart = false;
+  for (const IpcIds& other : w.ipc.namespaces) {
+    const std::uint64_t theirs = value_of(other.limits, limit);
+    if (&other == &own || theirs == value_of(own.limits, limit)) continue;
+    apart = true;
+    if (!from_left && !s.running() && s.seen().value == theirs) return C::ipcns_sysctl_separate;
+  }
+  if (apart) s.applies(C::ipcns_sysctl_separate);
+  if (fresh) return C::ipcns_fresh_defaults;
+  if (own.limits.set[static_cast<std::size_t>(limit)]) return C::limit_settable;
+  return limit == Limit::rmid_forced ? C::limit_rmid_forced_default : C::limit_files;
+}
+
 }  // namespace
 
 void rule_limit(World& w, Process& p, Step& s) {
@@ -54,7 +78,7 @@ void rule_limit(World& w, Process& p, Step& s) {
   if (!p.cred.capable) s.must(kEACCES, C::limit_settable);
   range_errors(s, limit, value);
   if (s.failed(C::limit_settable)) return;
-  IpcLimits& limits = w.ipc.limits;
+  IpcLimits& limits = w.ipc.of(p).limits;
   if (std::uint64_t* number = number_of(limits, limit)) {
     *number = value;
     limits.set.set(s.op.small);
@@ -62,7 +86,7 @@ void rule_limit(World& w, Process& p, Step& s) {
   }
   // proc(5) says that all unattached segments go, kernel.rst that those of living creators stay: D29.
   bool all = false;
-  if (value == 1 && !s.exact() && unused(w, true).size() != unused(w, false).size()) {
+  if (value == 1 && !s.exact() && unused(w, p, true).size() != unused(w, p, false).size()) {
     int choice = s.choose(2, Freedom::documented_alternative);
     if (choice < 0) return;
     all = choice == 1;
@@ -70,19 +94,15 @@ void rule_limit(World& w, Process& p, Step& s) {
   limits.set.set(s.op.small);
   limits.rmid_forced = value == 1;
   if (value == 1) {
-    for (std::uint32_t i : unused(w, !all)) w.destroy_segment(i, C::limit_rmid_forced_switch);
+    for (std::uint32_t i : unused(w, p, !all)) w.destroy_segment(i, C::limit_rmid_forced_switch);
   }
 }
 
-void rule_limits(World& w, Process&, Step& s) {
+void rule_limits(World& w, Process& p, Step& s) {
   auto limit = static_cast<Limit>(s.op.small);
-  IpcLimits& limits = w.ipc.limits;
-  const C clause = limits.set[s.op.small]        ? C::limit_settable
-                   : limit == Limit::rmid_forced ? C::limit_rmid_forced_default
-                                                 : C::limit_files;
-  if (s.failed(clause)) return;
-  const std::uint64_t* number = number_of(limits, limit);
-  s.returns(number ? *number : limits.rmid_forced, clause);
+  const std::uint64_t value = value_of(w.ipc.of(p).limits, limit);
+  if (s.failed(C::limit_files)) return;
+  s.returns(value, clause_of_value(w, p, s, limit));
   s.adopted();  // a wrong number there changes no segment
 }
 

@@ -49,6 +49,8 @@ void rule_fork(World& w, Process& p, Step& s) {
   child.life = Life::alive;
   child.pid = pid;
   child.cred = p.cred;
+  child.ipc_namespace = p.ipc_namespace;
+  child.ipc_inherited = p.ipc_namespace != 0;
   child.files = p.files;
   child.memory = AddressSpace();
   child.born = w.next_vma;

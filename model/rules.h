@@ -30,6 +30,8 @@ Rule rule_mmap, rule_munmap, rule_mprotect, rule_mremap, rule_msync, rule_fsync,
 Rule rule_load, rule_store, rule_contents;
 // process.cc
 Rule rule_fork, rule_exit, rule_kill, rule_setid, rule_exec;
+// ipcns.cc
+Rule rule_unshare;
 // shmget.cc, shmat.cc, shmdt.cc, shmctl.cc
 Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl, rule_shm_info;
 // limit.cc

@@ -65,11 +65,11 @@ C clause_of_mode(std::uint64_t expected, std::uint64_t seen, bool forced) {
 }
 
 // What a command should have done, if it is not that the segment has gone too early.
-C clause_of_success(const World& w, const Step& s, const ShmidKernel& k) {
+C clause_of_success(const World& w, const Process& p, const Step& s, const ShmidKernel& k) {
   constexpr C success[] = {C::shmctl_stat_copies, C::shmctl_rmid_attached, C::shmctl_set_fields,
                            C::shmctl_lock_flag,   C::shmctl_lock_flag,     C::shmctl_bad_cmd};
   if (!s.saw(kEINVAL) && !s.saw(kEIDRM)) return success[s.op.small];
-  return k.perm.mode & kShmDest ? C::shmctl_rmid_marked_usable : w.clause_of_life(k);
+  return k.perm.mode & kShmDest ? C::shmctl_rmid_marked_usable : w.clause_of_presence(p, k);
 }
 
 void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) {
@@ -82,8 +82,9 @@ void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) 
 
 void bad_command(const World& w, const Process& p, Step& s) {
   const bool named = s.op.object < program::kSegments;
-  const ShmidKernel* k = named ? &w.ipc.segments[*w.segment_names[s.op.object]] : nullptr;
-  const bool denied = k && !k->destroyed && !ipc_owner(k->perm, p.cred) && !p.cred.capable;
+  const std::int32_t segment = named ? w.named_segment(p.ipc_namespace, s.op.object) : -1;
+  const ShmidKernel* k = segment >= 0 ? &w.ipc.segments[static_cast<std::size_t>(segment)] : nullptr;
+  const bool denied = k && !ipc_owner(k->perm, p.cred) && !p.cred.capable;
   if (denied) s.applies(C::prec_shmctl_cmd_before_perm);
   const bool saw_denial = denied && (s.saw(kEPERM) || s.saw(kEACCES));
   s.must(kEINVAL, saw_denial ? C::prec_shmctl_cmd_before_perm : C::shmctl_bad_cmd);
@@ -127,9 +128,9 @@ bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const st
       {2, "gid", k.perm.gid, C::shmget_init_ids},
       {3, "cuid", k.perm.cuid, C::shmctl_set_creator_fixed},
       {4, "cgid", k.perm.cgid, C::shmctl_set_creator_fixed},
-      {5, "mode", k.perm.mode, clause_of_mode(k.perm.mode, seen[5], w.ipc.limits.rmid_forced)},
+      {5, "mode", k.perm.mode, clause_of_mode(k.perm.mode, seen[5], w.ipc.of(k).limits.rmid_forced)},
       {6, "segsz", k.segsz, C::shmget_init_segsz}};
-  const bool forced = w.ipc.limits.rmid_forced;
+  const bool forced = w.ipc.of(k).limits.rmid_forced;
   if (forced) s.applies(C::limit_rmid_forced_no_mark);
   for (const Member& m : members) {
     s.applies(m.clause);
@@ -189,16 +190,18 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   auto command = static_cast<ShmCommand>(op.small);
   if (op.object >= program::kSegments) s.must(kEINVAL, C::shmat_invalid_id);
   if (command == ShmCommand::bad) bad_command(w, p, s);
-  std::uint32_t segment = op.object < program::kSegments ? *w.segment_names[op.object] : 0;
+  const bool named = op.object < program::kSegments;
+  const std::int32_t found = named ? w.named_segment(p.ipc_namespace, op.object) : -1;
+  if (!s.must_fail() && found < 0)
+    s.must(kEINVAL, kEIDRM, w.clause_of_no_segment(p.ipc_namespace, op.object));
+  const std::uint32_t segment = found < 0 ? 0 : static_cast<std::uint32_t>(found);
   if (!s.must_fail()) {
     const ShmidKernel& k = w.ipc.segments[segment];
     bool owner = ipc_owner(k.perm, p.cred) || p.cred.capable;
     // A kernel that has not found it has removed it too early.
     bool lost = s.saw(kEINVAL) || s.saw(kEIDRM);
-    auto or_lost = [&](C clause) { return lost ? w.clause_of_life(k) : clause; };
-    if (k.destroyed)
-      s.must(kEINVAL, kEIDRM, k.destroyed_by);
-    else if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
+    auto or_lost = [&](C clause) { return lost ? w.clause_of_presence(p, k) : clause; };
+    if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
       s.must(kEACCES, or_lost(C::shmctl_stat_permission));
     else if (command == ShmCommand::rmid && !owner)
       s.must(kEPERM, or_lost(C::shmctl_rmid_who));
@@ -207,7 +210,8 @@ void rule_shmctl(World& w, Process& p, Step& s) {
     else if (command == ShmCommand::lock || command == ShmCommand::unlock)
       lock_errors(k, p, s, command == ShmCommand::lock);
   }
-  if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, s, w.ipc.segments[segment]))) return;
+  if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, p, s, w.ipc.segments[segment])))
+    return;
   ShmidKernel& k = w.ipc.segments[segment];
   note_why_allowed(k, p, s, command);
   switch (command) {
@@ -243,21 +247,25 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   }
 }
 
-void rule_shm_info(World& w, Process&, Step& s) {
+void rule_shm_info(World& w, Process& p, Step& s) {
   if (s.failed(C::shmctl_shm_info)) return;
   bool pages = static_cast<program::ShmTotal>(s.op.small) == program::ShmTotal::pages;
-  std::uint64_t all = pages ? w.ipc.pages(w.page()) : w.ipc.in_use();
+  const IpcIds& ids = w.ipc.of(p);
+  std::uint64_t all = pages ? w.ipc.pages(ids, w.page()) : ids.in_use();
   std::uint64_t seen = s.chosen(all, Freedom::uncounted);
+  const bool apart = w.ipc.namespaces.size() > 1;
   if (!w.facts().private_ipc) return s.uses(Freedom::uncounted);
   // Segments that are marked for removal are there as long as somebody is attached.
   std::uint64_t unmarked = 0;
-  for (std::uint32_t i : w.ipc.live) {
+  for (std::uint32_t i : ids.live) {
     const ShmidKernel& k = w.ipc.segments[i];
     if ((k.perm.mode & kShmDest) == 0) unmarked += pages ? w.up(k.segsz) / w.page() : 1;
   }
   if (!s.running() && !s.exact() && seen == unmarked && unmarked != all)
     return s.uses(Freedom::documented_alternative);
-  s.expect(seen == all, C::shmctl_shm_info, [=] { return std::to_string(all); });
+  if (apart) s.applies(C::ipcns_isolation);
+  s.expect(seen == all, apart && seen > all ? C::ipcns_isolation : C::shmctl_shm_info,
+           [=] { return std::to_string(all); });
   if (s.report().diverged) {
     s.report().seen = std::to_string(seen);
     s.adopted();  // a wrong total changes no segment

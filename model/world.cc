@@ -6,38 +6,41 @@
 
 namespace shmcheck::model {
 
-void IpcIds::add(ShmidKernel segment) {
-  live.push_back(static_cast<std::uint32_t>(segments.size()));
+void Ipc::add(ShmidKernel segment) {
+  of(segment).live.push_back(static_cast<std::uint32_t>(segments.size()));
   segments.push_back(std::move(segment));
 }
 
-void IpcIds::destroy(std::uint32_t segment) {
+void Ipc::destroy(std::uint32_t segment) {
   segments[segment].destroyed = true;
-  std::erase(live, segment);
+  std::erase(of(segments[segment]).live, segment);
 }
 
-void IpcIds::revive(std::uint32_t segment) {
+void Ipc::revive(std::uint32_t segment) {
   segments[segment].destroyed = false;
+  std::vector<std::uint32_t>& live = of(segments[segment]).live;
   live.insert(std::lower_bound(live.begin(), live.end(), segment), segment);
 }
 
-std::int32_t IpcIds::find_key(std::uint32_t key) const {
+std::int32_t Ipc::find_key(const IpcIds& ids, std::uint32_t key) const {
+  const std::vector<std::uint32_t>& live = ids.live;
   for (std::size_t i = live.size(); i-- > 0;) {
     if (segments[live[i]].perm.key == key) return static_cast<std::int32_t>(live[i]);
   }
   return -1;
 }
 
-std::int32_t IpcIds::find_id(std::uint64_t id) const {
+std::int32_t Ipc::find_id(const IpcIds& ids, std::uint64_t id) const {
+  const std::vector<std::uint32_t>& live = ids.live;
   for (std::size_t i = live.size(); i-- > 0;) {
     if (segments[live[i]].id == id) return static_cast<std::int32_t>(live[i]);
   }
   return -1;
 }
 
-std::uint64_t IpcIds::pages(std::uint32_t page_size) const {
+std::uint64_t Ipc::pages(const IpcIds& ids, std::uint32_t page_size) const {
   std::uint64_t sum = 0;
-  for (std::uint32_t i : live) sum += (segments[i].segsz + page_size - 1) / page_size;
+  for (std::uint32_t i : ids.live) sum += (segments[i].segsz + page_size - 1) / page_size;
   return sum;
 }
 
@@ -48,9 +51,10 @@ World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
   p0.life = Life::alive;
   p0.pid = root_pid;
   p0.cred = {facts.uid, facts.gid, facts.capable, facts.capable && facts.first_userns};
-  ipc.limits.shmmax = facts.shmmax;
-  if (facts.shmall != 0) ipc.limits.shmall = facts.shmall;
-  if (facts.shmmni != 0) ipc.limits.shmmni = facts.shmmni;
+  IpcLimits& limits = ipc.namespaces.front().limits;
+  limits.shmmax = facts.shmmax;
+  if (facts.shmall != 0) limits.shmall = facts.shmall;
+  if (facts.shmmni != 0) limits.shmmni = facts.shmmni;
 }
 
 const OpenFile* World::open_file(const Process& process, std::uint8_t slot) const {
@@ -243,8 +247,9 @@ void World::close_attach(std::uint32_t segment, std::uint8_t who, Moment when, b
   if (s.nattch != 0) return;
   if (s.perm.mode & kShmDest)
     destroy_segment(segment, clauses::Clause::shmctl_gone_id);
-  else if (ipc.limits.rmid_forced)
+  else if (ipc.of(s).limits.rmid_forced)
     destroy_segment(segment, clauses::Clause::limit_rmid_forced_detach);
+  end_namespace(s.ipc_namespace);
 }
 
 void World::destroy_segment(std::uint32_t segment, clauses::Clause by) {
@@ -334,19 +339,60 @@ void World::end_process(std::uint8_t who, Moment when) {
   unmap(who, 0, UINT64_MAX, when);
   processes[who].files.fill(-1);
   processes[who].life = Life::dead;
-  const std::vector<std::uint32_t> live = ipc.live;
-  for (std::uint32_t i : live) {
-    ShmidKernel& k = ipc.segments[i];
-    if (k.creator != static_cast<std::int8_t>(who)) continue;
-    k.creator = -1;
-    if (ipc.limits.rmid_forced && k.nattch == 0) destroy_segment(i, clauses::Clause::limit_rmid_forced_exit);
+  disown_segments(who);
+  end_namespace(processes[who].ipc_namespace);
+}
+
+void World::disown_segments(std::uint8_t who) {
+  for (const IpcIds& ids : ipc.namespaces) {
+    const std::vector<std::uint32_t> live = ids.live;
+    for (std::uint32_t i : live) {
+      ShmidKernel& k = ipc.segments[i];
+      if (k.creator != static_cast<std::int8_t>(who)) continue;
+      k.creator = -1;
+      if (ids.limits.rmid_forced && k.nattch == 0)
+        destroy_segment(i, clauses::Clause::limit_rmid_forced_exit);
+    }
   }
+}
+
+void World::end_namespace(std::uint32_t ipc_namespace) {
+  if (ipc_namespace == 0) return;  // the executor is in it, too
+  const std::vector<std::uint32_t> live = ipc.namespaces[ipc_namespace].live;
+  const bool member = std::ranges::any_of(
+      processes, [=](const Process& p) { return p.life == Life::alive && p.ipc_namespace == ipc_namespace; });
+  const auto attached = [&](std::uint32_t s) { return ipc.segments[s].nattch > 0; };
+  if (member || std::ranges::any_of(live, attached)) return;
+  for (std::uint32_t s : live) destroy_segment(s, clauses::Clause::ipcns_end_destroys);
+}
+
+std::int32_t World::named_segment(std::uint32_t ipc_namespace, std::uint8_t name) const {
+  const std::uint32_t bound = *segment_names[name];
+  const ShmidKernel& k = ipc.segments[bound];
+  if (!k.destroyed && k.ipc_namespace == ipc_namespace) return static_cast<std::int32_t>(bound);
+  return ipc.find_id(ipc.namespaces[ipc_namespace], k.id);
+}
+
+clauses::Clause World::clause_of_no_segment(std::uint32_t ipc_namespace, std::uint8_t name) const {
+  const ShmidKernel& k = ipc.segments[*segment_names[name]];
+  return k.ipc_namespace == ipc_namespace ? k.destroyed_by : clauses::Clause::ipcns_isolation;
 }
 
 clauses::Clause World::clause_of_life(const ShmidKernel& segment) const {
   using C = clauses::Clause;
-  if (!ipc.limits.rmid_forced) return C::sysv_life_until_removed;
+  const auto forces = [](const IpcIds& ids) { return ids.limits.rmid_forced; };
+  if (!forces(ipc.of(segment)) && segment.nattch == 0 && std::ranges::any_of(ipc.namespaces, forces))
+    return C::ipcns_sysctl_separate;
+  if (!forces(ipc.of(segment))) return C::sysv_life_until_removed;
   return segment.nattch == 0 ? C::limit_rmid_forced_exit : C::limit_rmid_forced_switch;
+}
+
+clauses::Clause World::clause_of_presence(const Process& process, const ShmidKernel& segment) const {
+  using C = clauses::Clause;
+  if (ipc.namespaces.size() == 1) return clause_of_life(segment);
+  if (process.ipc_inherited) return C::ipcns_fork_inherits;
+  const bool maker = segment.creator == static_cast<std::int8_t>(&process - processes.data());
+  return maker ? clause_of_life(segment) : C::ipcns_visible_to_members;
 }
 
 std::int64_t World::attaches(std::uint32_t segment) const {

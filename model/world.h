@@ -3,7 +3,8 @@
 //   World ── Inode            a file, a shared anonymous object or a System V segment: size and bytes
 //         ├─ OpenFile         an open file description
 //         ├─ Process ── AddressSpace ── Vma     page fault: which object supplies the page
-//         └─ IpcIds ── ShmidKernel ── KernIpcPerm
+//         └─ Ipc ─┬─ IpcIds       a namespace: its segments and limits
+//                 └─ ShmidKernel ── KernIpcPerm
 //
 // Nothing here judges. Rules (one file per subject) ask and change it; a copy is another possible world.
 #pragma once
@@ -53,7 +54,7 @@ struct Inode {
   bool memfd = false;         // made by memfd_create: no file of the program's directory
   std::uint32_t seals = 0;    // program::seal
   std::uint8_t path = 255;    // index of the path it was created by
-  std::uint32_t segment = 0;  // index into IpcIds::segments
+  std::uint32_t segment = 0;  // index into Ipc::segments
   ObjectBytes bytes;
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
   // pages were removed from it.
@@ -89,7 +90,7 @@ struct Vma {
   std::uint8_t read_hint = 0;  // program::Advice normal, random or sequential
   std::int32_t inode = -1;     // index into World::inodes; -1: private anonymous
   std::uint64_t page_offset = 0;
-  std::int32_t segment = -1;  // index into IpcIds::segments of an attach
+  std::int32_t segment = -1;  // index into Ipc::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of
   std::uint32_t id = 0;       // which call made it; pieces and inherited ones keep it
   std::uint32_t made = 0;     // at which step
@@ -142,6 +143,8 @@ struct Process {
   Life life = Life::never;
   std::uint64_t pid = 0;  // 0: not yet known
   Credentials cred;
+  std::uint32_t ipc_namespace = 0;                    // index into Ipc::namespaces
+  bool ipc_inherited = false;                         // by fork from one that had left the first
   std::array<std::int32_t, program::kFiles> files{};  // index into World::open_files, -1: closed
   AddressSpace memory;
   std::uint32_t born = 0;       // the id that the next vma would have had at the fork
@@ -202,6 +205,7 @@ inline constexpr std::uint32_t kShmDest = 01000, kShmLocked = 02000;
 
 struct ShmidKernel {
   KernIpcPerm perm;
+  std::uint32_t ipc_namespace = 0;  // index into Ipc::namespaces
   std::uint32_t inode = 0;
   std::uint64_t id = 0;
   std::uint64_t segsz = 0;
@@ -223,17 +227,27 @@ struct IpcLimits {
   std::bitset<program::kLimits> set;  // by the program
 };
 
+// An IPC namespace.
 struct IpcIds {
+  std::vector<std::uint32_t> live;  // its segments, ascending, so that look-ups do not slow down
+  IpcLimits limits, left;           // left: of the namespace that its maker left
+  std::size_t in_use() const { return live.size(); }
+};
+
+// The segments of all namespaces. A process asks with its own: nobody else's can be found from there.
+struct Ipc {
   std::vector<ShmidKernel> segments;  // destroyed ones stay, marked
-  std::vector<std::uint32_t> live;    // the others, ascending, so that look-ups do not slow down
-  IpcLimits limits;
+  std::vector<IpcIds> namespaces{1};  // the first is the one that programs begin in
   void add(ShmidKernel segment);
   void destroy(std::uint32_t segment);
   void revive(std::uint32_t segment);  // undoes it
-  std::int32_t find_key(std::uint32_t key) const;
-  std::int32_t find_id(std::uint64_t id) const;
-  std::size_t in_use() const { return live.size(); }
-  std::uint64_t pages(std::uint32_t page_size) const;
+  IpcIds& of(const Process& p) { return namespaces[p.ipc_namespace]; }
+  const IpcIds& of(const Process& p) const { return namespaces[p.ipc_namespace]; }
+  IpcIds& of(const ShmidKernel& k) { return namespaces[k.ipc_namespace]; }
+  const IpcIds& of(const ShmidKernel& k) const { return namespaces[k.ipc_namespace]; }
+  std::int32_t find_key(const IpcIds& ids, std::uint32_t key) const;
+  std::int32_t find_id(const IpcIds& ids, std::uint64_t id) const;
+  std::uint64_t pages(const IpcIds& ids, std::uint32_t page_size) const;
 };
 
 // What happens at one address: which object supplies the byte, or which fault is taken.
@@ -262,7 +276,7 @@ class World {
   std::vector<OpenFile> open_files;
   std::array<std::int32_t, program::kNames> paths;  // index into inodes, -1: absent
   std::array<Process, program::kProcesses> processes;
-  IpcIds ipc;
+  Ipc ipc;
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
   std::array<std::optional<std::uint32_t>, program::kSegments> segment_names;  // index into ipc.segments
   std::uint32_t next_attach = 1, next_vma = 1;
@@ -324,8 +338,18 @@ class World {
   void close_attach(std::uint32_t segment, std::uint8_t who, Moment when, bool explicit_call);
   void destroy_segment(std::uint32_t segment, clauses::Clause by);
   void end_process(std::uint8_t who, Moment when);
+  // The segments that the process has made are nobody's from now on (exit_shm in the kernel).
+  void disown_segments(std::uint8_t who);
+  // Called when a namespace may have lost its last member or attach: its segments go with it.
+  void end_namespace(std::uint32_t ipc_namespace);
+  // The segment that has the id of the name in this namespace; -1: none.
+  std::int32_t named_segment(std::uint32_t ipc_namespace, std::uint8_t name) const;
+  // What demands that there is none.
+  clauses::Clause clause_of_no_segment(std::uint32_t ipc_namespace, std::uint8_t name) const;
   // What demands that a segment nobody has destroyed is there.
   clauses::Clause clause_of_life(const ShmidKernel& segment) const;
+  // And that the process, which is of its namespace, finds it.
+  clauses::Clause clause_of_presence(const Process& process, const ShmidKernel& segment) const;
   // Distinct attaches of a segment, however divided.
   std::int64_t attaches(std::uint32_t segment) const;
 

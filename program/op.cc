@@ -189,6 +189,7 @@ constexpr OpSpec kSpecs[] = {
     {"limits", N::none, N::none, R::count, kLimitsArgs, "read one of them"},
     {"exec", N::none, N::none, R::nothing, kExec,
      "execve(2) of an image with which the process goes on, or of one that does not exist"},
+    {"unshare", N::none, N::none, R::nothing, {}, "unshare(2) CLONE_NEWIPC: a new IPC namespace"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

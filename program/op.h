@@ -56,6 +56,7 @@ enum class OpCode : std::uint8_t {
   limit,
   limits,
   exec,
+  unshare,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);

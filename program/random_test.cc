@@ -98,6 +98,7 @@ Facts random_facts(Dice& dice) {
   f.first_userns = dice.one_in(2);
   f.private_ipc = dice.one_in(2);
   f.set_limits = dice.one_in(2);
+  f.ipc_namespaces = dice.one_in(2);
   f.exec = dice.one_in(2);
   f.shmmax = dice.odd_number();
   return f;

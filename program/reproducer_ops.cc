@@ -275,6 +275,8 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::exec:
       if (static_cast<Image>(op.small) == Image::own) return "execed(" + name_of(op.proc) + ");";
       return "ok(execl(\"no-such-image\", \"\", NULL));";
+    case OpCode::unshare:
+      return "ok(unshare(CLONE_NEWIPC));";
     case OpCode::end:
       break;
   }
@@ -342,6 +344,8 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return op.byte == 0 ? 0U : std::uint64_t{kNeedSetid};
     case OpCode::kill:
       return kNeedOk;
+    case OpCode::unshare:
+      return kNeedOk | kNeedSegments;
     case OpCode::exit:
     case OpCode::end:
       return 0;

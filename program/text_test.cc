@@ -90,7 +90,8 @@ constexpr std::string_view kExamples =
     "p0 shm_info what=pages\n"
     "p0 limit what=shmall value=3p-1\n"
     "p0 limits what=rmid_forced\n"
-    "p0 exec image=missing\n";
+    "p0 exec image=missing\n"
+    "p0 unshare\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

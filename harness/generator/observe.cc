@@ -100,7 +100,7 @@ void Scene::look_at_segments() {
   Op op = make_op(OpCode::shm_info, p);
   op.small = static_cast<std::uint8_t>(dice.below(2));
   perform(op);
-  if (world().ipc.limits.set.none()) return;
+  if (world().ipc.of(process(p)).limits.set.none() && world().ipc.namespaces.size() == 1) return;
   op = make_op(OpCode::limits, p);
   op.small = static_cast<std::uint8_t>(dice.below(program::kLimits));
   perform(op);

@@ -22,7 +22,7 @@ constexpr Builder* kBuilders[] = {
     build_kill,     build_shmget,   build_shmat,       build_shmdt,     build_shmctl,    build_maps,
     build_msync,    build_setid,    build_mremap,      build_madvise,   build_fallocate, build_fsync,
     build_memfd,    build_seal,     build_seals,       build_mlock,     build_munlock,   build_locked,
-    build_mincore,  build_shm_info, build_limit,       build_limits,    build_exec,
+    build_mincore,  build_shm_info, build_limit,       build_limits,    build_exec,      build_unshare,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 

@@ -87,19 +87,19 @@ Op build_limit(Scene& s, std::uint8_t p) {
   const auto limit = s.dice.pick({Limit::rmid_forced, Limit::rmid_forced, Limit::rmid_forced, Limit::shmmax,
                                   Limit::shmall, Limit::shmmni});
   op.small = static_cast<std::uint8_t>(limit);
-  const model::IpcIds& ipc = s.world().ipc;
+  const model::IpcIds& ids = s.world().ipc.of(s.process(p));
+  const std::uint64_t present = s.world().ipc.pages(ids, s.world().page());
   const bool roomy = s.dice.chance(25);
   switch (limit) {
     case Limit::shmmax:
       op.len = roomy ? from(program::Base::half) : s.size(3);
       break;
     case Limit::shmall:
-      op.len = roomy
-                   ? from(program::Base::half)
-                   : pages(0, static_cast<int>(ipc.pages(s.world().page())) + s.dice.pick({0, 1, 2, 3, -1}));
+      op.len = roomy ? from(program::Base::half)
+                     : pages(0, static_cast<int>(present) + s.dice.pick({0, 1, 2, 3, -1}));
       break;
     case Limit::shmmni:
-      op.len = pages(0, roomy ? 4096 : static_cast<int>(ipc.in_use()) + s.dice.pick({0, 1, 1, 2, -1}));
+      op.len = pages(0, roomy ? 4096 : static_cast<int>(ids.in_use()) + s.dice.pick({0, 1, 1, 2, -1}));
       break;
     case Limit::rmid_forced:
       op.len = pages(0, s.dice.pick({1, 1, 1, 1, 0, 2}));

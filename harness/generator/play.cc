@@ -1,6 +1,7 @@
 #include "harness/generator/play.h"
 
 #include <array>
+#include <vector>
 
 namespace shmcheck::harness {
 
@@ -342,6 +343,10 @@ void Play::exec(std::uint8_t p) {
   step(make_op(OpCode::exec, p));
 }
 
+void Play::unshare(std::uint8_t p) {
+  step(make_op(OpCode::unshare, p));
+}
+
 void Play::limit(std::uint8_t p, program::Limit which, Quantity value) {
   Op op = make_op(OpCode::limit, p);
   op.small = static_cast<std::uint8_t>(which);
@@ -356,7 +361,13 @@ void Play::become(std::uint8_t p, std::uint8_t user) {
 }
 
 void play_scenario(Scene& scene) {
-  const std::array all = {file_scenarios(), memory_scenarios(), sysv_scenarios()};
+  // Segments and their namespaces are one subject.
+  static const std::vector<Scenario> sysv = [] {
+    std::vector<Scenario> both(sysv_scenarios().begin(), sysv_scenarios().end());
+    both.insert(both.end(), ipcns_scenarios().begin(), ipcns_scenarios().end());
+    return both;
+  }();
+  const std::array<std::span<const Scenario>, 3> all = {file_scenarios(), memory_scenarios(), sysv};
   std::span<const Scenario> group = all[scene.dice.below(std::size(all))];
   Play play(scene);
   group[scene.dice.below(static_cast<std::uint32_t>(group.size()))](play);

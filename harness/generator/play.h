@@ -66,14 +66,16 @@ class Play {
   void control(std::uint8_t p, std::uint8_t segment, program::ShmCommand command, std::uint8_t owner = 0,
                std::uint16_t mode = 0);
   void stat(std::uint8_t p, std::uint8_t segment) { control(p, segment, program::ShmCommand::stat); }
+  void unshare(std::uint8_t p);
   void limit(std::uint8_t p, program::Limit which, Quantity value);
   void become(std::uint8_t p, std::uint8_t user);
 };
 
 using Scenario = void (*)(Play&);
-// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc
+// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_ipcns.cc
 std::span<const Scenario> file_scenarios();
 std::span<const Scenario> memory_scenarios();
 std::span<const Scenario> sysv_scenarios();
+std::span<const Scenario> ipcns_scenarios();
 
 }  // namespace shmcheck::harness

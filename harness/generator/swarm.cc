@@ -23,7 +23,7 @@ constexpr Weight kWeights[] = {
     {OpCode::fallocate, 8},   {OpCode::fsync, 2},    {OpCode::memfd, 4},   {OpCode::seal, 4},
     {OpCode::seals, 2},       {OpCode::mlock, 6},    {OpCode::munlock, 3}, {OpCode::locked, 2},
     {OpCode::mincore, 2},     {OpCode::shm_info, 2}, {OpCode::limit, 3},   {OpCode::limits, 1},
-    {OpCode::exec, 2},
+    {OpCode::exec, 2},        {OpCode::unshare, 1},
 };
 
 // Off, as usual, often, very often.
