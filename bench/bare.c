@@ -263,6 +263,18 @@ static long write_limit(uint64_t which, uint64_t value) {
   return n < 0 ? -1 : 0;
 }
 
+static long do_sysvipc(void) {
+  const int fd = open("/proc/sysvipc/shm", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  while (read(fd, buffer, kPage) > 0) continue;
+  return close(fd);
+}
+
+static long do_ipc_info(int id) {
+  struct shminfo info;
+  return shmctl(id, IPC_INFO, (struct shmid_ds*)&info) < 0 ? -1 : 0;
+}
+
 static long do_shm_info(void) {
   struct shm_info info;
   return shmctl(0, SHM_INFO, (struct shmid_ds*)&info) < 0 ? -1 : 0;
@@ -356,7 +368,13 @@ static long do_shmctl(const struct bare_op* op) {
   ds.shm_perm.uid = (uid_t)op->value;
   ds.shm_perm.gid = (gid_t)op->value;
   ds.shm_perm.mode = (unsigned short)op->mode;
-  return shmctl(segment_id(op->object), (int)op->prot, &ds);
+  return shmctl(segment_id(op->object), (int)op->prot, op->flags ? (struct shmid_ds*)op->flags : &ds);
+}
+
+static long do_shm_stat(const struct bare_op* op) {
+  struct shmid_ds ds;
+  const int id = segment_id(op->object);
+  return shmctl((id < 0 ? id : id % 0x8000) + (int)op->value, (int)op->prot, &ds) < 0 ? -1 : 0;
 }
 
 static long do_setid(const struct bare_op* op) {
@@ -459,6 +477,12 @@ static long perform(const struct bare_op* op) {
     case BARE_LIMIT:
       sh->limits_set = 1;
       return write_limit(op->prot, op->len);
+    case BARE_IPC_INFO:
+      return do_ipc_info(op->value ? -1 : 0);
+    case BARE_SHM_STAT:
+      return do_shm_stat(op);
+    case BARE_SYSVIPC:
+      return do_sysvipc();
     case BARE_UNSHARE:
       return unshare(CLONE_NEWIPC);
     case BARE_NONE:

@@ -56,6 +56,9 @@ enum bare_code {
   BARE_LIMIT,
   BARE_LIMITS,
   BARE_UNSHARE,
+  BARE_IPC_INFO,
+  BARE_SHM_STAT,
+  BARE_SYSVIPC,
   BARE_NONE /* what it does not do: exec, which would cost it a start of its own */
 };
 

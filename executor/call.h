@@ -48,7 +48,8 @@ void perform_load(Call&), perform_store(Call&), perform_contents(Call&), perform
 void perform_fork(Call&), perform_exit(Call&), perform_kill(Call&), perform_setid(Call&), perform_exec(Call&),
     perform_unshare(Call&);
 void perform_shmget(Call&), perform_shmat(Call&), perform_shmdt(Call&), perform_shmctl(Call&),
-    perform_shm_info(Call&), perform_limit(Call&), perform_limits(Call&);
+    perform_shm_info(Call&), perform_ipc_info(Call&), perform_shm_stat(Call&), perform_sysvipc(Call&),
+    perform_limit(Call&), perform_limits(Call&);
 
 // The size of the segment that a `shmat` with `remap` names, 0 if the caller may not read it.
 std::uint64_t segment_bytes(const Op& op);

@@ -80,6 +80,17 @@ bool is_capable() {
   return true;
 }
 
+// The selected word of shmem_enabled stands in brackets.
+bool gives_huge_pages() {
+  char room[128];
+  std::string_view text;
+  if (failed(read_small_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", room, text))) return false;
+  for (std::string_view word : {"[always]", "[within_size]", "[force]"}) {
+    if (text.find(word) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 void put_limits() {
   shminfo info = {};
   sys(SYS_shmctl, 0, IPC_INFO, &info);
@@ -90,7 +101,8 @@ void put_limits() {
   if (!failed(sys(SYS_prlimit64, 0, RLIMIT_MEMLOCK, nullptr, &locks)))
     payload << " memlock=" << locks.rlim_cur;
   payload << " set_limits=" << yes_no(target.sets_limits) << " exec=" << yes_no(target.execs)
-          << " ipc_namespaces=" << yes_no(target.unshares_ipc);
+          << " ipc_namespaces=" << yes_no(target.unshares_ipc)
+          << " shmem_huge=" << yes_no(gives_huge_pages());
 }
 
 void put_own() {

@@ -19,7 +19,7 @@ constexpr Performer kPerformers[] = {
     perform_setid,    perform_mremap,  perform_madvise,  perform_fallocate,   perform_fsync,
     perform_memfd,    perform_seal,    perform_seals,    perform_mlock,       perform_munlock,
     perform_locked,   perform_mincore, perform_shm_info, perform_limit,       perform_limits,
-    perform_exec,     perform_unshare,
+    perform_exec,     perform_unshare, perform_ipc_info, perform_shm_stat,    perform_sysvipc,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 

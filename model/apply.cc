@@ -18,7 +18,8 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_kill,     rule_shmget,   rule_shmat,       rule_shmdt,     rule_shmctl,    rule_maps,
     rule_msync,    rule_setid,    rule_mremap,      rule_madvise,   rule_fallocate, rule_fsync,
     rule_memfd,    rule_seal,     rule_seals,       rule_mlock,     rule_munlock,   rule_locked,
-    rule_mincore,  rule_shm_info, rule_limit,       rule_limits,    rule_exec,      rule_unshare};
+    rule_mincore,  rule_shm_info, rule_limit,       rule_limits,    rule_exec,      rule_unshare,
+    rule_ipc_info, rule_shm_stat, rule_sysvipc};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);

@@ -97,7 +97,9 @@ C blame_of_lost(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t 
     for (const LayoutEvent& e : w.processes[who].layout.all()) {
       bool of_protection = e.clause == C::mprotect_sets || e.clause == C::mprotect_unmapped;
       if (e.clause == C::none || e.step <= vma.made || of_protection != protection) continue;
-      if (any || (address + beside >= e.low && address < e.high + beside)) return e.clause;
+      // About all attaches, wherever they are.
+      const bool of_attach = e.clause == C::ipcns_attach_survives_unshare && vma.segment >= 0;
+      if (any || of_attach || (address + beside >= e.low && address < e.high + beside)) return e.clause;
     }
     return C::none;
   };

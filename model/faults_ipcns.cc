@@ -70,7 +70,9 @@ void ids_of_all(World& w, Op& op) {
 
 void totals_of_all(const World& was, World&, const Op& op, Outcome& o) {
   if (op.code != OpCode::shm_info || !ok(o)) return;
-  const bool pages = static_cast<program::ShmTotal>(op.small) == program::ShmTotal::pages;
+  const auto total = static_cast<program::ShmTotal>(op.small);
+  const bool pages = total == program::ShmTotal::pages;
+  if (!pages && total != program::ShmTotal::segments) return;
   o.value = 0;
   for (const IpcIds& ids : was.ipc.namespaces)
     o.value += pages ? was.ipc.pages(ids, was.page()) : ids.in_use();

@@ -288,9 +288,11 @@ void total_rounds_down(const World& was, World&, const Op& op, Outcome& o) {
 }
 void total_forgets_marked(const World& was, World&, const Op& op, Outcome& o) {
   if (op.code != OpCode::shm_info || !ok(o)) return;
+  const auto total = static_cast<program::ShmTotal>(op.small);
+  const bool pages = total == program::ShmTotal::pages;
+  if (!pages && total != program::ShmTotal::segments) return;
   for (std::uint32_t i : was.ipc.of(was.processes[op.proc]).live) {
     const ShmidKernel& k = was.ipc.segments[i];
-    bool pages = static_cast<program::ShmTotal>(op.small) == program::ShmTotal::pages;
     if (k.perm.mode & kShmDest) o.value -= pages ? was.up(k.segsz) / was.page() : 1;
   }
 }

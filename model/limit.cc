@@ -52,8 +52,9 @@ std::uint64_t value_of(const IpcLimits& limits, Limit limit) {
   return number ? *number : limits.rmid_forced;
 }
 
-// What demands that a limit has its value.
-C clause_of_value(const World& w, const Process& p, Step& s, Limit limit) {
+}  // namespace
+
+C clause_of_limit(const World& w, const Process& p, Step& s, Limit limit, C otherwise) {
   const IpcIds& own = w.ipc.of(p);
   const bool fresh = p.ipc_namespace != 0 && !own.limits.set[static_cast<std::size_t>(limit)];
   const bool from_left = fresh && !s.running() && s.seen().value == value_of(own.left, limit);
@@ -65,12 +66,8 @@ C clause_of_value(const World& w, const Process& p, Step& s, Limit limit) {
     if (!from_left && !s.running() && s.seen().value == theirs) return C::ipcns_sysctl_separate;
   }
   if (apart) s.applies(C::ipcns_sysctl_separate);
-  if (fresh) return C::ipcns_fresh_defaults;
-  if (own.limits.set[static_cast<std::size_t>(limit)]) return C::limit_settable;
-  return limit == Limit::rmid_forced ? C::limit_rmid_forced_default : C::limit_files;
+  return fresh ? C::ipcns_fresh_defaults : otherwise;
 }
-
-}  // namespace
 
 void rule_limit(World& w, Process& p, Step& s) {
   auto limit = static_cast<Limit>(s.op.small);
@@ -102,7 +99,10 @@ void rule_limits(World& w, Process& p, Step& s) {
   auto limit = static_cast<Limit>(s.op.small);
   const std::uint64_t value = value_of(w.ipc.of(p).limits, limit);
   if (s.failed(C::limit_files)) return;
-  s.returns(value, clause_of_value(w, p, s, limit));
+  const C plain = w.ipc.of(p).limits.set[s.op.small] ? C::limit_settable
+                  : limit == Limit::rmid_forced      ? C::limit_rmid_forced_default
+                                                     : C::limit_files;
+  s.returns(value, clause_of_limit(w, p, s, limit, plain));
   s.adopted();  // a wrong number there changes no segment
 }
 

@@ -33,7 +33,9 @@ Rule rule_fork, rule_exit, rule_kill, rule_setid, rule_exec;
 // ipcns.cc
 Rule rule_unshare;
 // shmget.cc, shmat.cc, shmdt.cc, shmctl.cc
-Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl, rule_shm_info;
+Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl;
+// shm_totals.cc, shm_table.cc
+Rule rule_shm_info, rule_ipc_info, rule_shm_stat, rule_sysvipc;
 // limit.cc
 Rule rule_limit, rule_limits;
 // maps.cc
@@ -69,6 +71,10 @@ bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred);
 // Which class of permissions decides whether these bits are granted; CAP_IPC_OWNER, if it is what grants
 // them.
 C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
+
+// What demands that a limit of the process's namespace has its value, however it is read; `otherwise` where
+// that is not a matter of namespaces.
+C clause_of_limit(const World& w, const Process& p, Step& s, program::Limit limit, C otherwise);
 
 // The largest size that a file of its file system can have.
 std::uint64_t largest_file(const World& w, const Inode& inode);

@@ -110,6 +110,7 @@ Access World::access(Process& process, std::uint64_t address, bool write) {
   if (!permitted) return {Access::Kind::protection, vma, offset};
   if (!vma->shared && vma->copies.find(offset / page())) return {Access::Kind::byte, vma, offset};
   if (!backed(*vma, offset)) return {Access::Kind::beyond_object, vma, offset};
+  if (vma->segment >= 0) inodes[static_cast<std::size_t>(vma->inode)].accessed.add(offset / page());
   return {Access::Kind::byte, vma, offset};
 }
 
@@ -161,6 +162,7 @@ void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std
                   std::uint8_t who) {
   Origin origin{OriginKind::store, who, vma.id, steps};
   if (vma.shared) {
+    if (vma.segment >= 0) inodes[static_cast<std::size_t>(vma.inode)].stored.add(offset / page());
     write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length, origin);
     return;
   }
@@ -255,7 +257,9 @@ void World::close_attach(std::uint32_t segment, std::uint8_t who, Moment when, b
 void World::destroy_segment(std::uint32_t segment, clauses::Clause by) {
   ipc.destroy(segment);
   ipc.segments[segment].destroyed_by = by;
-  inodes[ipc.segments[segment].inode].bytes = ObjectBytes();
+  Inode& inode = inodes[ipc.segments[segment].inode];
+  inode.bytes = ObjectBytes();
+  inode.stored = inode.accessed = PageSet();
 }
 
 void World::split_at(std::uint8_t who, std::uint64_t address, Moment when) {

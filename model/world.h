@@ -20,6 +20,7 @@
 #include "clauses/clauses.h"
 #include "model/bytes.h"
 #include "model/layout.h"
+#include "model/page_set.h"
 #include "program/trace.h"
 
 namespace shmcheck::model {
@@ -56,6 +57,10 @@ struct Inode {
   std::uint8_t path = 255;    // index of the path it was created by
   std::uint32_t segment = 0;  // index into Ipc::segments
   ObjectBytes bytes;
+  // Of a segment: pages that were stored to and so are kept, in memory or in swap; and with them those that
+  // were accessed at all. What was only read may be dropped and be zero again.
+  PageSet stored, accessed;
+  bool populated = false;  // pages may have come in without an access of the program
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
   // pages were removed from it.
   std::uint64_t cut_to = UINT64_MAX, grown_from = UINT64_MAX;

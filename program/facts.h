@@ -41,6 +41,7 @@ struct Facts {
   bool set_limits = true;           // programs can change kernel.shm* of the (private) IPC namespace
   bool exec = true;                 // processes of programs can exec and go on
   bool ipc_namespaces = true;       // and can make further IPC namespaces
+  bool shmem_huge = false;          // shared memory may be given huge pages unasked (shmem_enabled)
   bool operator==(const Facts&) const = default;
 };
 

@@ -57,6 +57,9 @@ enum class OpCode : std::uint8_t {
   limits,
   exec,
   unshare,
+  ipc_info,
+  shm_stat,
+  sysvipc,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -116,6 +119,12 @@ inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kNoReserve = 4;
 namespace shmat {
 inline constexpr std::uint32_t kReadOnly = 1, kRound = 2, kRemap = 4, kExec = 8;
 }
+namespace shmctl {
+inline constexpr std::uint32_t kBadBuffer = 1;  // the buffer lies beyond every user address space
+}
+namespace shmstat {
+inline constexpr std::uint32_t kAny = 1;
+}
 enum class ShmCommand : std::uint8_t { stat, rmid, set, lock, unlock, bad };  // Op::small of shmctl
 namespace msync {
 inline constexpr std::uint32_t kAsync = 1, kSync = 2, kInvalidate = 4, kUnknown = 8;
@@ -162,8 +171,17 @@ inline constexpr std::uint32_t kOnFault = 1, kUnknown = 2;
 }
 enum class Limit : std::uint8_t { shmmax, shmall, shmmni, rmid_forced };  // Op::small of limit, limits
 inline constexpr std::size_t kLimits = 4;
-enum class Image : std::uint8_t { own, missing };        // Op::small of exec
-enum class ShmTotal : std::uint8_t { segments, pages };  // Op::small of shm_info
+enum class Image : std::uint8_t { own, missing };  // Op::small of exec
+// Op::small of shm_info. `kept` pages are in memory or in swap; `highest` is what the call returns.
+enum class ShmTotal : std::uint8_t { segments, pages, kept, swap_tries, highest };
+enum class IpcInfo : std::uint8_t {
+  shmmax,
+  shmmin,
+  shmmni,
+  shmseg,
+  shmall,
+  highest
+};  // Op::small of ipc_info
 enum class SignalAction : std::uint8_t {
   caught,
   default_action,
@@ -237,6 +255,8 @@ enum class ResultKind : std::uint8_t {
   runs,     // words: see trace.h
   stat,     // words: FileStat
   shm,      // words: ShmStat; `ok` for commands without a result
+  shm_at,   // value: a segment id; words: ShmStat
+  listing,  // words: ListingRow each
   maps,     // words: MapRow each
   pid,      // value: process id of the child
   end,      // words: EndState

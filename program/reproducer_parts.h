@@ -45,6 +45,9 @@ enum Need : std::uint64_t {
   kNeedShmTotal = std::uint64_t{1} << 30,
   kNeedLimit = std::uint64_t{1} << 31,
   kNeedExec = std::uint64_t{1} << 32,
+  kNeedIpcInfo = std::uint64_t{1} << 33,
+  kNeedListing = std::uint64_t{1} << 34,
+  kNeedSayPid = std::uint64_t{1} << 35,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

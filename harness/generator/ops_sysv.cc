@@ -67,6 +67,7 @@ Op build_shmctl(Scene& s, std::uint8_t p) {
       s.dice.pick({ShmCommand::stat, ShmCommand::stat, ShmCommand::rmid, ShmCommand::rmid, ShmCommand::rmid,
                    ShmCommand::set, ShmCommand::set, ShmCommand::lock, ShmCommand::unlock});
   op.small = static_cast<std::uint8_t>(command);
+  if (s.dice.chance(5)) op.flags = program::shmctl::kBadBuffer;
   if (command == ShmCommand::set) {
     op.mode = some_mode(s);
     op.byte = s.dice.pick<std::uint8_t>({0, 0, 1, 2});
@@ -76,8 +77,28 @@ Op build_shmctl(Scene& s, std::uint8_t p) {
 
 Op build_shm_info(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::shm_info, p);
-  op.small = static_cast<std::uint8_t>(s.dice.below(2));
+  op.small = static_cast<std::uint8_t>(s.dice.below(5));
   return op;
+}
+
+Op build_ipc_info(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::ipc_info, p);
+  op.small = static_cast<std::uint8_t>(s.dice.below(6));
+  if (s.dice.chance(8)) op.byte = 1;
+  return op;
+}
+
+// A segment's own index as a rule, or one beside it, free or not.
+Op build_shm_stat(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::shm_stat, p);
+  op.object = s.segment();
+  op.byte = s.dice.pick<std::uint8_t>({0, 0, 0, 0, 1, 2});
+  if (s.dice.chance(40)) op.flags = program::shmstat::kAny;
+  return op;
+}
+
+Op build_sysvipc(Scene&, std::uint8_t p) {
+  return make_op(OpCode::sysvipc, p);
 }
 
 // Near what is there already, so that the limit is met soon; at times so high that it is met no more.

@@ -330,12 +330,20 @@ void Play::detach(std::uint8_t p, Quantity where) {
 }
 
 void Play::control(std::uint8_t p, std::uint8_t segment, ShmCommand command, std::uint8_t owner,
-                   std::uint16_t mode) {
+                   std::uint16_t mode, std::uint32_t flags) {
   Op op = make_op(OpCode::shmctl, p);
   op.object = segment;
   op.small = static_cast<std::uint8_t>(command);
   op.byte = owner;
   op.mode = mode;
+  op.flags = flags;
+  step(op);
+}
+
+void Play::by_index(std::uint8_t p, std::uint8_t segment, bool any) {
+  Op op = make_op(OpCode::shm_stat, p);
+  op.object = segment;
+  if (any) op.flags = program::shmstat::kAny;
   step(op);
 }
 

@@ -184,7 +184,13 @@ void strangers(Play& p) {
     p.stat(a, s);
   }
   for (int i = 0; i < 3; ++i) {
-    switch (p.dice.below(7)) {
+    switch (p.dice.below(9)) {
+      case 7:
+        p.by_index(*b, s, p.dice.chance(50));
+        break;
+      case 8:
+        p.control(*b, s, ShmCommand::stat, 0, 0, program::shmctl::kBadBuffer);
+        break;
       case 0:
         p.segment(*b, pages(0), key, p.dice.pick<std::uint16_t>({0, 0400, 0600, 0200}), 0);
         break;
