@@ -238,9 +238,10 @@ static long do_maps(void) {
 
 /* In the order of the executor's. */
 static const char* const limit_files[] = {"/proc/sys/kernel/shmmax", "/proc/sys/kernel/shmall",
-                                          "/proc/sys/kernel/shmmni", "/proc/sys/kernel/shm_rmid_forced"};
-enum { kLimits = sizeof limit_files / sizeof limit_files[0] };
-static uint64_t limits[kLimits]; /* to be put back after a program */
+                                          "/proc/sys/kernel/shmmni", "/proc/sys/kernel/shm_rmid_forced",
+                                          "/proc/sys/kernel/shm_next_id"};
+enum { kNextId = 4, kLimits = kNextId }; /* the next id is forgotten when a segment is made */
+static uint64_t limits[kLimits];         /* to be put back after a program */
 
 static long read_limit(uint64_t which, uint64_t* value) {
   char text[32] = "";
@@ -555,6 +556,9 @@ static void clean_up(void) {
   for (int n = 0; n < 8; ++n) {
     if ((sh->paths_created & 1U << n) != 0) unlink(path(n));
   }
+  uint64_t asked = 0;
+  if (sh->limits_set && read_limit(kNextId, &asked) == 0 && asked != UINT64_MAX)
+    shmctl(shmget(IPC_PRIVATE, 1, IPC_CREAT | 0600), IPC_RMID, NULL);
   for (uint64_t i = 0; sh->limits_set && i < kLimits; ++i) {
     if (write_limit(i, limits[i]) != 0) die(limit_files[i]);
   }

@@ -57,6 +57,7 @@ struct Target {
   bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
   bool has_clone_parent = true;
   bool sets_limits = false;   // programs may change kernel.shm*
+  bool sets_next_id = false;  // shm_next_id, too
   bool execs = false;         // its processes can exec (rejoin.h)
   bool unshares_ipc = false;  // and can make further IPC namespaces
   std::uint32_t uid = 0, gid = 0;

@@ -101,7 +101,7 @@ void put_limits() {
   if (!failed(sys(SYS_prlimit64, 0, RLIMIT_MEMLOCK, nullptr, &locks)))
     payload << " memlock=" << locks.rlim_cur;
   payload << " set_limits=" << yes_no(target.sets_limits) << " exec=" << yes_no(target.execs)
-          << " ipc_namespaces=" << yes_no(target.unshares_ipc)
+          << " ipc_namespaces=" << yes_no(target.unshares_ipc) << " next_id=" << yes_no(target.sets_next_id)
           << " shmem_huge=" << yes_no(gives_huge_pages());
 }
 

@@ -306,6 +306,22 @@ p0 limits what=shmmax -> 4096
 )");
 }
 
+// What is asked for and not had is forgotten after the program.
+TEST_F(Ops, TheNextIdIsForgottenAfterTheProgram) {
+  if (!shared_driver().facts.at(0).next_id)
+    GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 limits what=next_id -> 18446744073709551615
+p0 limit what=next_id value=64p+7 -> ok
+p0 shmget s0 key=private size=1p mode=600 -> 262151
+p0 limits what=next_id -> 18446744073709551615
+p0 limit what=shmmni value=1 -> ok
+p0 limit what=next_id value=72p+7 -> ok
+p0 limits what=next_id -> 294919
+)");
+  Expect("p0 limits what=next_id -> 18446744073709551615\np0 shm_info -> 0\n");
+}
+
 TEST_F(Ops, LimitsArePutBackAfterTheProgram) {
   const program::Facts& facts = shared_driver().facts.at(0);
   if (!facts.set_limits) GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);

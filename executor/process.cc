@@ -49,7 +49,10 @@ std::uint64_t value_of(const program::Quantity& q) {
 // The executor's rules beside program::withheld, which is about memory.
 bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::fork) return is_alive(op.result);
-  if (op.code == OpCode::limit || op.code == OpCode::limits) return !target.sets_limits;
+  if (op.code == OpCode::limit || op.code == OpCode::limits) {
+    const bool next_id = static_cast<program::Limit>(op.small) == program::Limit::next_id;
+    return next_id ? !target.sets_next_id : !target.sets_limits;
+  }
   if (op.code == OpCode::exec) return !target.execs;
   if (op.code == OpCode::unshare) return !target.unshares_ipc;
   if (op.code == OpCode::shmget) return (target.foreign_keys >> op.byte & 1) != 0;

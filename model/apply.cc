@@ -40,7 +40,10 @@ std::uint64_t segment_bytes(const World& w, const Process& p, const Op& op) {
 }
 
 bool withheld(const World& w, const Process& p, const Op& op) {
-  if (op.code == OpCode::limit || op.code == OpCode::limits) return !w.facts().set_limits;
+  if (op.code == OpCode::limit || op.code == OpCode::limits) {
+    const bool next_id = static_cast<program::Limit>(op.small) == program::Limit::next_id;
+    return next_id ? !w.facts().next_id : !w.facts().set_limits;
+  }
   if (op.code == OpCode::exec) return !w.facts().exec;
   if (op.code == OpCode::unshare) return !w.facts().ipc_namespaces;
   if (w.facts().own.empty() && op.code != OpCode::fallocate) return false;

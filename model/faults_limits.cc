@@ -124,6 +124,24 @@ void stays_on(const World& was, World& w, const Op& op, Outcome& o) {
   if (sets(op, Limit::rmid_forced) && ok(o) && forces(was, op)) limits_of(w, op).rmid_forced = true;
 }
 
+// --- an id that is asked for
+constexpr C kNextId[] = {C::limit_next_id};
+void next_id_ignored(World& w, Op& op) {
+  if (op.code == OpCode::shmget && runs(w, op)) limits_of(w, op).next_id = kNoId;
+}
+void next_id_kept(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code == OpCode::shmget && ok(o) && created(was, w))
+    limits_of(w, op).next_id = limits_of(was, op).next_id;
+}
+
+constexpr C kStale[] = {C::shmctl_stale_id};
+void index_is_enough(const World&, World& w, const Op& op, Outcome& o) {
+  const bool asks = op.code == OpCode::shmctl && failed_with(o, kEINVAL);
+  const ShmidKernel* k = asks ? named_segment(w, op) : nullptr;
+  const bool locks = static_cast<program::ShmCommand>(op.small) == program::ShmCommand::lock;
+  if (k && k->destroyed && locks && w.ipc.find_index(w.ipc.of(*k), k->id) >= 0) succeed(o);
+}
+
 constexpr Fault kFaults[] = {
     {"limit-shmmax-in-pages",
      "kernel.shmmax is rounded up to pages",
@@ -195,6 +213,23 @@ constexpr Fault kFaults[] = {
      {},
      true},
     {"forced-switch-marks", "switching forced removal on sets SHM_DEST", kMark, nullptr, switch_marks, false},
+    {"next-id-ignored", "shm_next_id is not heeded", kNextId, next_id_ignored, nullptr, false},
+    {"next-id-kept",
+     "shm_next_id is not set back when a segment is made",
+     kNextId,
+     nullptr,
+     next_id_kept,
+     true,
+     {},
+     true},
+    {"stale-id-locks",
+     "a stale id locks the segment that has its index now",
+     kStale,
+     nullptr,
+     index_is_enough,
+     false,
+     {},
+     true},
     {"forced-stays-on",
      "forced removal cannot be switched off again",
      kOff,

@@ -14,6 +14,7 @@ constexpr int kEACCES = 13, kEINVAL = 22;
 constexpr std::uint64_t kMostSegments = 32768, kMostExtended = std::uint64_t{1} << 24;
 
 void range_errors(Step& s, Limit limit, std::uint64_t value) {
+  if (limit == Limit::next_id && value > INT32_MAX) s.must(kEINVAL, C::limit_next_id);
   if (limit == Limit::rmid_forced && value > 1) s.must(kEINVAL, C::limit_rmid_forced_default);
   if (limit != Limit::shmmni || value <= kMostSegments) return;
   if (value > kMostExtended)
@@ -40,6 +41,8 @@ std::uint64_t* number_of(IpcLimits& limits, Limit limit) {
       return &limits.shmall;
     case Limit::shmmni:
       return &limits.shmmni;
+    case Limit::next_id:
+      return &limits.next_id;
     case Limit::rmid_forced:
       break;
   }
@@ -79,6 +82,7 @@ void rule_limit(World& w, Process& p, Step& s) {
   if (std::uint64_t* number = number_of(limits, limit)) {
     *number = value;
     limits.set.set(s.op.small);
+    if (limit == Limit::next_id) limits.next_id_unsure = false;
     return;
   }
   // proc(5) says that all unattached segments go, kernel.rst that those of living creators stay: D29.
@@ -97,11 +101,18 @@ void rule_limit(World& w, Process& p, Step& s) {
 
 void rule_limits(World& w, Process& p, Step& s) {
   auto limit = static_cast<Limit>(s.op.small);
-  const std::uint64_t value = value_of(w.ipc.of(p).limits, limit);
+  IpcLimits& limits = w.ipc.of(p).limits;
+  const std::uint64_t value = value_of(limits, limit);
   if (s.failed(C::limit_files)) return;
-  const C plain = w.ipc.of(p).limits.set[s.op.small] ? C::limit_settable
-                  : limit == Limit::rmid_forced      ? C::limit_rmid_forced_default
-                                                     : C::limit_files;
+  if (limit == Limit::next_id && limits.next_id_unsure && !s.running() && s.seen().value == kNoId) {
+    limits.next_id = kNoId;
+    limits.next_id_unsure = false;
+    return s.uses(Freedom::documented_alternative);
+  }
+  const C plain = limit == Limit::next_id       ? C::limit_next_id
+                  : limits.set[s.op.small]      ? C::limit_settable
+                  : limit == Limit::rmid_forced ? C::limit_rmid_forced_default
+                                                : C::limit_files;
   s.returns(value, clause_of_limit(w, p, s, limit, plain));
   s.adopted();  // a wrong number there changes no segment
 }

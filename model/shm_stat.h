@@ -8,8 +8,6 @@
 
 namespace shmcheck::model {
 
-// The index that an id of Linux has in the table of its namespace.
-std::uint64_t table_index(std::uint64_t id);
 // Pages of a segment that are kept in memory or in swap.
 struct PageRange {
   std::uint64_t least = 0, most = 0;

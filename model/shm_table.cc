@@ -10,14 +10,6 @@ namespace {
 
 constexpr int kEACCES = 13, kEINVAL = 22;
 
-// The segment of the process's namespace that has this index; -1: none.
-std::int32_t find_index(const World& w, const Process& p, std::uint64_t index) {
-  for (std::uint32_t i : w.ipc.of(p).live) {
-    if (table_index(w.ipc.segments[i].id) == table_index(index)) return static_cast<std::int32_t>(i);
-  }
-  return -1;
-}
-
 // What the executor asks with (shm_ops.cc).
 std::int64_t index_of_op(const World& w, const Op& op) {
   constexpr std::uint64_t kBogusId = 0x7fff'ffff;
@@ -44,7 +36,8 @@ void rule_shm_stat(World& w, Process& p, Step& s) {
   constexpr std::uint32_t kSinceAny = program::release(4, 17);
   const bool any = (s.op.flags & program::shmstat::kAny) != 0;
   const std::int64_t index = index_of_op(w, s.op);
-  const std::int32_t found = index < 0 ? -1 : find_index(w, p, static_cast<std::uint64_t>(index));
+  const std::int32_t found =
+      index < 0 ? -1 : w.ipc.find_index(w.ipc.of(p), static_cast<std::uint64_t>(index));
   if (any && w.facts().kernel == "linux" && w.facts().release < kSinceAny)
     s.must(kEINVAL, C::shmctl_shm_stat_any);
   if (!s.must_fail() && index >= 0 && shows_any(w, p, s)) return;

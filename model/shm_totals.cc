@@ -10,11 +10,6 @@ namespace shmcheck::model {
 using program::IpcInfo;
 using program::ShmTotal;
 
-std::uint64_t table_index(std::uint64_t id) {
-  constexpr std::uint64_t kIndices = 0x8000;  // IPCMNI_SHIFT, ipc/util.h
-  return id % kIndices;
-}
-
 PageRange kept_pages(const World& w, const ShmidKernel& k) {
   const Inode& inode = w.inodes[k.inode];
   const bool unknown = inode.populated || w.facts().shmem_huge;

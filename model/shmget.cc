@@ -74,7 +74,7 @@ bool used_before(const World& w, const Process& p, const Step& s, std::uint64_t 
   const ShmidKernel* last = last_of(w, p);
   if (!s.exact()) return last && last->destroyed && last->id == id;
   return std::ranges::any_of(w.ipc.segments, [&](const ShmidKernel& k) {
-    return k.destroyed && k.id == id && k.ipc_namespace == p.ipc_namespace;
+    return k.destroyed && k.id == id && !k.id_asked_for && k.ipc_namespace == p.ipc_namespace;
   });
 }
 
@@ -119,18 +119,53 @@ C clause_of_creation(const World& w, const Process& p, const Step& s, std::uint3
   return key == 0 ? C::shmget_private_creates : C::shmget_create;
 }
 
-void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size) {
-  const ShmidKernel* last = last_of(w, p);
-  std::uint64_t id = s.chosen((last ? last->id : ~std::uint64_t{0}) + 1 + 0x8000, Freedom::segment_id);
-  if (!s.running()) {
-    bool taken = w.ipc.find_id(w.ipc.of(p), id) >= 0;
-    s.expect(static_cast<std::int64_t>(id) >= 0 && id <= INT32_MAX && !taken, C::shmget_create,
-             [] { return std::string("a non-negative id that no other segment has"); });
-    if (s.profile >= Profile::defacto && !s.report().diverged) {
-      s.expect(!used_before(w, p, s, id), C::shmget_id_not_reused_soon,
-               [] { return std::string("another id than that of a segment destroyed before"); });
-    }
+// The id that Linux gives where one is asked for: its sequence number, and the first free index from its own
+// on (ipc/util.c, ipc_idr_alloc). kNoId: there is none such.
+std::uint64_t id_asked_for(const World& w, const IpcIds& ids) {
+  const std::uint64_t asked = ids.limits.next_id;
+  for (std::uint64_t index = table_index(asked); index < kTableIndices; ++index) {
+    if (w.ipc.find_index(ids, index) < 0) return asked - table_index(asked) + index;
   }
+  return kNoId;
+}
+
+std::uint64_t id_of_the_model(const World& w, const Process& p) {
+  const IpcIds& ids = w.ipc.of(p);
+  if (ids.limits.next_id != kNoId) return id_asked_for(w, ids);
+  std::uint64_t id = kNoId;
+  for (const ShmidKernel& k : w.ipc.segments) {
+    if (k.ipc_namespace == p.ipc_namespace && !k.id_asked_for) id = k.id;
+  }
+  do id += 1 + kTableIndices;
+  while (w.ipc.find_id(ids, id) >= 0);
+  return id;
+}
+
+// What a chosen id must be. Which one, and that one asked for is given, documents do not say.
+void judge_id(const World& w, const Process& p, Step& s, std::uint64_t id) {
+  const IpcIds& ids = w.ipc.of(p);
+  const bool taken = w.ipc.find_id(ids, id) >= 0, asked = ids.limits.next_id != kNoId;
+  s.expect(static_cast<std::int64_t>(id) >= 0 && id <= INT32_MAX && !taken, C::shmget_create,
+           [] { return std::string("a non-negative id that no other segment has"); });
+  if (s.report().diverged) return;
+  if (asked && s.exact()) {
+    const std::uint64_t expected = id_asked_for(w, ids);
+    s.expect(id == expected || expected == kNoId, C::limit_next_id,
+             [=] { return fmt::format("{}", expected); });
+  } else if (!asked && s.profile >= Profile::defacto) {
+    s.expect(!used_before(w, p, s, id), C::shmget_id_not_reused_soon,
+             [] { return std::string("another id than that of a segment destroyed before"); });
+  }
+  if (id > ids.limits.shmmni) s.applies(C::limit_shmmni_is_count);
+}
+
+void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size) {
+  std::uint64_t id = s.chosen(id_of_the_model(w, p), Freedom::segment_id);
+  if (!s.running()) judge_id(w, p, s, id);
+  IpcLimits& limits = w.ipc.of(p).limits;
+  const bool asked = limits.next_id != kNoId;
+  limits.next_id = kNoId;
+  limits.next_id_unsure = false;
   Inode object;
   object.kind = InodeKind::segment;
   object.size = size;
@@ -140,6 +175,7 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   k.ipc_namespace = p.ipc_namespace;
   k.inode = static_cast<std::uint32_t>(w.inodes.size());
   k.id = id;
+  k.id_asked_for = asked;
   k.segsz = size;
   k.atim.set({0, 0});
   k.dtim.set({0, 0});
@@ -164,7 +200,12 @@ void without_segment(World& w, Process& p, Step& s, std::uint32_t key, std::uint
     s.must(kENOENT,
            bad_size && s.saw(kEINVAL) ? C::prec_shmget_enoent_before_einval : clause_of_absence(w, p, key));
   }
-  if (s.failed(clause_of_creation(w, p, s, key, size))) return;
+  if (s.failed(clause_of_creation(w, p, s, key, size))) {
+    // Whether a failed creation forgets the id that is asked for is open: kernel.rst, shm_next_id.
+    IpcLimits& limits = w.ipc.of(p).limits;
+    limits.next_id_unsure = creates && !s.exact() && limits.next_id != kNoId;
+    return;
+  }
   if (size == shmmax) s.applies(C::limit_shmmax);
   if (size == 1) s.applies(C::limit_shmmin);
   create(w, p, s, key, size);

@@ -38,6 +38,13 @@ std::int32_t Ipc::find_id(const IpcIds& ids, std::uint64_t id) const {
   return -1;
 }
 
+std::int32_t Ipc::find_index(const IpcIds& ids, std::uint64_t index) const {
+  for (std::uint32_t i : ids.live) {
+    if (table_index(segments[i].id) == table_index(index)) return static_cast<std::int32_t>(i);
+  }
+  return -1;
+}
+
 std::uint64_t Ipc::pages(const IpcIds& ids, std::uint32_t page_size) const {
   std::uint64_t sum = 0;
   for (std::uint32_t i : ids.live) sum += (segments[i].segsz + page_size - 1) / page_size;
@@ -379,7 +386,11 @@ std::int32_t World::named_segment(std::uint32_t ipc_namespace, std::uint8_t name
 
 clauses::Clause World::clause_of_no_segment(std::uint32_t ipc_namespace, std::uint8_t name) const {
   const ShmidKernel& k = ipc.segments[*segment_names[name]];
-  return k.ipc_namespace == ipc_namespace ? k.destroyed_by : clauses::Clause::ipcns_isolation;
+  if (k.ipc_namespace != ipc_namespace) return clauses::Clause::ipcns_isolation;
+  // What has its place in the table must not be taken for it.
+  const bool taken = ipc.find_index(ipc.of(k), k.id) >= 0;
+  return taken && k.destroyed_by == clauses::Clause::shmctl_gone_id ? clauses::Clause::shmctl_stale_id
+                                                                    : k.destroyed_by;
 }
 
 clauses::Clause World::clause_of_life(const ShmidKernel& segment) const {

@@ -213,6 +213,7 @@ struct ShmidKernel {
   std::uint32_t ipc_namespace = 0;  // index into Ipc::namespaces
   std::uint32_t inode = 0;
   std::uint64_t id = 0;
+  bool id_asked_for = false;  // by shm_next_id
   std::uint64_t segsz = 0;
   std::int64_t nattch = 0;  // pieces of attaches in all processes
   // What demands that it is so: the last call that changed it.
@@ -226,11 +227,20 @@ struct ShmidKernel {
 };
 
 // kernel.shmmax, shmall, shmmni and shm_rmid_forced. The largest value: nothing is known of it.
+inline constexpr std::uint64_t kNoId = UINT64_MAX;
 struct IpcLimits {
   std::uint64_t shmmax = UINT64_MAX, shmall = UINT64_MAX, shmmni = UINT64_MAX;
+  std::uint64_t next_id = kNoId;  // shm_next_id
+  bool next_id_unsure = false;    // or kNoId
   bool rmid_forced = false;
   std::bitset<program::kLimits> set;  // by the program
 };
+
+// The index that an id of Linux has in the table of its namespace: IPCMNI_SHIFT, ipc/util.h.
+inline constexpr std::uint64_t kTableIndices = 0x8000;
+inline std::uint64_t table_index(std::uint64_t id) {
+  return id % kTableIndices;
+}
 
 // An IPC namespace.
 struct IpcIds {
@@ -252,6 +262,7 @@ struct Ipc {
   const IpcIds& of(const ShmidKernel& k) const { return namespaces[k.ipc_namespace]; }
   std::int32_t find_key(const IpcIds& ids, std::uint32_t key) const;
   std::int32_t find_id(const IpcIds& ids, std::uint64_t id) const;
+  std::int32_t find_index(const IpcIds& ids, std::uint64_t index) const;
   std::uint64_t pages(const IpcIds& ids, std::uint32_t page_size) const;
 };
 

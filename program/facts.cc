@@ -206,6 +206,7 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::set_limits>("set_limits"),
     yes_no_key<&Facts::exec>("exec"),
     yes_no_key<&Facts::ipc_namespaces>("ipc_namespaces"),
+    yes_no_key<&Facts::next_id>("next_id"),
     yes_no_key<&Facts::shmem_huge>("shmem_huge"),
 };
 

@@ -40,6 +40,7 @@ struct Facts {
   std::uint64_t memlock = 8 << 20;  // RLIMIT_MEMLOCK of its processes, bytes
   bool set_limits = true;           // programs can change kernel.shm* of the (private) IPC namespace
   bool exec = true;                 // processes of programs can exec and go on
+  bool next_id = true;              // and ask for the id of the next segment (shm_next_id)
   bool ipc_namespaces = true;       // and can make further IPC namespaces
   bool shmem_huge = false;          // shared memory may be given huge pages unasked (shmem_enabled)
   bool operator==(const Facts&) const = default;

@@ -56,7 +56,8 @@ constexpr NamedValue kTotals[] = {
 constexpr NamedValue kInfos[] = {{"shmmax", 0}, {"shmmin", 1}, {"shmmni", 2},
                                  {"shmseg", 3}, {"shmall", 4}, {"highest", 5}};
 constexpr NamedValue kIgnoredIds[] = {{"zero", 0}, {"negative", 1}};
-constexpr NamedValue kLimitNames[] = {{"shmmax", 0}, {"shmall", 1}, {"shmmni", 2}, {"rmid_forced", 3}};
+constexpr NamedValue kLimitNames[] = {
+    {"shmmax", 0}, {"shmall", 1}, {"shmmni", 2}, {"rmid_forced", 3}, {"next_id", 4}};
 constexpr NamedValue kImages[] = {{"own", 0}, {"missing", 1}};
 constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
 constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
@@ -196,7 +197,7 @@ constexpr OpSpec kSpecs[] = {
     {"shm_info", N::none, N::none, R::count, kShmInfo,
      "shmctl(2) SHM_INFO: the segments of the namespace, or the pages that they are accounted"},
     {"limit", N::none, N::none, R::nothing, kLimit,
-     "set kernel.shmmax, shmall, shmmni or shm_rmid_forced of a private IPC namespace"},
+     "set kernel.shmmax, shmall, shmmni, shm_rmid_forced or shm_next_id of a private IPC namespace"},
     {"limits", N::none, N::none, R::count, kLimitsArgs, "read one of them"},
     {"exec", N::none, N::none, R::nothing, kExec,
      "execve(2) of an image with which the process goes on, or of one that does not exist"},

@@ -169,8 +169,9 @@ inline constexpr std::uint32_t kSeal = 1, kShrink = 2, kGrow = 4, kWrite = 8, kF
 namespace mlock {
 inline constexpr std::uint32_t kOnFault = 1, kUnknown = 2;
 }
-enum class Limit : std::uint8_t { shmmax, shmall, shmmni, rmid_forced };  // Op::small of limit, limits
-inline constexpr std::size_t kLimits = 4;
+// Op::small of limit, limits. The id that the next segment is to have reads as 2^64-1 if none is asked for.
+enum class Limit : std::uint8_t { shmmax, shmall, shmmni, rmid_forced, next_id };
+inline constexpr std::size_t kLimits = 5;
 enum class Image : std::uint8_t { own, missing };  // Op::small of exec
 // Op::small of shm_info. `kept` pages are in memory or in swap; `highest` is what the call returns.
 enum class ShmTotal : std::uint8_t { segments, pages, kept, swap_tries, highest };

@@ -106,6 +106,7 @@ Facts random_facts(Dice& dice) {
   f.private_ipc = dice.one_in(2);
   f.set_limits = dice.one_in(2);
   f.ipc_namespaces = dice.one_in(2);
+  f.next_id = dice.one_in(2);
   f.shmem_huge = dice.one_in(2);
   f.exec = dice.one_in(2);
   f.shmmax = dice.odd_number();

@@ -65,9 +65,9 @@ constexpr std::string_view kCommands[] = {"IPC_STAT", "IPC_RMID", "IPC_SET", "SH
 constexpr unsigned kAdvice[] = {0, 1, 2, 3, 4, 9, 10, 11, 8, 20, 21, 22, 23, 18, 19, 77};
 static_assert(std::size(kAdvice) == static_cast<std::size_t>(Advice::unknown) + 1);
 // In the order of Limit.
-constexpr std::string_view kLimitFiles[] = {"\"/proc/sys/kernel/shmmax\"", "\"/proc/sys/kernel/shmall\"",
-                                            "\"/proc/sys/kernel/shmmni\"",
-                                            "\"/proc/sys/kernel/shm_rmid_forced\""};
+constexpr std::string_view kLimitFiles[] = {
+    "\"/proc/sys/kernel/shmmax\"", "\"/proc/sys/kernel/shmall\"", "\"/proc/sys/kernel/shmmni\"",
+    "\"/proc/sys/kernel/shm_rmid_forced\"", "\"/proc/sys/kernel/shm_next_id\""};
 static_assert(std::size(kLimitFiles) == kLimits);
 constexpr std::uint32_t kKeyBase = 0x73686d00;
 

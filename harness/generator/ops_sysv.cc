@@ -105,8 +105,9 @@ Op build_sysvipc(Scene&, std::uint8_t p) {
 Op build_limit(Scene& s, std::uint8_t p) {
   using program::Limit;
   Op op = make_op(OpCode::limit, p);
-  const auto limit = s.dice.pick({Limit::rmid_forced, Limit::rmid_forced, Limit::rmid_forced, Limit::shmmax,
-                                  Limit::shmall, Limit::shmmni});
+  auto limit = s.dice.pick({Limit::rmid_forced, Limit::rmid_forced, Limit::rmid_forced, Limit::shmmax,
+                            Limit::shmall, Limit::shmmni, Limit::next_id});
+  if (!s.world().facts().next_id && limit == Limit::next_id) limit = Limit::rmid_forced;
   op.small = static_cast<std::uint8_t>(limit);
   const model::IpcIds& ids = s.world().ipc.of(s.process(p));
   const std::uint64_t present = s.world().ipc.pages(ids, s.world().page());
@@ -121,6 +122,11 @@ Op build_limit(Scene& s, std::uint8_t p) {
       break;
     case Limit::shmmni:
       op.len = pages(0, roomy ? 4096 : static_cast<int>(ids.in_use()) + s.dice.pick({0, 1, 1, 2, -1}));
+      break;
+    case Limit::next_id:
+      // A few, so that indexes and ids are met again; a sequence number is 32768 of them.
+      op.len = roomy ? from(program::Base::half)
+                     : pages(s.dice.pick({0, 8, 16}), static_cast<int>(s.dice.below(3)));
       break;
     case Limit::rmid_forced:
       op.len = pages(0, s.dice.pick({1, 1, 1, 1, 0, 2}));

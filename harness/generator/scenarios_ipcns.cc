@@ -111,7 +111,40 @@ void apart(Play& p) {
   p.stat(a, s);
 }
 
-constexpr Scenario kScenarios[] = {removed_by_force, at_the_limit, apart};
+// An id that is asked for, gone, and asked for again, or its index with another sequence number.
+void asked_for(Play& p) {
+  using program::Limit;
+  if (!p.s.world().facts().next_id) return at_the_limit(p);
+  std::uint8_t a = p.someone();
+  Quantity id = pages(8 * static_cast<int>(p.dice.below(3)), static_cast<int>(p.dice.below(3)));
+  p.limit(a, Limit::next_id, id);
+  std::uint8_t s = p.segment(a, ragged(p, 1), p.s.key());
+  p.stat(a, s);
+  if (p.dice.chance(80)) p.control(a, s, ShmCommand::rmid);
+  p.limit(a, Limit::next_id, p.dice.chance(70) ? plus(id, 8) : id);
+  std::uint8_t t = p.segment(p.partner(a).value_or(a), ragged(p, 2), p.s.key(), 0666);
+  p.stat(a, s);
+  switch (p.dice.below(4)) {
+    case 0:
+      p.attach(a, s);
+      break;
+    case 1:
+      p.control(a, s, p.dice.pick({ShmCommand::rmid, ShmCommand::lock}));
+      break;
+    case 2:
+      p.by_index(a, s, p.dice.chance(50));
+      break;
+    default:
+      p.segment(a, pages(1), 0);
+      break;
+  }
+  p.stat(a, t);
+  Op op = make_op(OpCode::limits, a);
+  op.small = static_cast<std::uint8_t>(Limit::next_id);
+  p.step(op);
+}
+
+constexpr Scenario kScenarios[] = {removed_by_force, at_the_limit, apart, asked_for};
 
 }  // namespace
 
