@@ -238,9 +238,10 @@ static long do_maps(void) {
 
 /* In the order of the executor's. */
 static const char* const limit_files[] = {"/proc/sys/kernel/shmmax", "/proc/sys/kernel/shmall",
-                                          "/proc/sys/kernel/shmmni", "/proc/sys/kernel/shm_rmid_forced"};
-enum { kLimits = sizeof limit_files / sizeof limit_files[0] };
-static uint64_t limits[kLimits]; /* to be put back after a program */
+                                          "/proc/sys/kernel/shmmni", "/proc/sys/kernel/shm_rmid_forced",
+                                          "/proc/sys/kernel/shm_next_id"};
+enum { kNextId = 4, kLimits = kNextId }; /* the next id is forgotten when a segment is made */
+static uint64_t limits[kLimits];         /* to be put back after a program */
 
 static long read_limit(uint64_t which, uint64_t* value) {
   char text[32] = "";
@@ -261,6 +262,18 @@ static long write_limit(uint64_t which, uint64_t value) {
   close(fd);
   errno = error;
   return n < 0 ? -1 : 0;
+}
+
+static long do_sysvipc(void) {
+  const int fd = open("/proc/sysvipc/shm", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  while (read(fd, buffer, kPage) > 0) continue;
+  return close(fd);
+}
+
+static long do_ipc_info(int id) {
+  struct shminfo info;
+  return shmctl(id, IPC_INFO, (struct shmid_ds*)&info) < 0 ? -1 : 0;
 }
 
 static long do_shm_info(void) {
@@ -385,7 +398,13 @@ static long do_shmctl(const struct bare_op* op) {
   ds.shm_perm.uid = (uid_t)op->value;
   ds.shm_perm.gid = (gid_t)op->value;
   ds.shm_perm.mode = (unsigned short)op->mode;
-  return shmctl(segment_id(op->object), (int)op->prot, &ds);
+  return shmctl(segment_id(op->object), (int)op->prot, op->flags ? (struct shmid_ds*)op->flags : &ds);
+}
+
+static long do_shm_stat(const struct bare_op* op) {
+  struct shmid_ds ds;
+  const int id = segment_id(op->object);
+  return shmctl((id < 0 ? id : id % 0x8000) + (int)op->value, (int)op->prot, &ds) < 0 ? -1 : 0;
 }
 
 static long do_setid(const struct bare_op* op) {
@@ -496,6 +515,14 @@ static long perform(const struct bare_op* op) {
       return do_shm_open(op);
     case BARE_SHM_UNLINK:
       return do_shm_unlink(op);
+    case BARE_IPC_INFO:
+      return do_ipc_info(op->value ? -1 : 0);
+    case BARE_SHM_STAT:
+      return do_shm_stat(op);
+    case BARE_SYSVIPC:
+      return do_sysvipc();
+    case BARE_UNSHARE:
+      return unshare(CLONE_NEWIPC);
     case BARE_NONE:
       return -1;
     case BARE_LIMITS:
@@ -569,6 +596,9 @@ static void clean_up(void) {
   for (int n = 0; n < BARE_OBJECTS; ++n) {
     if ((sh->objects_created & 1U << n) != 0) unlink(object(n));
   }
+  uint64_t asked = 0;
+  if (sh->limits_set && read_limit(kNextId, &asked) == 0 && asked != UINT64_MAX)
+    shmctl(shmget(IPC_PRIVATE, 1, IPC_CREAT | 0600), IPC_RMID, NULL);
   for (uint64_t i = 0; sh->limits_set && i < kLimits; ++i) {
     if (write_limit(i, limits[i]) != 0) die(limit_files[i]);
   }

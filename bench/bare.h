@@ -60,6 +60,10 @@ enum bare_code {
   BARE_LINK,
   BARE_SHM_OPEN,
   BARE_SHM_UNLINK,
+  BARE_UNSHARE,
+  BARE_IPC_INFO,
+  BARE_SHM_STAT,
+  BARE_SYSVIPC,
   BARE_NONE /* what it does not do: exec, which would cost it a start of its own, and read devices */
 };
 

@@ -93,7 +93,8 @@ constexpr bare_code kCodes[] = {
     BARE_MSYNC,    BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
     BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
     BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
-    BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE};
+    BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
+    BARE_SHM_STAT, BARE_SYSVIPC};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {
@@ -156,6 +157,14 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
     case OpCode::shmctl:
       out.prot = kCommands[op.small];
       out.value = user(op.byte);
+      out.flags = (op.flags & program::shmctl::kBadBuffer) != 0 ? facts.top : 0;
+      break;
+    case OpCode::shm_stat:
+      out.prot = (op.flags & program::shmstat::kAny) != 0 ? 15 /* SHM_STAT_ANY */ : SHM_STAT;
+      out.value = op.byte;
+      break;
+    case OpCode::ipc_info:
+      out.value = op.byte;
       break;
     case OpCode::msync:
       out.flags = translate(op.flags, kSync);

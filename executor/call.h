@@ -48,9 +48,11 @@ void perform_mlock(Call&), perform_munlock(Call&), perform_locked(Call&), perfor
 void perform_mmap(Call&), perform_munmap(Call&), perform_mprotect(Call&), perform_msync(Call&),
     perform_mremap(Call&), perform_madvise(Call&);
 void perform_load(Call&), perform_store(Call&), perform_contents(Call&), perform_maps(Call&);
-void perform_fork(Call&), perform_exit(Call&), perform_kill(Call&), perform_setid(Call&), perform_exec(Call&);
+void perform_fork(Call&), perform_exit(Call&), perform_kill(Call&), perform_setid(Call&), perform_exec(Call&),
+    perform_unshare(Call&);
 void perform_shmget(Call&), perform_shmat(Call&), perform_shmdt(Call&), perform_shmctl(Call&),
-    perform_shm_info(Call&), perform_limit(Call&), perform_limits(Call&);
+    perform_shm_info(Call&), perform_ipc_info(Call&), perform_shm_stat(Call&), perform_sysvipc(Call&),
+    perform_limit(Call&), perform_limits(Call&);
 
 // The size of the segment that a `shmat` with `remap` names, 0 if the caller may not read it.
 std::uint64_t segment_bytes(const Op& op);

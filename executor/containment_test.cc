@@ -185,9 +185,11 @@ TEST_F(Containment, WithoutNamespacesAnOrderlyEndLeavesNothing) {
     Driver driver(command({forks, "--no-namespaces", "--dir", "tmpfs=" + room_.string()}));
     EXPECT_FALSE(driver.facts.at(0).private_ipc);
     EXPECT_FALSE(driver.facts.at(0).set_limits);
+    EXPECT_FALSE(driver.facts.at(0).ipc_namespaces);
     // A value that changes nothing of the host should it get through.
     expect_trace(driver,
-                 "p0 limit what=rmid_forced value=2 -> withheld\np0 limits what=shmmax -> withheld\n");
+                 "p0 limit what=rmid_forced value=2 -> withheld\np0 limits what=shmmax -> withheld\n"
+                 "p0 unshare -> withheld\n");
     EXPECT_TRUE(driver.facts.at(0).shm_objects);
     driver.send(program::run_frame(1, 0, busy_program()));
     EXPECT_EQ(driver.receive().type, program::FrameType::result);

@@ -65,7 +65,9 @@ struct Target {
   bool has_clone_parent = true;
   bool forks = true;             // its processes can fork children of the supervisor
   bool sets_limits = false;      // programs may change kernel.shm*
+  bool sets_next_id = false;     // shm_next_id, too
   bool execs = false;            // its processes can exec (rejoin.h)
+  bool unshares_ipc = false;     // and can make further IPC namespaces
   bool has_objects = false;      // /dev/shm is a tmpfs where programs may have objects
   std::uint64_t object_tag = 0;  // in their names, so that nobody else's are met
   std::uint32_t uid = 0, gid = 0;

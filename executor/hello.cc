@@ -80,6 +80,17 @@ bool is_capable() {
   return true;
 }
 
+// The selected word of shmem_enabled stands in brackets.
+bool gives_huge_pages() {
+  char room[128];
+  std::string_view text;
+  if (failed(read_small_file("/sys/kernel/mm/transparent_hugepage/shmem_enabled", room, text))) return false;
+  for (std::string_view word : {"[always]", "[within_size]", "[force]"}) {
+    if (text.find(word) != std::string_view::npos) return true;
+  }
+  return false;
+}
+
 void put_limits() {
   shminfo info = {};
   sys(SYS_shmctl, 0, IPC_INFO, &info);
@@ -92,7 +103,9 @@ void put_limits() {
   payload << " set_limits=" << yes_no(target.sets_limits) << " exec=" << yes_no(target.execs)
           << " fork=" << yes_no(target.forks) << " shm_objects=" << yes_no(target.has_objects)
           << " protected_hardlinks=" << yes_no(read_number("/proc/sys/fs/protected_hardlinks", 0) != 0)
-          << " protected_regular=" << yes_no(read_number("/proc/sys/fs/protected_regular", 0) != 0);
+          << " protected_regular=" << yes_no(read_number("/proc/sys/fs/protected_regular", 0) != 0)
+          << " ipc_namespaces=" << yes_no(target.unshares_ipc) << " next_id=" << yes_no(target.sets_next_id)
+          << " shmem_huge=" << yes_no(gives_huge_pages());
 }
 
 void put_own() {

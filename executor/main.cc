@@ -63,6 +63,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   if (!target.private_ipc) target.foreign_keys = find_foreign_keys();
   find_limits();
   prepare_objects();
+  find_ipc_namespaces();
   if (!find_own_ranges(wrong)) return false;
   prepare_rejoin();
   return true;

@@ -1,11 +1,6 @@
 #include "executor/maps.h"
 
-#include <fcntl.h>
 #include <sys/sysmacros.h>
-
-#include <cstring>
-
-#include "executor/sys.h"
 
 namespace shmcheck::executor {
 namespace {
@@ -57,36 +52,11 @@ MapLine parse(std::string_view s) {
 
 }  // namespace
 
-MapsReader::MapsReader() : descriptor_(sys(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC)) {}
-
-MapsReader::~MapsReader() {
-  if (descriptor_ >= 0) sys(SYS_close, descriptor_);
-}
-
-bool MapsReader::fill() {
-  std::memmove(buffer_, buffer_ + begin_, end_ - begin_);
-  end_ -= begin_;
-  begin_ = 0;
-  long n = sys(SYS_read, descriptor_, buffer_ + end_, sizeof buffer_ - end_);
-  if (failed(n)) error_ = n;
-  if (n <= 0) return false;
-  end_ += static_cast<std::size_t>(n);
-  return true;
-}
-
 bool MapsReader::next(MapLine& line) {
-  if (descriptor_ < 0) return false;
-  for (;;) {
-    const char* begin = buffer_ + begin_;
-    const void* newline = std::memchr(begin, '\n', end_ - begin_);
-    if (newline != nullptr) {
-      auto length = static_cast<std::size_t>(static_cast<const char*>(newline) - begin);
-      line = parse({begin, length});
-      begin_ += length + 1;
-      return true;
-    }
-    if (!fill()) return false;
-  }
+  std::string_view text;
+  if (!lines_.next(text)) return false;
+  line = parse(text);
+  return true;
 }
 
 }  // namespace shmcheck::executor

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "executor/lines.h"
+
 namespace shmcheck::executor {
 
 struct MapLine {
@@ -14,21 +16,11 @@ struct MapLine {
 
 class MapsReader {
  public:
-  MapsReader();
-  ~MapsReader();
-  MapsReader(const MapsReader&) = delete;
-  MapsReader& operator=(const MapsReader&) = delete;
-
-  long error() const { return descriptor_ < 0 ? descriptor_ : error_; }  // 0 or -errno
+  long error() const { return lines_.error(); }
   bool next(MapLine& line);
 
  private:
-  bool fill();
-
-  long descriptor_;
-  long error_ = 0;
-  std::size_t begin_ = 0, end_ = 0;
-  char buffer_[8192];
+  LineReader lines_{"/proc/self/maps"};
 };
 
 }  // namespace shmcheck::executor

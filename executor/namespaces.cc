@@ -1,5 +1,6 @@
 #include "executor/namespaces.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -110,6 +111,14 @@ void tie_to_guardian(int alive_pipe) {
 }
 
 }  // namespace
+
+// Where the ids of a namespace are somebody else's too, one of a program's could denote theirs.
+void find_ipc_namespaces() {
+  if (!target.private_ipc) return say_absent("further IPC namespaces", "the IPC namespace is not private");
+  long found = sys(SYS_faccessat, AT_FDCWD, "/proc/self/ns/ipc", F_OK);
+  if (failed(found)) return say_absent("further IPC namespaces", "/proc/self/ns/ipc", found);
+  target.unshares_ipc = true;
+}
 
 long enter_namespaces(const Options& options) {
   if (options.namespaces) {

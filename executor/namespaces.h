@@ -11,4 +11,7 @@ namespace shmcheck::executor {
 // say_absent. 0 or -errno.
 long enter_namespaces(const Options& options);
 
+// Whether programs may make further IPC namespaces, once /proc is there.
+void find_ipc_namespaces();
+
 }  // namespace shmcheck::executor

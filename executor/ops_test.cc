@@ -306,6 +306,22 @@ p0 limits what=shmmax -> 4096
 )");
 }
 
+// What is asked for and not had is forgotten after the program.
+TEST_F(Ops, TheNextIdIsForgottenAfterTheProgram) {
+  if (!shared_driver().facts.at(0).next_id)
+    GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 limits what=next_id -> 18446744073709551615
+p0 limit what=next_id value=64p+7 -> ok
+p0 shmget s0 key=private size=1p mode=600 -> 262151
+p0 limits what=next_id -> 18446744073709551615
+p0 limit what=shmmni value=1 -> ok
+p0 limit what=next_id value=72p+7 -> ok
+p0 limits what=next_id -> 294919
+)");
+  Expect("p0 limits what=next_id -> 18446744073709551615\np0 shm_info -> 0\n");
+}
+
 TEST_F(Ops, LimitsArePutBackAfterTheProgram) {
   const program::Facts& facts = shared_driver().facts.at(0);
   if (!facts.set_limits) GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
@@ -322,6 +338,62 @@ p0 limits what=shmmni -> {}
 p0 limits what=rmid_forced -> 0
 )",
                      facts.shmmax, facts.shmall, facts.shmmni));
+}
+
+// The ids of a namespace begin anew, and those of the program's first one are looked at in the end.
+TEST_F(Ops, IpcNamespaces) {
+  if (!shared_driver().facts.at(0).ipc_namespaces)
+    GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 shmget s0 key=k1 size=1p flags=creat mode=600 -> *
+p0 limit what=shmmni value=1 -> ok
+p0 fork p1 -> *
+p1 unshare -> ok
+p1 limits what=shmmni -> 4096
+p1 shm_info what=segments -> 0
+p1 shmget s1 key=k1 size=0 -> ENOENT
+p1 shmget s1 key=k1 size=2p flags=creat mode=600 -> *
+p1 exec -> ok
+p1 shm_info what=pages -> 2
+p0 shm_info what=pages -> 1
+p0 fork p2 -> *
+p2 setid user=u1 -> ok
+p2 unshare -> EPERM
+)");
+  // Nothing of it is left.
+  Expect("p0 shm_info what=segments -> 0\np0 limits what=shmmni -> 4096\n");
+}
+
+// Index and id are the same where nothing was destroyed before: in a namespace of the program's.
+TEST_F(Ops, TheTableOfSegments) {
+  if (!shared_driver().facts.at(0).ipc_namespaces)
+    GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 unshare -> ok
+p0 sysvipc -> {}
+p0 ipc_info what=highest -> 0
+p0 shmget s0 key=k1 size=2p flags=creat mode=640 -> 0
+p0 shmget s1 key=private size=1 mode=0 -> 1
+p0 shmat m0 s0 -> *
+p0 store m0 0x41 -> ok
+p0 shm_info what=kept -> 1
+p0 shm_info what=highest -> 1
+p0 ipc_info what=highest -> 1
+p0 ipc_info what=shmmin -> 1
+p0 ipc_info what=shmmni -> 4096
+p0 ipc_info what=shmmni id=negative -> EINVAL
+p0 shm_stat s0 -> 0 {key=0x73686d01 *nattch=1}
+p0 shm_stat s0 behind=1 -> 1 {key=0x0 *nattch=0}
+p0 shm_stat s1 behind=1 -> EINVAL
+p0 shm_stat neg -> EINVAL
+p0 sysvipc -> {0 {key=0x73686d01 uid=0 gid=0 cuid=0 cgid=0 mode=0640 segsz=8192 *nattch=1} {rss=4096 swap=0}; 1 {key=0x0 *} {rss=0 swap=0}}
+p0 shmctl s0 cmd=stat flags=badbuf -> EFAULT
+p0 shmctl s1 cmd=rmid flags=badbuf -> ok
+p0 setid user=u1 -> ok
+p0 shm_stat s0 -> EACCES
+p0 shm_stat s0 flags=any -> 0 *
+p0 sysvipc -> {0 *}
+)");
 }
 
 TEST_F(Ops, StepsCarryTheClock) {

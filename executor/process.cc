@@ -20,7 +20,7 @@ constexpr Performer kPerformers[] = {
     perform_memfd,    perform_seal,    perform_seals,    perform_mlock,       perform_munlock,
     perform_locked,   perform_mincore, perform_shm_info, perform_limit,       perform_limits,
     perform_exec,     perform_rename,  perform_link,     perform_shm_open,    perform_shm_unlink,
-    perform_stored,
+    perform_stored,   perform_unshare, perform_ipc_info, perform_shm_stat,    perform_sysvipc,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -50,10 +50,14 @@ std::uint64_t value_of(const program::Quantity& q) {
 // The executor's rules beside program::withheld, which is about memory.
 bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::fork) return !target.forks || is_alive(op.result);
-  if (op.code == OpCode::limit || op.code == OpCode::limits) return !target.sets_limits;
+  if (op.code == OpCode::limit || op.code == OpCode::limits) {
+    const bool next_id = static_cast<program::Limit>(op.small) == program::Limit::next_id;
+    return next_id ? !target.sets_next_id : !target.sets_limits;
+  }
   if (op.code == OpCode::exec) return !target.execs;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !target.has_objects;
   if (op.code == OpCode::stored) return !control->reads_storage;
+  if (op.code == OpCode::unshare) return !target.unshares_ipc;
   if (op.code == OpCode::shmget) return (target.foreign_keys >> op.byte & 1) != 0;
   bool replaces = op.code == OpCode::shmat && (op.flags & program::shmat::kRemap) != 0;
   return program::withheld(op, at, target.layout, replaces ? segment_bytes(op) : 0);

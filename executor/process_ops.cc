@@ -1,4 +1,5 @@
 // Ops that begin, end and change processes.
+#include <sched.h>
 #include <signal.h>
 
 #include "executor/call.h"
@@ -43,6 +44,11 @@ void perform_kill(Call& call) {
   settle(call, result);
   if (failed(result)) return;
   while (load(victim.alive) != 0) sleep_while(victim.alive, 1);
+}
+
+// What is left in a namespace that nobody is in any more goes with it.
+void perform_unshare(Call& call) {
+  settle(call, sys(SYS_unshare, CLONE_NEWIPC));
 }
 
 // The group ids first: without the capabilities they could not be changed any more. Nothing is done if the

@@ -30,6 +30,12 @@ long segment_id(std::uint8_t object) {
   return object == program::kSegmentBogus ? kBogusId : control->segment[object];
 }
 
+void push_segment(Call& call, const shmid_ds& ds) {
+  std::uint64_t words[program::kShmStatWords];
+  segment_words(ds, words);
+  for (std::uint64_t w : words) call.words.push(w);
+}
+
 }  // namespace
 
 long stat_segment(long id, shmid_ds& ds) {
@@ -91,20 +97,26 @@ void perform_shmctl(Call& call) {
     ds.shm_perm.gid = op.byte == 0 ? target.gid : target.other_uid[op.byte - 1];
     ds.shm_perm.mode = op.mode;
   }
-  long result = sys(SYS_shmctl, segment_id(op.object), kCommands[op.small], &ds);
+  const bool bad_buffer = (op.flags & program::shmctl::kBadBuffer) != 0;
+  const std::uint64_t buffer = bad_buffer ? target.layout.top : reinterpret_cast<std::uint64_t>(&ds);
+  long result = sys(SYS_shmctl, segment_id(op.object), kCommands[op.small], buffer);
   settle(call, result);
-  if (failed(result) || command != program::ShmCommand::stat) return;
-  std::uint64_t words[program::kShmStatWords];
-  segment_words(ds, words);
-  for (std::uint64_t w : words) call.words.push(w);
+  if (!failed(result) && command == program::ShmCommand::stat) push_segment(call, ds);
 }
 
-void perform_shm_info(Call& call) {
-  shm_info info = {};
-  long result = sys(SYS_shmctl, 0, SHM_INFO, &info);
-  if (failed(result)) return settle(call, result);
-  bool pages = static_cast<program::ShmTotal>(call.op.small) == program::ShmTotal::pages;
-  settle_value(call, pages ? static_cast<long>(info.shm_tot) : info.used_ids);
+// Where an id has low bits that are an index (ipc/util.h): the call takes those of any number.
+void perform_shm_stat(Call& call) {
+  constexpr long kIndices = 0x8000;
+#ifndef SHM_STAT_ANY
+  constexpr long SHM_STAT_ANY = 15;
+#endif
+  const Op& op = call.op;
+  const long id = segment_id(op.object), index = (id < 0 ? id : id % kIndices) + op.byte;
+  shmid_ds ds = {};
+  const bool any = (op.flags & program::shmstat::kAny) != 0;
+  long result = sys(SYS_shmctl, index, any ? SHM_STAT_ANY : SHM_STAT, &ds);
+  settle_value(call, result);
+  if (!failed(result)) push_segment(call, ds);
 }
 
 void perform_limit(Call& call) {

@@ -20,7 +20,8 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_msync,    rule_setid,    rule_mremap,      rule_madvise,   rule_fallocate, rule_fsync,
     rule_memfd,    rule_seal,     rule_seals,       rule_mlock,     rule_munlock,   rule_locked,
     rule_mincore,  rule_shm_info, rule_limit,       rule_limits,    rule_exec,      rule_rename,
-    rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored};
+    rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored,    rule_unshare,   rule_ipc_info,
+    rule_shm_stat, rule_sysvipc};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -34,16 +35,22 @@ bool names_bound(const World& w, const Op& op) {
 
 std::uint64_t segment_bytes(const World& w, const Process& p, const Op& op) {
   if (op.code != OpCode::shmat || op.object >= program::kSegments) return 0;
-  const ShmidKernel& k = w.ipc.segments[*w.segment_names[op.object]];
-  return k.destroyed || !ipc_access(k.perm, p.cred, 4) ? 0 : k.segsz;
+  const std::int32_t found = w.named_segment(p.ipc_namespace, op.object);
+  if (found < 0) return 0;
+  const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(found)];
+  return ipc_access(k.perm, p.cred, 4) ? k.segsz : 0;
 }
 
 bool withheld(const World& w, const Process& p, const Op& op) {
-  if (op.code == OpCode::limit || op.code == OpCode::limits) return !w.facts().set_limits;
+  if (op.code == OpCode::limit || op.code == OpCode::limits) {
+    const bool next_id = static_cast<program::Limit>(op.small) == program::Limit::next_id;
+    return next_id ? !w.facts().next_id : !w.facts().set_limits;
+  }
   if (op.code == OpCode::exec) return !w.facts().exec;
   if (op.code == OpCode::fork && !w.facts().fork) return true;
   if (op.code == OpCode::stored) return !w.facts().stored;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
+  if (op.code == OpCode::unshare) return !w.facts().ipc_namespaces;
   if (w.facts().own.empty() && op.code != OpCode::fallocate) return false;
   program::Resolved at{w.value(op.addr), w.value(op.len), w.value(op.off), w.value(op.to)};
   program::Layout layout{w.page(), w.facts().shmlba, w.facts().top, w.facts().own};
@@ -138,13 +145,16 @@ namespace {
 
 // What the `end` record says of one segment that was named. True if it is as it must be.
 bool end_of_segment(World& w, Step& s, std::uint64_t name, std::span<const std::uint64_t> words) {
-  std::uint32_t segment = *w.segment_names[name];
+  // Looked at from the namespace that the program began in.
+  const std::int32_t found = w.named_segment(0, static_cast<std::uint8_t>(name));
   int error = static_cast<int>(words[1]);
-  bool destroyed = w.ipc.segments[segment].destroyed;
-  C by = w.ipc.segments[segment].destroyed_by;
-  C clause = !destroyed                ? C::sysv_life_survives_exit
-             : by == C::shmctl_gone_id ? C::sysv_life_marked_dies_with_last
-                                       : by;
+  const bool destroyed = found < 0;
+  C by = w.clause_of_no_segment(0, static_cast<std::uint8_t>(name));
+  const C life = destroyed ? C::none : w.clause_of_life(w.ipc.segments[static_cast<std::size_t>(found)]);
+  C clause = life == C::ipcns_sysctl_separate ? life
+             : !destroyed                     ? C::sysv_life_survives_exit
+             : by == C::shmctl_gone_id        ? C::sysv_life_marked_dies_with_last
+                                              : by;
   s.applies(clause);
   if ((error != 0) != destroyed) {
     s.diverge(clause,
@@ -152,7 +162,7 @@ bool end_of_segment(World& w, Step& s, std::uint64_t name, std::span<const std::
               error ? error_name(error) : "it exists");
     return false;
   }
-  if (!destroyed) return match_shm_stat(w, s, segment, words.subspan(2));
+  if (!destroyed) return match_shm_stat(w, s, static_cast<std::uint32_t>(found), words.subspan(2));
   constexpr int kEINVAL = 22, kEIDRM = 43;
   if (error == kEIDRM && !s.exact()) {
     s.uses(Freedom::documented_alternative);
@@ -176,7 +186,7 @@ void apply_end(World& w, Step& s) {
   note_attach_clauses(w, OpCode::end);
   if (w.last_clock != 0) s.when.low = std::min(s.when.low, w.last_clock);
   end_all(w, s);
-  std::uint64_t left = w.ipc.in_use();
+  std::uint64_t left = w.ipc.namespaces.front().in_use();
   if (s.running()) {
     std::vector<std::uint64_t>& words = s.made().words;
     auto named = static_cast<std::size_t>(std::count_if(w.segment_names.begin(), w.segment_names.end(),
@@ -185,13 +195,13 @@ void apply_end(World& w, Step& s) {
     words.push_back(left);
     for (std::size_t i = 0; i < w.segment_names.size(); ++i) {
       if (!w.segment_names[i]) continue;
-      const ShmidKernel& k = w.ipc.segments[*w.segment_names[i]];
+      const std::int32_t found = w.named_segment(0, static_cast<std::uint8_t>(i));
       words.push_back(i);
-      words.push_back(k.destroyed ? 22 : 0);
-      if (k.destroyed)
+      words.push_back(found < 0 ? 22 : 0);
+      if (found < 0)
         words.resize(words.size() + program::kShmStatWords);
       else
-        make_shm_stat(k, words);
+        make_shm_stat(w.ipc.segments[static_cast<std::size_t>(found)], words);
     }
     return;
   }

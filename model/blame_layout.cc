@@ -25,6 +25,8 @@ C clause_of_call(const Op& op, bool failed) {
       return failed ? C::none : C::munmap_close_not_unmap;
     case OpCode::exec:
       return failed ? C::exec_failed_keeps : C::none;
+    case OpCode::unshare:
+      return failed ? C::none : C::ipcns_attach_survives_unshare;
     default:
       return C::none;
   }
@@ -59,7 +61,7 @@ LayoutEvent layout_event(World& w, const Op& op) {
   LayoutEvent event;
   event.clause = clause_of_call(op, false);
   event.step = w.steps;
-  if (event.clause == C::none || op.code == OpCode::close) return event;
+  if (event.clause == C::none || op.code == OpCode::close || op.code == OpCode::unshare) return event;
   event.removed = clause_of_removal(w, op);
   event.low = w.value(op.addr);
   std::uint64_t length = op.code == OpCode::shmdt ? attached_at(w, op, event.low) : w.value(op.len);
@@ -95,7 +97,9 @@ C blame_of_lost(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t 
     for (const LayoutEvent& e : w.processes[who].layout.all()) {
       bool of_protection = e.clause == C::mprotect_sets || e.clause == C::mprotect_unmapped;
       if (e.clause == C::none || e.step <= vma.made || of_protection != protection) continue;
-      if (any || (address + beside >= e.low && address < e.high + beside)) return e.clause;
+      // About all attaches, wherever they are.
+      const bool of_attach = e.clause == C::ipcns_attach_survives_unshare && vma.segment >= 0;
+      if (any || of_attach || (address + beside >= e.low && address < e.high + beside)) return e.clause;
     }
     return C::none;
   };

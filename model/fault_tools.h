@@ -29,6 +29,8 @@ std::span<const Fault> limit_faults();
 std::span<const Fault> situation_faults();
 std::span<const Fault> object_faults();
 std::span<const Fault> storage_faults();
+std::span<const Fault> ipcns_faults();
+std::span<const Fault> shm_table_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

@@ -100,7 +100,7 @@ constexpr C kExcl[] = {C::shmget_lookup_changes_nothing,
                        C::shmat_exec_flag};
 void failed_create_sets_mode(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmget || !failed_with(o, 17 /* EEXIST */)) return;
-  std::int32_t found = w.ipc.find_key(0x73686d00U + op.byte);
+  std::int32_t found = w.ipc.find_key(w.ipc.of(actor(w, op)), 0x73686d00U + op.byte);
   KernIpcPerm& perm = w.ipc.segments[static_cast<std::size_t>(found)].perm;
   perm.mode = (perm.mode & ~0777U) | op.mode;
 }
@@ -284,13 +284,16 @@ void total_rounds_down(const World& was, World&, const Op& op, Outcome& o) {
       static_cast<program::ShmTotal>(op.small) != program::ShmTotal::pages)
     return;
   o.value = 0;
-  for (std::uint32_t i : was.ipc.live) o.value += was.ipc.segments[i].segsz / was.page();
+  for (std::uint32_t i : was.ipc.of(was.processes[op.proc]).live)
+    o.value += was.ipc.segments[i].segsz / was.page();
 }
 void total_forgets_marked(const World& was, World&, const Op& op, Outcome& o) {
   if (op.code != OpCode::shm_info || !ok(o)) return;
-  for (std::uint32_t i : was.ipc.live) {
+  const auto total = static_cast<program::ShmTotal>(op.small);
+  const bool pages = total == program::ShmTotal::pages;
+  if (!pages && total != program::ShmTotal::segments) return;
+  for (std::uint32_t i : was.ipc.of(was.processes[op.proc]).live) {
     const ShmidKernel& k = was.ipc.segments[i];
-    bool pages = static_cast<program::ShmTotal>(op.small) == program::ShmTotal::pages;
     if (k.perm.mode & kShmDest) o.value -= pages ? was.up(k.segsz) / was.page() : 1;
   }
 }

@@ -11,6 +11,15 @@ constexpr int kEINVAL = 22;
 bool sets(const Op& op, Limit limit) {
   return op.code == OpCode::limit && static_cast<Limit>(op.small) == limit;
 }
+IpcLimits& limits_of(World& w, const Op& op) {
+  return w.ipc.of(actor(w, op)).limits;
+}
+const IpcLimits& limits_of(const World& w, const Op& op) {
+  return w.ipc.of(w.processes[op.proc]).limits;
+}
+bool forces(const World& w, const Op& op) {
+  return limits_of(w, op).rmid_forced;
+}
 bool created(const World& was, const World& w) {
   return w.ipc.segments.size() > was.ipc.segments.size();
 }
@@ -18,12 +27,13 @@ bool created(const World& was, const World& w) {
 // --- how much there may be
 constexpr C kMax[] = {C::limit_shmmax};
 void shmmax_in_pages(World& w, Op& op) {
-  if (op.code != OpCode::shmget || !w.ipc.limits.set[static_cast<std::size_t>(Limit::shmmax)]) return;
-  std::uint64_t& most = w.ipc.limits.shmmax;
+  if (op.code != OpCode::shmget || !limits_of(w, op).set[static_cast<std::size_t>(Limit::shmmax)]) return;
+  std::uint64_t& most = limits_of(w, op).shmmax;
   if (most < UINT64_MAX - w.page()) most = w.up(most);
 }
 void shmmax_excludes_itself(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shmget || !created(was, w) || w.ipc.segments.back().segsz != was.ipc.limits.shmmax)
+  if (op.code != OpCode::shmget || !created(was, w) ||
+      w.ipc.segments.back().segsz != limits_of(was, op).shmmax)
     return;
   w = was;
   fail(o, kEINVAL);
@@ -32,29 +42,29 @@ void shmmax_excludes_itself(const World& was, World& w, const Op& op, Outcome& o
 constexpr C kRetroactive[] = {C::limit_shmmax_not_retroactive};
 void shmmax_checked_at_lookup(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmget || !ok(o) || created(was, w)) return;
-  if (w.ipc.segments[*w.segment_names[op.result]].segsz <= was.ipc.limits.shmmax) return;
+  if (w.ipc.segments[*w.segment_names[op.result]].segsz <= limits_of(was, op).shmmax) return;
   w = was;
   fail(o, kEINVAL);
 }
 
 constexpr C kRelease[] = {C::limit_shmall_release, C::limit_shmall};
 void shmall_forgets_marked(World& w, Op& op) {
-  if (op.code != OpCode::shmget || w.ipc.limits.shmall == UINT64_MAX) return;
-  for (std::uint32_t i : w.ipc.live) {
+  if (op.code != OpCode::shmget || limits_of(w, op).shmall == UINT64_MAX) return;
+  for (std::uint32_t i : w.ipc.of(actor(w, op)).live) {
     const ShmidKernel& k = w.ipc.segments[i];
-    if (k.perm.mode & kShmDest) w.ipc.limits.shmall += w.up(k.segsz) / w.page();
+    if (k.perm.mode & kShmDest) limits_of(w, op).shmall += w.up(k.segsz) / w.page();
   }
 }
 
 constexpr C kCount[] = {C::limit_shmmni};
 void shmmni_allows_one_more(World& w, Op& op) {
-  bool set = w.ipc.limits.set[static_cast<std::size_t>(Limit::shmmni)];
-  if (op.code == OpCode::shmget && set) ++w.ipc.limits.shmmni;
+  bool set = limits_of(w, op).set[static_cast<std::size_t>(Limit::shmmni)];
+  if (op.code == OpCode::shmget && set) ++limits_of(w, op).shmmni;
 }
 
 // What `before` has changed for one call.
 void limits_back(const World& was, World& w, const Op& op, Outcome&) {
-  if (op.code == OpCode::shmget) w.ipc.limits = was.ipc.limits;
+  if (op.code == OpCode::shmget) limits_of(w, op) = limits_of(was, op);
 }
 
 constexpr C kSettable[] = {C::limit_settable};
@@ -69,13 +79,13 @@ void power_ends(const World& was, World& w, const Op& op, Outcome&) {
 constexpr C kDetach[] = {C::limit_rmid_forced_detach};
 void death_does_not_remove(const World& was, World& w, const Op& op, Outcome& o) {
   bool dies = op.code == OpCode::exit || op.code == OpCode::kill;
-  if (!dies || o.kind == OutcomeKind::unbound || !was.ipc.limits.rmid_forced) return;
+  if (!dies || o.kind == OutcomeKind::unbound || !forces(was, op)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
     if (was.ipc.segments[i].nattch > 0 && !(was.ipc.segments[i].perm.mode & kShmDest)) revive(was, w, i);
   }
 }
 void removes_keyless_only(const World& was, World& w, const Op& op, Outcome&) {
-  if (!removes_mappings(op.code) || op.code == OpCode::end || !was.ipc.limits.rmid_forced) return;
+  if (!removes_mappings(op.code) || op.code == OpCode::end || !forces(was, op)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
     if (was.ipc.segments[i].nattch > 0 && was.ipc.segments[i].perm.key != 0) revive(was, w, i);
   }
@@ -84,7 +94,7 @@ void removes_keyless_only(const World& was, World& w, const Op& op, Outcome&) {
 constexpr C kExit[] = {C::limit_rmid_forced_exit};
 void exit_keeps_own(const World& was, World& w, const Op& op, Outcome& o) {
   bool dies = op.code == OpCode::exit || op.code == OpCode::kill;
-  if (!dies || o.kind == OutcomeKind::unbound || !was.ipc.limits.rmid_forced) return;
+  if (!dies || o.kind == OutcomeKind::unbound || !forces(was, op)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
     if (was.ipc.segments[i].nattch == 0) revive(was, w, i);
   }
@@ -96,8 +106,8 @@ void switch_keeps_orphans(const World& was, World& w, const Op& op, Outcome& o) 
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
 }
 void switch_takes_unused(const World&, World& w, const Op& op, Outcome& o) {
-  if (!sets(op, Limit::rmid_forced) || !ok(o) || !w.ipc.limits.rmid_forced) return;
-  const std::vector<std::uint32_t> live = w.ipc.live;
+  if (!sets(op, Limit::rmid_forced) || !ok(o) || !forces(w, op)) return;
+  const std::vector<std::uint32_t> live = w.ipc.of(actor(w, op)).live;
   for (std::uint32_t i : live) {
     if (w.ipc.segments[i].nattch == 0) w.ipc.destroy(i);
   }
@@ -105,13 +115,31 @@ void switch_takes_unused(const World&, World& w, const Op& op, Outcome& o) {
 
 constexpr C kMark[] = {C::limit_rmid_forced_no_mark};
 void switch_marks(const World&, World& w, const Op& op, Outcome& o) {
-  if (!sets(op, Limit::rmid_forced) || !ok(o) || !w.ipc.limits.rmid_forced) return;
-  for (std::uint32_t i : w.ipc.live) w.ipc.segments[i].perm.mode |= kShmDest;
+  if (!sets(op, Limit::rmid_forced) || !ok(o) || !forces(w, op)) return;
+  for (std::uint32_t i : w.ipc.of(actor(w, op)).live) w.ipc.segments[i].perm.mode |= kShmDest;
 }
 
 constexpr C kOff[] = {C::sysv_life_until_removed, C::sysv_life_survives_exit, C::limit_settable};
 void stays_on(const World& was, World& w, const Op& op, Outcome& o) {
-  if (sets(op, Limit::rmid_forced) && ok(o) && was.ipc.limits.rmid_forced) w.ipc.limits.rmid_forced = true;
+  if (sets(op, Limit::rmid_forced) && ok(o) && forces(was, op)) limits_of(w, op).rmid_forced = true;
+}
+
+// --- an id that is asked for
+constexpr C kNextId[] = {C::limit_next_id};
+void next_id_ignored(World& w, Op& op) {
+  if (op.code == OpCode::shmget && runs(w, op)) limits_of(w, op).next_id = kNoId;
+}
+void next_id_kept(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code == OpCode::shmget && ok(o) && created(was, w))
+    limits_of(w, op).next_id = limits_of(was, op).next_id;
+}
+
+constexpr C kStale[] = {C::shmctl_stale_id};
+void index_is_enough(const World&, World& w, const Op& op, Outcome& o) {
+  const bool asks = op.code == OpCode::shmctl && failed_with(o, kEINVAL);
+  const ShmidKernel* k = asks ? named_segment(w, op) : nullptr;
+  const bool locks = static_cast<program::ShmCommand>(op.small) == program::ShmCommand::lock;
+  if (k && k->destroyed && locks && w.ipc.find_index(w.ipc.of(*k), k->id) >= 0) succeed(o);
 }
 
 constexpr Fault kFaults[] = {
@@ -185,6 +213,23 @@ constexpr Fault kFaults[] = {
      {},
      true},
     {"forced-switch-marks", "switching forced removal on sets SHM_DEST", kMark, nullptr, switch_marks, false},
+    {"next-id-ignored", "shm_next_id is not heeded", kNextId, next_id_ignored, nullptr, false},
+    {"next-id-kept",
+     "shm_next_id is not set back when a segment is made",
+     kNextId,
+     nullptr,
+     next_id_kept,
+     true,
+     {},
+     true},
+    {"stale-id-locks",
+     "a stale id locks the segment that has its index now",
+     kStale,
+     nullptr,
+     index_is_enough,
+     false,
+     {},
+     true},
     {"forced-stays-on",
      "forced removal cannot be switched off again",
      kOff,

@@ -36,13 +36,13 @@ void creates_always(World&, Op& op) {
 constexpr C kBigger[] = {C::prec_shmget_einval_before_eacces, C::shmget_size_bigger};
 void bigger_accepted(World& w, Op& op) {
   if (op.code != OpCode::shmget || op.byte == 0) return;
-  if (w.ipc.find_key(0x73686d00U + op.byte) >= 0) op.len = {};
+  if (w.ipc.find_key(w.ipc.of(actor(w, op)), 0x73686d00U + op.byte) >= 0) op.len = {};
 }
 
 // Only within the last page, as an implementation does that compares rounded sizes.
 void bigger_in_page_accepted(World& w, Op& op) {
   if (op.code != OpCode::shmget || op.byte == 0) return;
-  std::int32_t found = w.ipc.find_key(0x73686d00U + op.byte);
+  std::int32_t found = w.ipc.find_key(w.ipc.of(actor(w, op)), 0x73686d00U + op.byte);
   if (found >= 0 && w.value(op.len) <= w.up(w.ipc.segments[static_cast<std::size_t>(found)].segsz))
     op.len = {};
 }
@@ -106,7 +106,7 @@ void marked_survives(const World& was, World& w, const Op& op, Outcome& o) {
   if (!removes_mappings(op.code) || o.kind == OutcomeKind::unbound) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
   if (op.code != OpCode::end || o.words.empty()) return;
-  o.words[0] = w.ipc.in_use();
+  o.words[0] = w.ipc.namespaces.front().in_use();
 }
 
 constexpr C kKey[] = {C::shmctl_rmid_key_freed, C::shmget_noent, C::shmget_create, C::shmget_lookup};

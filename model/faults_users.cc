@@ -45,7 +45,8 @@ void only_owner_controls(const World& was, World& w, const Op& op, Outcome& o) {
 
 constexpr C kLookup[] = {C::shmget_lookup_permission};
 void lookup_unchecked(World& w, Op& op) {
-  bool found = op.code == OpCode::shmget && op.byte != 0 && w.ipc.find_key(0x73686d00U + op.byte) >= 0;
+  bool found = op.code == OpCode::shmget && op.byte != 0 &&
+               w.ipc.find_key(w.ipc.of(actor(w, op)), 0x73686d00U + op.byte) >= 0;
   if (found) empower(w, op);
 }
 

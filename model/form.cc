@@ -11,6 +11,8 @@ using program::ResultKind;
 
 ResultKind result_of(const Op& op) {
   bool shm = op.code == OpCode::shmctl;
+  const bool bad_buffer = shm && (op.flags & program::shmctl::kBadBuffer) != 0;
+  if (bad_buffer) return ResultKind::nothing;
   if (shm && static_cast<program::ShmCommand>(op.small) != program::ShmCommand::stat)
     return ResultKind::nothing;
   return program::spec(op.code).result;
@@ -32,7 +34,10 @@ bool good_words(ResultKind result, const std::vector<std::uint64_t>& words) {
     case ResultKind::stat:
       return words.size() == program::kFileStatWords;
     case ResultKind::shm:
+    case ResultKind::shm_at:
       return words.size() == program::kShmStatWords;
+    case ResultKind::listing:
+      return words.size() % program::kListingRowWords == 0;
     case ResultKind::maps:
       return words.size() % program::kMapRowWords == 0;
     case ResultKind::end:
@@ -46,6 +51,7 @@ bool good_value(ResultKind result, const Op& op, std::uint64_t value) {
   switch (result) {
     case ResultKind::address:
     case ResultKind::id:
+    case ResultKind::shm_at:
     case ResultKind::count:
     case ResultKind::pid:
       return true;

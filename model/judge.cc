@@ -22,6 +22,9 @@ bool observes(const Op& op) {
     case OpCode::mincore:
     case OpCode::shm_info:
     case OpCode::limits:
+    case OpCode::ipc_info:
+    case OpCode::shm_stat:
+    case OpCode::sysvipc:
     case OpCode::end:
       return true;
     case OpCode::shmctl:

@@ -14,6 +14,7 @@ constexpr int kEACCES = 13, kEINVAL = 22;
 constexpr std::uint64_t kMostSegments = 32768, kMostExtended = std::uint64_t{1} << 24;
 
 void range_errors(Step& s, Limit limit, std::uint64_t value) {
+  if (limit == Limit::next_id && value > INT32_MAX) s.must(kEINVAL, C::limit_next_id);
   if (limit == Limit::rmid_forced && value > 1) s.must(kEINVAL, C::limit_rmid_forced_default);
   if (limit != Limit::shmmni || value <= kMostSegments) return;
   if (value > kMostExtended)
@@ -23,9 +24,9 @@ void range_errors(Step& s, Limit limit, std::uint64_t value) {
 }
 
 // Segments that nobody is attached to; with `orphans` only those whose creator has ended.
-std::vector<std::uint32_t> unused(const World& w, bool orphans) {
+std::vector<std::uint32_t> unused(const World& w, const Process& p, bool orphans) {
   std::vector<std::uint32_t> found;
-  std::ranges::copy_if(w.ipc.live, std::back_inserter(found), [&](std::uint32_t i) {
+  std::ranges::copy_if(w.ipc.of(p).live, std::back_inserter(found), [&](std::uint32_t i) {
     const ShmidKernel& k = w.ipc.segments[i];
     return k.nattch == 0 && (!orphans || k.creator < 0);
   });
@@ -40,13 +41,36 @@ std::uint64_t* number_of(IpcLimits& limits, Limit limit) {
       return &limits.shmall;
     case Limit::shmmni:
       return &limits.shmmni;
+    case Limit::next_id:
+      return &limits.next_id;
     case Limit::rmid_forced:
       break;
   }
   return nullptr;
 }
 
+std::uint64_t value_of(const IpcLimits& limits, Limit limit) {
+  IpcLimits copy = limits;
+  const std::uint64_t* number = number_of(copy, limit);
+  return number ? *number : limits.rmid_forced;
+}
+
 }  // namespace
+
+C clause_of_limit(const World& w, const Process& p, Step& s, Limit limit, C otherwise) {
+  const IpcIds& own = w.ipc.of(p);
+  const bool fresh = p.ipc_namespace != 0 && !own.limits.set[static_cast<std::size_t>(limit)];
+  const bool from_left = fresh && !s.running() && s.seen().value == value_of(own.left, limit);
+  bool apart = false;
+  for (const IpcIds& other : w.ipc.namespaces) {
+    const std::uint64_t theirs = value_of(other.limits, limit);
+    if (&other == &own || theirs == value_of(own.limits, limit)) continue;
+    apart = true;
+    if (!from_left && !s.running() && s.seen().value == theirs) return C::ipcns_sysctl_separate;
+  }
+  if (apart) s.applies(C::ipcns_sysctl_separate);
+  return fresh ? C::ipcns_fresh_defaults : otherwise;
+}
 
 void rule_limit(World& w, Process& p, Step& s) {
   auto limit = static_cast<Limit>(s.op.small);
@@ -54,15 +78,16 @@ void rule_limit(World& w, Process& p, Step& s) {
   if (!p.cred.capable) s.must(kEACCES, C::limit_settable);
   range_errors(s, limit, value);
   if (s.failed(C::limit_settable)) return;
-  IpcLimits& limits = w.ipc.limits;
+  IpcLimits& limits = w.ipc.of(p).limits;
   if (std::uint64_t* number = number_of(limits, limit)) {
     *number = value;
     limits.set.set(s.op.small);
+    if (limit == Limit::next_id) limits.next_id_unsure = false;
     return;
   }
   // proc(5) says that all unattached segments go, kernel.rst that those of living creators stay: D29.
   bool all = false;
-  if (value == 1 && !s.exact() && unused(w, true).size() != unused(w, false).size()) {
+  if (value == 1 && !s.exact() && unused(w, p, true).size() != unused(w, p, false).size()) {
     int choice = s.choose(2, Freedom::documented_alternative);
     if (choice < 0) return;
     all = choice == 1;
@@ -70,19 +95,25 @@ void rule_limit(World& w, Process& p, Step& s) {
   limits.set.set(s.op.small);
   limits.rmid_forced = value == 1;
   if (value == 1) {
-    for (std::uint32_t i : unused(w, !all)) w.destroy_segment(i, C::limit_rmid_forced_switch);
+    for (std::uint32_t i : unused(w, p, !all)) w.destroy_segment(i, C::limit_rmid_forced_switch);
   }
 }
 
-void rule_limits(World& w, Process&, Step& s) {
+void rule_limits(World& w, Process& p, Step& s) {
   auto limit = static_cast<Limit>(s.op.small);
-  IpcLimits& limits = w.ipc.limits;
-  const C clause = limits.set[s.op.small]        ? C::limit_settable
-                   : limit == Limit::rmid_forced ? C::limit_rmid_forced_default
-                                                 : C::limit_files;
-  if (s.failed(clause)) return;
-  const std::uint64_t* number = number_of(limits, limit);
-  s.returns(number ? *number : limits.rmid_forced, clause);
+  IpcLimits& limits = w.ipc.of(p).limits;
+  const std::uint64_t value = value_of(limits, limit);
+  if (s.failed(C::limit_files)) return;
+  if (limit == Limit::next_id && limits.next_id_unsure && !s.running() && s.seen().value == kNoId) {
+    limits.next_id = kNoId;
+    limits.next_id_unsure = false;
+    return s.uses(Freedom::documented_alternative);
+  }
+  const C plain = limit == Limit::next_id       ? C::limit_next_id
+                  : limits.set[s.op.small]      ? C::limit_settable
+                  : limit == Limit::rmid_forced ? C::limit_rmid_forced_default
+                                                : C::limit_files;
+  s.returns(value, clause_of_limit(w, p, s, limit, plain));
   s.adopted();  // a wrong number there changes no segment
 }
 

@@ -107,6 +107,8 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
     inode.bytes.settle(first * w.page(), last * w.page());
     inode.bytes.drop(first, last);
+    inode.stored.drop(first, last);
+    inode.accessed.drop(first, last);
     w.not_resident(static_cast<std::uint32_t>(v.inode));
     inode.removed_by = C::madvise_remove;
     inode.removed_step = w.steps;

@@ -34,6 +34,8 @@ template <typename Change>
 void change_mapped(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, Change change) {
   std::uint8_t who = index_of(w, p);
   for_each_changed(p, low, high, change, [&](std::uint64_t from, std::uint64_t to) {
+    const Vma& v = *p.memory.find(from);
+    if (v.segment >= 0) w.inodes[static_cast<std::size_t>(v.inode)].populated = true;
     w.change_part(who, from, to, s.when, change);
     return true;
   });

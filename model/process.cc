@@ -49,6 +49,8 @@ void rule_fork(World& w, Process& p, Step& s) {
   child.life = Life::alive;
   child.pid = pid;
   child.cred = p.cred;
+  child.ipc_namespace = p.ipc_namespace;
+  child.ipc_inherited = p.ipc_namespace != 0;
   child.files = p.files;
   child.close_on_exec = p.close_on_exec;
   child.closed_by_exec = p.closed_by_exec;

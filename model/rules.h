@@ -34,8 +34,12 @@ Rule rule_mmap, rule_munmap, rule_mprotect, rule_mremap, rule_msync, rule_fsync,
 Rule rule_load, rule_store, rule_contents;
 // process.cc
 Rule rule_fork, rule_exit, rule_kill, rule_setid, rule_exec;
+// ipcns.cc
+Rule rule_unshare;
 // shmget.cc, shmat.cc, shmdt.cc, shmctl.cc
-Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl, rule_shm_info;
+Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl;
+// shm_totals.cc, shm_table.cc
+Rule rule_shm_info, rule_ipc_info, rule_shm_stat, rule_sysvipc;
 // limit.cc
 Rule rule_limit, rule_limits;
 // maps.cc
@@ -83,6 +87,9 @@ Inode fresh_file(const Process& p, const Op& op);
 void open_into_slot(World& w, Process& p, const Op& op, std::uint32_t inode, std::uint32_t entry);
 // ftruncate(2) and its like, on an inode.
 void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size);
+// What demands that a limit of the process's namespace has its value, however it is read; `otherwise` where
+// that is not a matter of namespaces.
+C clause_of_limit(const World& w, const Process& p, Step& s, program::Limit limit, C otherwise);
 
 // The largest size that a file of its file system can have.
 std::uint64_t largest_file(const World& w, const Inode& inode);

@@ -80,7 +80,8 @@ bool says_gone(const Step& s, const Request& r) {
 // A call that finds no place while forced removal is on: with it the count falls to 0 again, and the segment
 // is destroyed. That a call which fails does so, no document says. True if the op is over.
 bool forced_removal_ends(World& w, Step& s, std::uint32_t segment) {
-  if (!w.ipc.limits.rmid_forced || w.ipc.segments[segment].nattch != 0) return false;
+  const ShmidKernel& k = w.ipc.segments[segment];
+  if (!w.ipc.of(k).limits.rmid_forced || k.nattch != 0) return false;
   int choice = s.exact() ? 1 : s.choose(2, Freedom::documented_alternative);
   if (choice < 0) return true;
   bool over = s.failed(C::shmat_explicit_addr);
@@ -95,26 +96,24 @@ void rule_shmat(World& w, Process& p, Step& s) {
   if (op.object == program::kSegmentNegative) s.must(kEINVAL, C::shmat_invalid_id);
   Request r = request_of(w, s);
   if (op.object == program::kSegmentBogus) s.must(kEINVAL, C::shmat_invalid_id);
-  std::int32_t segment =
-      op.object < program::kSegments ? static_cast<std::int32_t>(*w.segment_names[op.object]) : -1;
+  const bool named = op.object < program::kSegments;
+  const std::int32_t segment = named ? w.named_segment(p.ipc_namespace, op.object) : -1;
   bool attached = false;  // for a moment, though no place is found: do_shmat counts before it looks for one
-  if (segment >= 0) {
+  if (named && segment < 0) {
+    const C absence = w.clause_of_no_segment(p.ipc_namespace, op.object);
+    s.must(kEINVAL, kEIDRM, absence == C::shmctl_gone_id ? C::shmat_removed_id : absence);
+  } else if (named) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
-    if (k.destroyed) {
-      bool removed = k.destroyed_by == C::shmctl_gone_id;
-      s.must(kEINVAL, kEIDRM, removed ? C::shmat_removed_id : k.destroyed_by);
-    } else {
-      s.applies(clause_of_class(k.perm, p.cred, wanted_access(r)));
-      permission_errors(k, p, s, r);
-      attached = !s.must_fail();
-      placement_errors(w, p, s, r, k.segsz);
-      if (!r.fixed && k.segsz >= kNoRoom) s.must(kENOMEM, C::shmat_rlimit);
-    }
+    s.applies(clause_of_class(k.perm, p.cred, wanted_access(r)));
+    permission_errors(k, p, s, r);
+    attached = !s.must_fail();
+    placement_errors(w, p, s, r, k.segsz);
+    if (!r.fixed && k.segsz >= kNoRoom) s.must(kENOMEM, C::shmat_rlimit);
   }
   C success = r.remap ? C::shmat_remap : r.fixed ? C::shmat_explicit_addr : C::shmat_null_addr;
   if (!s.must_fail() && says_gone(s, r)) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
-    success = k.perm.mode & kShmDest ? C::shmat_marked_still_attachable : w.clause_of_life(k);
+    success = k.perm.mode & kShmDest ? C::shmat_marked_still_attachable : w.clause_of_presence(p, k);
   }
   const bool bad_id = op.object >= program::kSegments || !attached;
   if (s.must_fail() && s.failures() > 1 && bad_id) s.applies(C::prec_shmat_id_args);

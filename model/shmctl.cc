@@ -1,6 +1,4 @@
 // shmctl(2): IPC_STAT, IPC_SET, IPC_RMID, SHM_LOCK, SHM_UNLOCK.
-#include <fmt/format.h>
-
 #include <algorithm>
 
 #include "model/shm_stat.h"
@@ -8,79 +6,18 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEINVAL = 22, kEIDRM = 43;
+constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEFAULT = 14, kEINVAL = 22, kEIDRM = 43;
 using program::ShmCommand;
 
-bool moment_fits(const When& times, std::int64_t seen) {
-  return std::any_of(times.values().begin(), times.values().end(),
-                     [=](const Moment& m) { return seen >= m.low && seen <= m.high; });
-}
-
-bool pid_fits(const Who& who, std::uint64_t seen) {
-  if (who.any()) return true;
-  return std::ranges::find(who.values(), seen) != who.values().end();
-}
-
-std::string times_text(const When& times) {
-  std::string text;
-  for (const Moment& m : times.values()) {
-    text += (text.empty() ? "" : " or ") +
-            (m.low == m.high ? fmt::format("{}", m.low) : fmt::format("{} to {}", m.low, m.high));
-  }
-  return text;
-}
-
-std::string process_name(const World& w, std::uint64_t pid) {
-  for (std::size_t i = 0; i < w.processes.size(); ++i) {
-    if (pid != 0 && w.processes[i].pid == pid) return fmt::format("{} (p{})", pid, i);
-  }
-  return fmt::format("{}", pid);
-}
-
-std::string pids_text(const World& w, const Who& who) {
-  std::string text;
-  for (std::uint64_t pid : who.values()) text += (text.empty() ? "" : " or ") + process_name(w, pid);
-  return text;
-}
-
-bool match_nattch(World& w, Step& s, std::uint32_t segment, std::int64_t seen) {
-  const std::int64_t expected = w.ipc.segments[segment].nattch;
-  const C clause = w.ipc.segments[segment].count_clause;
-  s.applies(clause);
-  if (seen == expected) return true;
-  if (!s.exact() && seen == w.attaches(segment)) {
-    s.uses(Freedom::split_count);
-    return true;
-  }
-  s.diverge(clause, fmt::format("nattch={}", expected), fmt::format("nattch={}", seen));
-  return false;
-}
-
-// Whether the segment is locked although its locker has ended.
-bool lock_outlives(const World& w, const ShmidKernel& k) {
-  return (k.perm.mode & kShmLocked) && k.locker >= 0 &&
-         w.processes[static_cast<std::size_t>(k.locker)].life == Life::dead;
-}
-
-// Which bit of the mode is wrong.
-C clause_of_mode(const World& w, const ShmidKernel& k, std::uint64_t seen) {
-  const std::uint64_t expected = k.perm.mode, wrong = expected ^ seen;
-  const bool forced = w.ipc.limits.rmid_forced;
-  if (wrong & expected & k.flags_seen && k.flags_clause != C::none) return k.flags_clause;
-  if (wrong & kShmLocked && k.flags_clause == C::none && lock_outlives(w, k)) return C::shmctl_lock_persists;
-  if (wrong & kShmDest) return forced ? C::limit_rmid_forced_no_mark : C::shmctl_rmid_dest_flag;
-  if (wrong & kShmLocked) return C::shmctl_lock_flag;
-  return expected & kShmDest && wrong == 0 ? C::shmctl_rmid_dest_flag : C::shmget_init_mode;
-}
-
 // What a command should have done, if it is not that the segment has gone too early.
-C clause_of_success(const World& w, const Step& s, const ShmidKernel& k) {
+C clause_of_success(const World& w, const Process& p, const Step& s, const ShmidKernel& k) {
   constexpr C success[] = {C::shmctl_stat_copies, C::shmctl_rmid_attached, C::shmctl_set_fields,
                            C::shmctl_lock_flag,   C::shmctl_lock_flag,     C::shmctl_bad_cmd};
-  const bool unreadable = static_cast<ShmCommand>(s.op.small) == ShmCommand::rmid && !(k.perm.mode & 0444);
+  const bool removes = static_cast<ShmCommand>(s.op.small) == ShmCommand::rmid;
+  if (s.saw(kEFAULT) && removes) return C::shmctl_rmid_buf_ignored;
   if (!s.saw(kEINVAL) && !s.saw(kEIDRM))
-    return unreadable ? C::shmctl_rmid_no_read_needed : success[s.op.small];
-  return k.perm.mode & kShmDest ? C::shmctl_rmid_marked_usable : w.clause_of_life(k);
+    return removes && !(k.perm.mode & 0444) ? C::shmctl_rmid_no_read_needed : success[s.op.small];
+  return k.perm.mode & kShmDest ? C::shmctl_rmid_marked_usable : w.clause_of_presence(p, k);
 }
 
 void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) {
@@ -93,11 +30,24 @@ void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) 
 
 void bad_command(const World& w, const Process& p, Step& s) {
   const bool named = s.op.object < program::kSegments;
-  const ShmidKernel* k = named ? &w.ipc.segments[*w.segment_names[s.op.object]] : nullptr;
-  const bool denied = k && !k->destroyed && !ipc_owner(k->perm, p.cred) && !p.cred.capable;
+  const std::int32_t segment = named ? w.named_segment(p.ipc_namespace, s.op.object) : -1;
+  const ShmidKernel* k = segment >= 0 ? &w.ipc.segments[static_cast<std::size_t>(segment)] : nullptr;
+  const bool denied = k && !ipc_owner(k->perm, p.cred) && !p.cred.capable;
   if (denied) s.applies(C::prec_shmctl_cmd_before_perm);
   const bool saw_denial = denied && (s.saw(kEPERM) || s.saw(kEACCES));
   s.must(kEINVAL, saw_denial ? C::prec_shmctl_cmd_before_perm : C::shmctl_bad_cmd);
+}
+
+void reads_bad_buffer(const World& w, const Process& p, Step& s) {
+  const bool named = s.op.object < program::kSegments;
+  const bool bad_id = !named || w.named_segment(p.ipc_namespace, s.op.object) < 0;
+  if (bad_id) s.applies(C::prec_shmctl_set_efault);
+  s.must(kEFAULT, bad_id && s.saw(kEINVAL) ? C::prec_shmctl_set_efault : C::shmctl_set_efault);
+}
+
+void fills_bad_buffer(Step& s) {
+  if (s.first_error() == kEINVAL) s.applies(C::prec_shmctl_stat_id_first);
+  s.must(kEFAULT, C::shmctl_stat_efault);
 }
 
 // Besides its own clause: that the segment is marked already, and by what right the caller may.
@@ -112,131 +62,33 @@ void note_why_allowed(const ShmidKernel& k, const Process& p, Step& s, ShmComman
 
 }  // namespace
 
-void make_shm_stat(const ShmidKernel& k, std::vector<std::uint64_t>& words) {
-  words.insert(words.end(), {k.perm.key, k.perm.uid, k.perm.gid, k.perm.cuid, k.perm.cgid, k.perm.mode,
-                             k.segsz, static_cast<std::uint64_t>(k.atim.newest().low),
-                             static_cast<std::uint64_t>(k.dtim.newest().low),
-                             static_cast<std::uint64_t>(k.ctim.newest().low), k.cprid.newest(),
-                             k.lprid.newest(), static_cast<std::uint64_t>(k.nattch)});
-}
-
-namespace {
-
-bool match_members(World& w, Step& s, std::uint32_t segment, std::span<const std::uint64_t> seen) {
-  ShmidKernel& k = w.ipc.segments[segment];
-  if (seen.size() < program::kShmStatWords) {
-    s.diverge(C::shmctl_stat_copies, "the members of shmid_ds", "none");
-    return false;
-  }
-  struct Member {
-    std::size_t index;
-    const char* name;
-    std::uint64_t expected;
-    C clause;
-  };
-  const Member members[] = {
-      {0, "key", k.perm.key, k.perm.mode & kShmDest ? C::shmctl_rmid_key_freed : C::shmget_init_key},
-      {1, "uid", k.perm.uid, C::shmget_init_ids},
-      {2, "gid", k.perm.gid, C::shmget_init_ids},
-      {3, "cuid", k.perm.cuid, C::shmctl_set_creator_fixed},
-      {4, "cgid", k.perm.cgid, C::shmctl_set_creator_fixed},
-      {5, "mode", k.perm.mode, clause_of_mode(w, k, seen[5])},
-      {6, "segsz", k.segsz, C::shmget_init_segsz}};
-  const bool forced = w.ipc.limits.rmid_forced;
-  if (forced) s.applies(C::limit_rmid_forced_no_mark);
-  if (k.perm.mode & k.flags_seen) s.applies(k.flags_clause);
-  if (lock_outlives(w, k)) s.applies(C::shmctl_lock_persists);
-  for (const Member& m : members) {
-    s.applies(m.clause);
-    if (seen[m.index] == m.expected) continue;
-    bool mode = m.index == 5;
-    // proc(5) speaks of forced removal as of an IPC_RMID of every segment: D30.
-    if (mode && forced && !s.exact() && seen[5] == (m.expected | kShmDest)) {
-      s.uses(Freedom::documented_alternative);
-      continue;
-    }
-    s.diverge(m.clause,
-              mode ? fmt::format("mode={:#o}", m.expected) : fmt::format("{}={}", m.name, m.expected),
-              mode ? fmt::format("mode={:#o}", seen[5]) : fmt::format("{}={}", m.name, seen[m.index]));
-    return false;
-  }
-  // Before the times and pids: an attach or detach that was not counted was not stamped either.
-  if (!match_nattch(w, s, segment, static_cast<std::int64_t>(seen[12]))) return false;
-  struct Time {
-    std::size_t index;
-    const char* name;
-    const When* times;
-    C clause;
-  };
-  const Time times[] = {{7, "atime", &k.atim, k.atime_clause},
-                        {8, "dtime", &k.dtim, k.dtime_clause},
-                        {9, "ctime", &k.ctim, k.ctime_clause}};
-  for (const Time& t : times) {
-    s.applies(t.clause);
-    if (!t.times->single()) s.uses(Freedom::implicit_times);
-    if (t.times->newest().low != t.times->newest().high) s.names(Freedom::clock);
-    if (moment_fits(*t.times, static_cast<std::int64_t>(seen[t.index]))) continue;
-    s.diverge(t.clause, fmt::format("{}={}", t.name, times_text(*t.times)),
-              fmt::format("{}={}", t.name, static_cast<std::int64_t>(seen[t.index])));
-    return false;
-  }
-  struct Pid {
-    std::size_t index;
-    const char* name;
-    const Who* who;
-    C clause;
-  };
-  const Pid pids[] = {{10, "cpid", &k.cprid, C::shmget_init_ctime_cpid},
-                      {11, "lpid", &k.lprid, k.lpid_clause}};
-  for (const Pid& p : pids) {
-    s.applies(p.clause);
-    if (!p.who->single()) s.uses(Freedom::implicit_times);
-    if (pid_fits(*p.who, seen[p.index])) continue;
-    s.diverge(p.clause, fmt::format("{}={}", p.name, pids_text(w, *p.who)),
-              fmt::format("{}={}", p.name, process_name(w, seen[p.index])));
-    return false;
-  }
-  k.flags_seen = k.perm.mode & (kShmDest | kShmLocked);
-  return true;
-}
-
-// What is the only call since IPC_STAT showed the segment as it is, and must have changed nothing.
-C clause_of_quiet(const World& w, const ShmidKernel& k) {
-  if (k.shown_step == 0) return C::none;
-  if (k.shown_step + 1 == w.steps) return C::shmctl_stat_no_side_effect;
-  const bool looked_up = k.quiet_step == k.shown_step + 1 && k.quiet_step + 1 == w.steps;
-  return looked_up ? C::shmget_lookup_changes_nothing : C::none;
-}
-
-}  // namespace
-
-bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const std::uint64_t> seen) {
-  ShmidKernel& k = w.ipc.segments[segment];
-  const C quiet = s.op.code == OpCode::shmctl ? clause_of_quiet(w, k) : C::none;
-  s.applies(quiet);
-  if (match_members(w, s, segment, seen)) {
-    k.shown_step = w.steps;
-    return true;
-  }
-  if (quiet != C::none && s.report().diverged) s.report().clause = quiet;
-  return false;
-}
-
 void rule_shmctl(World& w, Process& p, Step& s) {
   const Op& op = s.op;
   auto command = static_cast<ShmCommand>(op.small);
-  if (op.object >= program::kSegments) s.must(kEINVAL, C::shmat_invalid_id);
+  const bool bad_buffer = (op.flags & program::shmctl::kBadBuffer) != 0;
+  const bool fills = bad_buffer && command == ShmCommand::stat;
+  // IPC_SET reads its buffer before it looks for the segment, IPC_STAT fills it last (ksys_shmctl,
+  // ipc/shm.c).
+  const auto absence = [&](C clause) {
+    const bool order = fills && s.saw(kEFAULT) && clause != C::ipcns_isolation;
+    return order ? C::prec_shmctl_stat_id_first : clause;
+  };
+  if (op.object == program::kSegmentNegative) s.must(kEINVAL, absence(C::shmat_invalid_id));
+  if (bad_buffer && command == ShmCommand::set) reads_bad_buffer(w, p, s);
+  if (op.object == program::kSegmentBogus) s.must(kEINVAL, absence(C::shmat_invalid_id));
   if (command == ShmCommand::bad) bad_command(w, p, s);
-  std::uint32_t segment = op.object < program::kSegments ? *w.segment_names[op.object] : 0;
+  const bool named = op.object < program::kSegments;
+  const std::int32_t found = named ? w.named_segment(p.ipc_namespace, op.object) : -1;
+  if (!s.must_fail() && found < 0)
+    s.must(kEINVAL, kEIDRM, absence(w.clause_of_no_segment(p.ipc_namespace, op.object)));
+  const std::uint32_t segment = found < 0 ? 0 : static_cast<std::uint32_t>(found);
   if (!s.must_fail()) {
     const ShmidKernel& k = w.ipc.segments[segment];
     bool owner = ipc_owner(k.perm, p.cred) || p.cred.capable;
     // A kernel that has not found it has removed it too early.
     bool lost = s.saw(kEINVAL) || s.saw(kEIDRM);
-    auto or_lost = [&](C clause) { return lost ? w.clause_of_life(k) : clause; };
-    if (k.destroyed)
-      s.must(kEINVAL, kEIDRM, k.detached_last ? C::shmdt_last_of_marked : k.destroyed_by);
-    else if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
+    auto or_lost = [&](C clause) { return lost ? w.clause_of_presence(p, k) : clause; };
+    if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
       s.must(kEACCES, or_lost(C::shmctl_stat_permission));
     else if (command == ShmCommand::rmid && !owner)
       s.must(kEPERM, or_lost(C::shmctl_rmid_who));
@@ -245,9 +97,12 @@ void rule_shmctl(World& w, Process& p, Step& s) {
     else if (command == ShmCommand::lock || command == ShmCommand::unlock)
       lock_errors(k, p, s, command == ShmCommand::lock);
   }
-  if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, s, w.ipc.segments[segment]))) return;
+  if (fills) fills_bad_buffer(s);
+  if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, p, s, w.ipc.segments[segment])))
+    return;
   ShmidKernel& k = w.ipc.segments[segment];
   note_why_allowed(k, p, s, command);
+  if (bad_buffer && command == ShmCommand::rmid) s.applies(C::shmctl_rmid_buf_ignored);
   switch (command) {
     case ShmCommand::stat:
       if (s.running())
@@ -283,27 +138,6 @@ void rule_shmctl(World& w, Process& p, Step& s) {
       break;
     case ShmCommand::bad:
       break;
-  }
-}
-
-void rule_shm_info(World& w, Process&, Step& s) {
-  if (s.failed(C::shmctl_shm_info)) return;
-  bool pages = static_cast<program::ShmTotal>(s.op.small) == program::ShmTotal::pages;
-  std::uint64_t all = pages ? w.ipc.pages(w.page()) : w.ipc.in_use();
-  std::uint64_t seen = s.chosen(all, Freedom::uncounted);
-  if (!w.facts().private_ipc) return s.uses(Freedom::uncounted);
-  // Segments that are marked for removal are there as long as somebody is attached.
-  std::uint64_t unmarked = 0;
-  for (std::uint32_t i : w.ipc.live) {
-    const ShmidKernel& k = w.ipc.segments[i];
-    if ((k.perm.mode & kShmDest) == 0) unmarked += pages ? w.up(k.segsz) / w.page() : 1;
-  }
-  if (!s.running() && !s.exact() && seen == unmarked && unmarked != all)
-    return s.uses(Freedom::documented_alternative);
-  s.expect(seen == all, C::shmctl_shm_info, [=] { return std::to_string(all); });
-  if (s.report().diverged) {
-    s.report().seen = std::to_string(seen);
-    s.adopted();  // a wrong total changes no segment
   }
 }
 

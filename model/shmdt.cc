@@ -39,11 +39,13 @@ void rule_shmdt(World& w, Process& p, Step& s) {
   if (s.failed(success)) return;
   std::uint32_t attach = p.memory.vmas()[first].attach;
   auto segment = static_cast<std::uint32_t>(p.memory.vmas()[first].segment);
-  std::uint64_t end = address + w.up(w.ipc.segments[segment].segsz);
+  const ShmidKernel& k = w.ipc.segments[segment];
+  std::uint64_t end = address + w.up(k.segsz);
+  if (k.ipc_namespace != p.ipc_namespace) w.detach_clause = C::ipcns_attach_survives_unshare;
   std::uint8_t who = index_of(w, p);
   // The first piece goes wherever it lies, further ones only within the segment's length.
   std::uint64_t low = p.memory.vmas()[first].low, high = p.memory.vmas()[first].high;
-  w.happens(w.ipc.segments[segment].inode, C::shmdt_data_stays);
+  w.happens(k.inode, C::shmdt_data_stays);
   for (;;) {
     w.close_attach(segment, who, s.when, true);
     p.memory.vmas().erase(p.memory.vmas().begin() + static_cast<std::ptrdiff_t>(p.memory.first_above(low)));

@@ -6,40 +6,51 @@
 
 namespace shmcheck::model {
 
-void IpcIds::add(ShmidKernel segment) {
+void Ipc::add(ShmidKernel segment) {
+  std::vector<std::uint32_t>& live = of(segment).live;
   make_room(live);
   make_room(segments);
   live.push_back(static_cast<std::uint32_t>(segments.size()));
   segments.push_back(std::move(segment));
 }
 
-void IpcIds::destroy(std::uint32_t segment) {
+void Ipc::destroy(std::uint32_t segment) {
   segments[segment].destroyed = true;
-  std::erase(live, segment);
+  std::erase(of(segments[segment]).live, segment);
 }
 
-void IpcIds::revive(std::uint32_t segment) {
+void Ipc::revive(std::uint32_t segment) {
   segments[segment].destroyed = false;
+  std::vector<std::uint32_t>& live = of(segments[segment]).live;
   live.insert(std::lower_bound(live.begin(), live.end(), segment), segment);
 }
 
-std::int32_t IpcIds::find_key(std::uint32_t key) const {
+std::int32_t Ipc::find_key(const IpcIds& ids, std::uint32_t key) const {
+  const std::vector<std::uint32_t>& live = ids.live;
   for (std::size_t i = live.size(); i-- > 0;) {
     if (segments[live[i]].perm.key == key) return static_cast<std::int32_t>(live[i]);
   }
   return -1;
 }
 
-std::int32_t IpcIds::find_id(std::uint64_t id) const {
+std::int32_t Ipc::find_id(const IpcIds& ids, std::uint64_t id) const {
+  const std::vector<std::uint32_t>& live = ids.live;
   for (std::size_t i = live.size(); i-- > 0;) {
     if (segments[live[i]].id == id) return static_cast<std::int32_t>(live[i]);
   }
   return -1;
 }
 
-std::uint64_t IpcIds::pages(std::uint32_t page_size) const {
+std::int32_t Ipc::find_index(const IpcIds& ids, std::uint64_t index) const {
+  for (std::uint32_t i : ids.live) {
+    if (table_index(segments[i].id) == table_index(index)) return static_cast<std::int32_t>(i);
+  }
+  return -1;
+}
+
+std::uint64_t Ipc::pages(const IpcIds& ids, std::uint32_t page_size) const {
   std::uint64_t sum = 0;
-  for (std::uint32_t i : live) sum += (segments[i].segsz + page_size - 1) / page_size;
+  for (std::uint32_t i : ids.live) sum += (segments[i].segsz + page_size - 1) / page_size;
   return sum;
 }
 
@@ -51,9 +62,10 @@ World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
   p0.life = Life::alive;
   p0.pid = root_pid;
   p0.cred = {facts.uid, facts.gid, facts.capable, facts.capable && facts.first_userns};
-  ipc.limits.shmmax = facts.shmmax;
-  if (facts.shmall != 0) ipc.limits.shmall = facts.shmall;
-  if (facts.shmmni != 0) ipc.limits.shmmni = facts.shmmni;
+  IpcLimits& limits = ipc.namespaces.front().limits;
+  limits.shmmax = facts.shmmax;
+  if (facts.shmall != 0) limits.shmall = facts.shmall;
+  if (facts.shmmni != 0) limits.shmmni = facts.shmmni;
 }
 
 const OpenFile* World::open_file(const Process& process, std::uint8_t slot) const {
@@ -109,6 +121,7 @@ Access World::access(Process& process, std::uint64_t address, bool write) {
   if (!permitted) return {Access::Kind::protection, vma, offset};
   if (!vma->shared && vma->copies.find(offset / page())) return {Access::Kind::byte, vma, offset};
   if (!backed(*vma, offset)) return {Access::Kind::beyond_object, vma, offset};
+  if (vma->segment >= 0) inodes[static_cast<std::size_t>(vma->inode)].accessed.add(offset / page());
   return {Access::Kind::byte, vma, offset};
 }
 
@@ -160,6 +173,7 @@ void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std
                   std::uint8_t who) {
   Origin origin{OriginKind::store, who, vma.id, steps};
   if (vma.shared) {
+    if (vma.segment >= 0) inodes[static_cast<std::size_t>(vma.inode)].stored.add(offset / page());
     write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length, origin);
     return;
   }
@@ -280,14 +294,17 @@ void World::close_attach(std::uint32_t segment, std::uint8_t who, Moment when, b
   s.detached_last = explicit_call && (s.perm.mode & kShmDest) != 0;
   if (s.perm.mode & kShmDest)
     destroy_segment(segment, clauses::Clause::shmctl_gone_id);
-  else if (ipc.limits.rmid_forced)
+  else if (ipc.of(s).limits.rmid_forced)
     destroy_segment(segment, clauses::Clause::limit_rmid_forced_detach);
+  end_namespace(s.ipc_namespace);
 }
 
 void World::destroy_segment(std::uint32_t segment, clauses::Clause by) {
   ipc.destroy(segment);
   ipc.segments[segment].destroyed_by = by;
-  inodes[ipc.segments[segment].inode].bytes = ObjectBytes();
+  Inode& inode = inodes[ipc.segments[segment].inode];
+  inode.bytes = ObjectBytes();
+  inode.stored = inode.accessed = PageSet();
 }
 
 void World::split_at(std::uint8_t who, std::uint64_t address, Moment when) {
@@ -371,19 +388,66 @@ void World::end_process(std::uint8_t who, Moment when, clauses::Clause leaves_al
   unmap(who, 0, UINT64_MAX, when);
   processes[who].files.fill(-1);
   processes[who].life = Life::dead;
-  for (std::size_t at = ipc.live.size(); at-- > 0;) {  // from behind: what is destroyed leaves the list
-    const std::uint32_t i = ipc.live[at];
-    ShmidKernel& k = ipc.segments[i];
-    if (k.creator != static_cast<std::int8_t>(who)) continue;
-    k.creator = -1;
-    if (ipc.limits.rmid_forced && k.nattch == 0) destroy_segment(i, clauses::Clause::limit_rmid_forced_exit);
+  disown_segments(who);
+  end_namespace(processes[who].ipc_namespace);
+}
+
+void World::disown_segments(std::uint8_t who) {
+  for (std::size_t n = 0; n < ipc.namespaces.size(); ++n) {
+    for (std::size_t at = ipc.namespaces[n].live.size();
+         at-- > 0;) {  // from behind: what is destroyed leaves the list
+      const std::uint32_t i = ipc.namespaces[n].live[at];
+      ShmidKernel& k = ipc.segments[i];
+      if (k.creator != static_cast<std::int8_t>(who)) continue;
+      k.creator = -1;
+      if (ipc.namespaces[n].limits.rmid_forced && k.nattch == 0)
+        destroy_segment(i, clauses::Clause::limit_rmid_forced_exit);
+    }
   }
+}
+
+void World::end_namespace(std::uint32_t ipc_namespace) {
+  if (ipc_namespace == 0) return;  // the executor is in it, too
+  const std::vector<std::uint32_t> live = ipc.namespaces[ipc_namespace].live;
+  const bool member = std::ranges::any_of(
+      processes, [=](const Process& p) { return p.life == Life::alive && p.ipc_namespace == ipc_namespace; });
+  const auto attached = [&](std::uint32_t s) { return ipc.segments[s].nattch > 0; };
+  if (member || std::ranges::any_of(live, attached)) return;
+  for (std::uint32_t s : live) destroy_segment(s, clauses::Clause::ipcns_end_destroys);
+}
+
+std::int32_t World::named_segment(std::uint32_t ipc_namespace, std::uint8_t name) const {
+  const std::uint32_t bound = *segment_names[name];
+  const ShmidKernel& k = ipc.segments[bound];
+  if (!k.destroyed && k.ipc_namespace == ipc_namespace) return static_cast<std::int32_t>(bound);
+  return ipc.find_id(ipc.namespaces[ipc_namespace], k.id);
+}
+
+clauses::Clause World::clause_of_no_segment(std::uint32_t ipc_namespace, std::uint8_t name) const {
+  const ShmidKernel& k = ipc.segments[*segment_names[name]];
+  if (k.ipc_namespace != ipc_namespace) return clauses::Clause::ipcns_isolation;
+  // What has its place in the table must not be taken for it.
+  const bool taken = ipc.find_index(ipc.of(k), k.id) >= 0;
+  if (k.detached_last && !taken) return clauses::Clause::shmdt_last_of_marked;
+  return taken && k.destroyed_by == clauses::Clause::shmctl_gone_id ? clauses::Clause::shmctl_stale_id
+                                                                    : k.destroyed_by;
 }
 
 clauses::Clause World::clause_of_life(const ShmidKernel& segment) const {
   using C = clauses::Clause;
-  if (!ipc.limits.rmid_forced) return C::sysv_life_until_removed;
+  const auto forces = [](const IpcIds& ids) { return ids.limits.rmid_forced; };
+  if (!forces(ipc.of(segment)) && segment.nattch == 0 && std::ranges::any_of(ipc.namespaces, forces))
+    return C::ipcns_sysctl_separate;
+  if (!forces(ipc.of(segment))) return C::sysv_life_until_removed;
   return segment.nattch == 0 ? C::limit_rmid_forced_exit : C::limit_rmid_forced_switch;
+}
+
+clauses::Clause World::clause_of_presence(const Process& process, const ShmidKernel& segment) const {
+  using C = clauses::Clause;
+  if (ipc.namespaces.size() == 1) return clause_of_life(segment);
+  if (process.ipc_inherited) return C::ipcns_fork_inherits;
+  const bool maker = segment.creator == static_cast<std::int8_t>(&process - processes.data());
+  return maker ? clause_of_life(segment) : C::ipcns_visible_to_members;
 }
 
 std::int64_t World::attaches(std::uint32_t segment) const {

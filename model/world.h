@@ -3,7 +3,8 @@
 //   World ── Inode            a file, a shared anonymous object or a System V segment: size and bytes
 //         ├─ OpenFile         an open file description
 //         ├─ Process ── AddressSpace ── Vma     page fault: which object supplies the page
-//         └─ IpcIds ── ShmidKernel ── KernIpcPerm
+//         └─ Ipc ─┬─ IpcIds       a namespace: its segments and limits
+//                 └─ ShmidKernel ── KernIpcPerm
 //
 // Nothing here judges. Rules (one file per subject) ask and change it; a copy is another possible world.
 #pragma once
@@ -19,6 +20,7 @@
 #include "clauses/clauses.h"
 #include "model/bytes.h"
 #include "model/layout.h"
+#include "model/page_set.h"
 #include "model/room.h"
 #include "model/storage.h"
 #include "program/trace.h"
@@ -65,11 +67,15 @@ struct Inode {
   bool linked = false;        // by link(2)
   std::uint32_t seals = 0;    // program::seal
   std::uint8_t path = 255;    // index of the path it was opened by last, from kNames on of the object's name
-  std::uint32_t segment = 0;  // index into IpcIds::segments
+  std::uint32_t segment = 0;  // index into Ipc::segments
   ObjectBytes bytes;
   Storage storage;
   bool slack_stored = false;              // to which a mapping ever stored
   std::uint64_t slack_from = UINT64_MAX;  // while a write extends it: where its end was
+  // Of a segment: pages that were stored to and so are kept, in memory or in swap; and with them those that
+  // were accessed at all. What was only read may be dropped and be zero again.
+  PageSet stored, accessed;
+  bool populated = false;  // pages may have come in without an access of the program
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
   // pages were removed from it.
   std::uint64_t cut_to = UINT64_MAX, grown_from = UINT64_MAX;
@@ -112,7 +118,7 @@ struct Vma {
   std::int32_t inode = -1;      // index into World::inodes; -1: private anonymous
   std::uint64_t page_offset = 0;
   std::uint32_t entry = 0;    // OpenFile::entry of a file
-  std::int32_t segment = -1;  // index into IpcIds::segments of an attach
+  std::int32_t segment = -1;  // index into Ipc::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of
   std::uint32_t id = 0;       // which call made it; pieces and inherited ones keep it
   std::uint32_t made = 0;     // at which step
@@ -166,6 +172,8 @@ struct Process {
   Life life = Life::never;
   std::uint64_t pid = 0;  // 0: not yet known
   Credentials cred;
+  std::uint32_t ipc_namespace = 0;                    // index into Ipc::namespaces
+  bool ipc_inherited = false;                         // by fork from one that had left the first
   std::array<std::int32_t, program::kFiles> files{};  // index into World::open_files, -1: closed
   std::bitset<program::kFiles> close_on_exec, closed_by_exec;
   AddressSpace memory;
@@ -228,8 +236,10 @@ inline constexpr std::uint32_t kShmDest = 01000, kShmLocked = 02000;
 
 struct ShmidKernel {
   KernIpcPerm perm;
+  std::uint32_t ipc_namespace = 0;  // index into Ipc::namespaces
   std::uint32_t inode = 0;
   std::uint64_t id = 0;
+  bool id_asked_for = false;  // by shm_next_id
   std::uint64_t segsz = 0;
   std::int64_t nattch = 0;  // pieces of attaches in all processes
   // What demands that it is so: the last call that changed it.
@@ -256,23 +266,43 @@ struct ShmidKernel {
 };
 
 // kernel.shmmax, shmall, shmmni and shm_rmid_forced. The largest value: nothing is known of it.
+inline constexpr std::uint64_t kNoId = UINT64_MAX;
 struct IpcLimits {
   std::uint64_t shmmax = UINT64_MAX, shmall = UINT64_MAX, shmmni = UINT64_MAX;
+  std::uint64_t next_id = kNoId;  // shm_next_id
+  bool next_id_unsure = false;    // or kNoId
   bool rmid_forced = false;
   std::bitset<program::kLimits> set;  // by the program
 };
 
+// The index that an id of Linux has in the table of its namespace: IPCMNI_SHIFT, ipc/util.h.
+inline constexpr std::uint64_t kTableIndices = 0x8000;
+inline std::uint64_t table_index(std::uint64_t id) {
+  return id % kTableIndices;
+}
+
+// An IPC namespace.
 struct IpcIds {
+  std::vector<std::uint32_t> live;  // its segments, ascending, so that look-ups do not slow down
+  IpcLimits limits, left;           // left: of the namespace that its maker left
+  std::size_t in_use() const { return live.size(); }
+};
+
+// The segments of all namespaces. A process asks with its own: nobody else's can be found from there.
+struct Ipc {
   std::vector<ShmidKernel> segments;  // destroyed ones stay, marked
-  std::vector<std::uint32_t> live;    // the others, ascending, so that look-ups do not slow down
-  IpcLimits limits;
+  std::vector<IpcIds> namespaces{1};  // the first is the one that programs begin in
   void add(ShmidKernel segment);
   void destroy(std::uint32_t segment);
   void revive(std::uint32_t segment);  // undoes it
-  std::int32_t find_key(std::uint32_t key) const;
-  std::int32_t find_id(std::uint64_t id) const;
-  std::size_t in_use() const { return live.size(); }
-  std::uint64_t pages(std::uint32_t page_size) const;
+  IpcIds& of(const Process& p) { return namespaces[p.ipc_namespace]; }
+  const IpcIds& of(const Process& p) const { return namespaces[p.ipc_namespace]; }
+  IpcIds& of(const ShmidKernel& k) { return namespaces[k.ipc_namespace]; }
+  const IpcIds& of(const ShmidKernel& k) const { return namespaces[k.ipc_namespace]; }
+  std::int32_t find_key(const IpcIds& ids, std::uint32_t key) const;
+  std::int32_t find_id(const IpcIds& ids, std::uint64_t id) const;
+  std::int32_t find_index(const IpcIds& ids, std::uint64_t index) const;
+  std::uint64_t pages(const IpcIds& ids, std::uint32_t page_size) const;
 };
 
 // What happens at one address: which object supplies the byte, or which fault is taken.
@@ -320,7 +350,7 @@ class World {
   }
   std::bitset<program::kObjects> objects_unlinked;  // names that were removed
   std::array<Process, program::kProcesses> processes;
-  IpcIds ipc;
+  Ipc ipc;
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
   std::array<std::optional<std::uint32_t>, program::kSegments> segment_names;  // index into ipc.segments
   std::uint32_t next_attach = 1, next_vma = 1;
@@ -396,8 +426,18 @@ class World {
   // `leaves_alone`: what demands that shared memory stays as it is.
   void end_process(std::uint8_t who, Moment when,
                    clauses::Clause leaves_alone = clauses::Clause::exit_no_cleanup_of_data);
+  // The segments that the process has made are nobody's from now on (exit_shm in the kernel).
+  void disown_segments(std::uint8_t who);
+  // Called when a namespace may have lost its last member or attach: its segments go with it.
+  void end_namespace(std::uint32_t ipc_namespace);
+  // The segment that has the id of the name in this namespace; -1: none.
+  std::int32_t named_segment(std::uint32_t ipc_namespace, std::uint8_t name) const;
+  // What demands that there is none.
+  clauses::Clause clause_of_no_segment(std::uint32_t ipc_namespace, std::uint8_t name) const;
   // What demands that a segment nobody has destroyed is there.
   clauses::Clause clause_of_life(const ShmidKernel& segment) const;
+  // And that the process, which is of its namespace, finds it.
+  clauses::Clause clause_of_presence(const Process& process, const ShmidKernel& segment) const;
   // Distinct attaches of a segment, however divided.
   std::int64_t attaches(std::uint32_t segment) const;
 

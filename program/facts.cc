@@ -212,6 +212,9 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::shm_objects>("shm_objects"),
     yes_no_key<&Facts::protected_hardlinks>("protected_hardlinks"),
     yes_no_key<&Facts::protected_regular>("protected_regular"),
+    yes_no_key<&Facts::ipc_namespaces>("ipc_namespaces"),
+    yes_no_key<&Facts::next_id>("next_id"),
+    yes_no_key<&Facts::shmem_huge>("shmem_huge"),
 };
 
 }  // namespace

@@ -46,6 +46,9 @@ struct Facts {
   bool shm_objects = true;          // programs have a tmpfs with the sticky bit on /dev/shm
   // proc(5), fs.protected_hardlinks and fs.protected_regular
   bool protected_hardlinks = false, protected_regular = false;
+  bool next_id = true;         // and ask for the id of the next segment (shm_next_id)
+  bool ipc_namespaces = true;  // and can make further IPC namespaces
+  bool shmem_huge = false;     // shared memory may be given huge pages unasked (shmem_enabled)
   bool operator==(const Facts&) const = default;
 };
 

@@ -55,8 +55,15 @@ constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
                                  {"future_write", seal::kFutureWrite},
                                  {"unknown", seal::kUnknown}};
 constexpr NamedValue kMlockFlags[] = {{"onfault", mlock::kOnFault}, {"unknown", mlock::kUnknown}};
-constexpr NamedValue kTotals[] = {{"segments", 0}, {"pages", 1}};
-constexpr NamedValue kLimitNames[] = {{"shmmax", 0}, {"shmall", 1}, {"shmmni", 2}, {"rmid_forced", 3}};
+constexpr NamedValue kShmctlFlags[] = {{"badbuf", shmctl::kBadBuffer}};
+constexpr NamedValue kShmStatFlags[] = {{"any", shmstat::kAny}};
+constexpr NamedValue kTotals[] = {
+    {"segments", 0}, {"pages", 1}, {"kept", 2}, {"swap_tries", 3}, {"highest", 4}};
+constexpr NamedValue kInfos[] = {{"shmmax", 0}, {"shmmin", 1}, {"shmmni", 2},
+                                 {"shmseg", 3}, {"shmall", 4}, {"highest", 5}};
+constexpr NamedValue kIgnoredIds[] = {{"zero", 0}, {"negative", 1}};
+constexpr NamedValue kLimitNames[] = {
+    {"shmmax", 0}, {"shmall", 1}, {"shmmni", 2}, {"rmid_forced", 3}, {"next_id", 4}};
 constexpr NamedValue kImages[] = {{"own", 0}, {"missing", 1}};
 constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
 constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
@@ -114,7 +121,12 @@ constexpr Arg kShmdt[] = {address()};
 constexpr Arg kShmctl[] = {object(),
                            {ArgKind::choice, Slot::small, "cmd", true, kShmCommands},
                            {ArgKind::user, Slot::byte, "owner", false, {}},
-                           mode()};
+                           mode(),
+                           flags(kShmctlFlags)};
+constexpr Arg kIpcInfo[] = {{ArgKind::choice, Slot::small, "what", true, kInfos},
+                            choice(Slot::byte, "id", kIgnoredIds)};
+constexpr Arg kShmStat[] = {
+    object(), {ArgKind::status, Slot::byte, "behind", false, {}}, flags(kShmStatFlags)};
 constexpr Arg kMsync[] = {address(), quantity(Slot::len, "len", true), flags(kMsyncFlags)};
 constexpr Arg kSetid[] = {{ArgKind::user, Slot::byte, "user", true, {}}};
 constexpr Arg kMremap[] = {address(), quantity(Slot::len, "old", true), quantity(Slot::off, "new", true),
@@ -194,7 +206,7 @@ constexpr OpSpec kSpecs[] = {
     {"shm_info", N::none, N::none, R::count, kShmInfo,
      "shmctl(2) SHM_INFO: the segments of the namespace, or the pages that they are accounted"},
     {"limit", N::none, N::none, R::nothing, kLimit,
-     "set kernel.shmmax, shmall, shmmni or shm_rmid_forced of a private IPC namespace"},
+     "set kernel.shmmax, shmall, shmmni, shm_rmid_forced or shm_next_id of a private IPC namespace"},
     {"limits", N::none, N::none, R::count, kLimitsArgs, "read one of them"},
     {"exec", N::none, N::none, R::nothing, kExec,
      "execve(2) of an image with which the process goes on, or of one that does not exist"},
@@ -205,6 +217,13 @@ constexpr OpSpec kSpecs[] = {
     {"shm_unlink", N::none, N::object, R::nothing, kObject, "shm_unlink(3)"},
     {"stored", N::none, N::file, R::runs, kPread,
      "the bytes of a file as the storage beneath the page cache has them"},
+    {"unshare", N::none, N::none, R::nothing, {}, "unshare(2) CLONE_NEWIPC: a new IPC namespace"},
+    {"ipc_info", N::none, N::none, R::count, kIpcInfo,
+     "shmctl(2) IPC_INFO: a limit of the namespace or the highest index in use; id= is the argument that is "
+     "ignored"},
+    {"shm_stat", N::none, N::segment, R::shm_at, kShmStat,
+     "shmctl(2) SHM_STAT, or with flags=any SHM_STAT_ANY, of the index of a segment or of one behind it"},
+    {"sysvipc", N::none, N::none, R::listing, {}, "the segments of the namespace, from /proc/sysvipc/shm"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -61,6 +61,10 @@ enum class OpCode : std::uint8_t {
   shm_open,
   shm_unlink,
   stored,
+  unshare,
+  ipc_info,
+  shm_stat,
+  sysvipc,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -122,6 +126,12 @@ inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kNoReserve = 4;
 namespace shmat {
 inline constexpr std::uint32_t kReadOnly = 1, kRound = 2, kRemap = 4, kExec = 8;
 }
+namespace shmctl {
+inline constexpr std::uint32_t kBadBuffer = 1;  // the buffer lies beyond every user address space
+}
+namespace shmstat {
+inline constexpr std::uint32_t kAny = 1;
+}
 enum class ShmCommand : std::uint8_t { stat, rmid, set, lock, unlock, bad };  // Op::small of shmctl
 namespace msync {
 inline constexpr std::uint32_t kAsync = 1, kSync = 2, kInvalidate = 4, kUnknown = 8;
@@ -166,10 +176,20 @@ inline constexpr std::uint32_t kSeal = 1, kShrink = 2, kGrow = 4, kWrite = 8, kF
 namespace mlock {
 inline constexpr std::uint32_t kOnFault = 1, kUnknown = 2;
 }
-enum class Limit : std::uint8_t { shmmax, shmall, shmmni, rmid_forced };  // Op::small of limit, limits
-inline constexpr std::size_t kLimits = 4;
-enum class Image : std::uint8_t { own, missing };        // Op::small of exec
-enum class ShmTotal : std::uint8_t { segments, pages };  // Op::small of shm_info
+// Op::small of limit, limits. The id that the next segment is to have reads as 2^64-1 if none is asked for.
+enum class Limit : std::uint8_t { shmmax, shmall, shmmni, rmid_forced, next_id };
+inline constexpr std::size_t kLimits = 5;
+enum class Image : std::uint8_t { own, missing };  // Op::small of exec
+// Op::small of shm_info. `kept` pages are in memory or in swap; `highest` is what the call returns.
+enum class ShmTotal : std::uint8_t { segments, pages, kept, swap_tries, highest };
+enum class IpcInfo : std::uint8_t {
+  shmmax,
+  shmmin,
+  shmmni,
+  shmseg,
+  shmall,
+  highest
+};  // Op::small of ipc_info
 enum class SignalAction : std::uint8_t {
   caught,
   default_action,
@@ -243,6 +263,8 @@ enum class ResultKind : std::uint8_t {
   runs,     // words: see trace.h
   stat,     // words: FileStat
   shm,      // words: ShmStat; `ok` for commands without a result
+  shm_at,   // value: a segment id; words: ShmStat
+  listing,  // words: ListingRow each
   maps,     // words: MapRow each
   pid,      // value: process id of the child
   end,      // words: EndState

@@ -45,6 +45,9 @@ std::string field_text(std::uint64_t v, Radix radix) {
   return hex(v);
 }
 
+// What /proc/sysvipc/shm says of a segment, after its id.
+constexpr Field kUseFields[] = {{"rss", Radix::decimal}, {"swap", Radix::decimal}};
+
 std::string fields_text(std::span<const std::uint64_t> words, std::span<const Field> fields) {
   if (words.size() != fields.size()) return "";
   std::string out = "{";
@@ -239,6 +242,34 @@ bool parse_maps(Scanner& in, const Facts& facts, std::vector<std::uint64_t>& wor
   return in.literal("}");
 }
 
+// --- the listing
+// ---------------------------------------------------------------------------------------------------
+
+std::string listing_text(const std::vector<std::uint64_t>& words) {
+  if (words.size() % kListingRowWords != 0) return "";
+  std::string out = "{";
+  for (std::size_t i = 0; i < words.size(); i += kListingRowWords) {
+    const std::span<const std::uint64_t> row = std::span(words).subspan(i, kListingRowWords);
+    if (i != 0) out += "; ";
+    out += std::to_string(row[0]) + ' ' + fields_text(row.subspan(1, kShmStatWords), kShmFields) + ' ' +
+           fields_text(row.subspan(1 + kShmStatWords), kUseFields);
+  }
+  return out + '}';
+}
+
+bool parse_listing(Scanner& in, std::vector<std::uint64_t>& words) {
+  if (!in.literal("{")) return false;
+  while (!in.peek("}")) {
+    std::uint64_t id = 0;
+    if ((!words.empty() && !in.literal("; ")) || !in.decimal(id, UINT64_MAX) || !in.literal(" "))
+      return false;
+    words.push_back(id);
+    if (!parse_fields(in, kShmFields, words) || !in.literal(" ") || !parse_fields(in, kUseFields, words))
+      return false;
+  }
+  return in.literal("}");
+}
+
 // --- the end
 // ------------------------------------------------------------------------------------------------
 
@@ -301,6 +332,10 @@ std::string success_text(const Outcome& o, const Op& op, const Facts& facts) {
       return fields_text(o.words, kStatFields);
     case ResultKind::shm:
       return o.words.empty() ? "ok" : fields_text(o.words, kShmFields);
+    case ResultKind::shm_at:
+      return std::to_string(o.value) + ' ' + fields_text(o.words, kShmFields);
+    case ResultKind::listing:
+      return listing_text(o.words);
     case ResultKind::maps:
       return maps_text(o.words, facts);
     case ResultKind::end:
@@ -328,6 +363,10 @@ bool parse_success(Scanner& in, const Op& op, const Facts& facts, Outcome& o) {
       return parse_fields(in, kStatFields, o.words);
     case ResultKind::shm:
       return in.accept("ok") || parse_fields(in, kShmFields, o.words);
+    case ResultKind::shm_at:
+      return in.decimal(o.value, UINT64_MAX) && in.literal(" ") && parse_fields(in, kShmFields, o.words);
+    case ResultKind::listing:
+      return parse_listing(in, o.words);
     case ResultKind::maps:
       return parse_maps(in, facts, o.words);
     case ResultKind::end:
@@ -356,6 +395,10 @@ std::string success_description(const Op& op) {
       return "a stat like {size=1 links=1 mode=100600 uid=0 gid=0}";
     case ResultKind::shm:
       return "ok or a segment's {key=… … nattch=…}";
+    case ResultKind::shm_at:
+      return "an id and its segment's {key=… … nattch=…}";
+    case ResultKind::listing:
+      return "rows like {0 {key=… … nattch=…} {rss=4096 swap=0}}";
     case ResultKind::maps:
       return "rows like {a+0p..a+3p rw-s off=0p file n0}";
     case ResultKind::end:

@@ -65,6 +65,13 @@ void random_success(Dice& dice, const Op& op, const Facts& facts, Outcome& o) {
     case ResultKind::shm:
       fill(dice.one_in(2) ? kShmStatWords : 0);
       break;
+    case ResultKind::shm_at:
+      o.value = dice.odd_number();
+      fill(kShmStatWords);
+      break;
+    case ResultKind::listing:
+      fill(dice.below(3) * kListingRowWords);
+      break;
     case ResultKind::maps:
       for (std::uint64_t n = dice.below(4); n != 0; --n) random_map_row(dice, facts, o.words);
       break;
@@ -98,6 +105,9 @@ Facts random_facts(Dice& dice) {
   f.first_userns = dice.one_in(2);
   f.private_ipc = dice.one_in(2);
   f.set_limits = dice.one_in(2);
+  f.ipc_namespaces = dice.one_in(2);
+  f.next_id = dice.one_in(2);
+  f.shmem_huge = dice.one_in(2);
   f.exec = dice.one_in(2);
   f.fork = dice.one_in(2);
   f.shmmax = dice.odd_number();

@@ -231,7 +231,7 @@ class Writer {
     }
     for (unsigned s : segments_) {
       std::string k = std::to_string(s);
-      out += "    if (S.s[" + k + "] != -1) say(\"; s" + k + ": \"), shm_stat(S.s[" + k + "]);\n";
+      out += "    if (S.s[" + k + "] != -1) say(\"; s" + k + ": \"), shm_stat(S.s[" + k + "], IPC_STAT);\n";
     }
     return out;
   }

@@ -181,20 +181,54 @@ static void forked(int name) {
   S.s[name] = r;
 }
 )c"},
-    {kNeedShmStat, kNeedSys | kNeedSegments | kNeedFailed, "",
+    {kNeedSayPid, 0, "",
      R"c(static void say_pid(const char *label, int pid) {
   int k = 0;
   while (k < 8 && (S.pid[k] != pid || !pid)) k++;
   if (k < 8) say(" %s=p%d", label, k); else say(" %s=%s", label, pid ? "other" : "0");
 }
-static void shm_stat(long id) {
+)c"},
+    {kNeedListing, kNeedSegments | kNeedFailed | kNeedSayPid, "",
+     R"c(static void listing(void) { /* what has a name */
+  FILE *f = fopen("/proc/sysvipc/shm", "r");
+  char line[400];
+  int key, id, pid[2];
+  unsigned mode, u[4];
+  unsigned long size, n, t[3], rss, swap;
+  if (failed(f ? 0 : -1)) return;
+  while (fgets(line, sizeof line, f)) {
+    if (sscanf(line, "%d %d %o %lu %d %d %lu %u %u %u %u %lu %lu %lu %lu %lu", &key, &id, &mode, &size, pid, pid + 1, &n,
+               u, u + 1, u + 2, u + 3, t, t + 1, t + 2, &rss, &swap) != 16) continue;
+    int k = 0;
+    while (k < 8 && S.s[k] != id) k++;
+    if (k == 8) continue;
+    say("s%d ", k);
+    say("key=%x uid=%u gid=%u cuid=%u cgid=%u mode=%o", (unsigned)key, u[0], u[1], u[2], u[3], mode);
+    say(" segsz=%lu atime=%s", size, t[0] ? "set" : "0");
+    say(" dtime=%s ctime=%s", t[1] ? "set" : "0", t[2] ? "set" : "0");
+    say_pid("cpid", pid[0]), say_pid("lpid", pid[1]), say(" nattch=%lu rss=%lu swap=%lu; ", n, rss, swap);
+  }
+  fclose(f);
+}
+)c"},
+    {kNeedShmStat, kNeedSys | kNeedSegments | kNeedFailed | kNeedSayPid, "",
+     R"c(static void shm_stat(long id, long command) {
   struct shmid_ds d = {0};
   struct ipc_perm *p = &d.shm_perm;
-  if (failed(sys(shmctl, id, IPC_STAT, (long)&d))) return;
+  long r = sys(shmctl, id, command, (long)&d);
+  if (failed(r)) return;
+  for (int k = 0; command != IPC_STAT && k < 8; k++) if (S.s[k] == r) say("s%d ", k), k = 8;
   say("key=%x uid=%u gid=%u cuid=%u cgid=%u mode=%o", (unsigned)p->__key, p->uid, p->gid, p->cuid, p->cgid, p->mode);
   say(" segsz=%lu atime=%s", (unsigned long)d.shm_segsz, d.shm_atime ? "set" : "0");
   say(" dtime=%s ctime=%s", d.shm_dtime ? "set" : "0", d.shm_ctime ? "set" : "0");
   say_pid("cpid", d.shm_cpid), say_pid("lpid", d.shm_lpid), say(" nattch=%lu", (unsigned long)d.shm_nattch);
+}
+)c"},
+    {kNeedIpcInfo, kNeedFailed | kNeedSegments, "sys/shm.h", R"c(static void ipc_info(int id, int what) {
+  struct shminfo info = {0};
+  long r = shmctl(id, IPC_INFO, (struct shmid_ds *)&info);
+  if (failed(r)) return;
+  say("%lu", (unsigned long[]){info.shmmax, info.shmmin, info.shmmni, info.shmseg, info.shmall, r}[what]);
 }
 )c"},
     {kNeedShmSet, kNeedSys | kNeedSegments | kNeedOk, "",
@@ -232,10 +266,11 @@ static void shm_stat(long id) {
   if (!failed(sys(setgroups, 0, 0)) && !failed(sys(setresgid, id, id, id))) ok(sys(setresuid, id, id, id));
 }
 )c"},
-    {kNeedShmTotal, kNeedCount | kNeedFailed, "sys/shm.h", R"c(static void shm_total(int pages) {
-  struct shm_info info;
-  long r = shmctl(0, SHM_INFO, (struct shmid_ds *)&info);
-  count(r < 0 ? r : pages ? (long)info.shm_tot : info.used_ids);
+    {kNeedShmTotal, kNeedCount | kNeedFailed, "sys/shm.h", R"c(static void shm_total(int what) {
+  struct shm_info i = {0};
+  long r = shmctl(0, SHM_INFO, (struct shmid_ds *)&i);
+  if (failed(r)) return;
+  count((long[]){i.used_ids, i.shm_tot, i.shm_rss + i.shm_swp, i.swap_attempts + i.swap_successes, r}[what]);
 }
 )c"},
     {kNeedLimit, kNeedOk | kNeedFailed | kNeedSegments, "fcntl.h stdlib.h",

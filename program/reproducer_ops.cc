@@ -65,9 +65,9 @@ constexpr std::string_view kCommands[] = {"IPC_STAT", "IPC_RMID", "IPC_SET", "SH
 constexpr unsigned kAdvice[] = {0, 1, 2, 3, 4, 9, 10, 11, 8, 20, 21, 22, 23, 18, 19, 77};
 static_assert(std::size(kAdvice) == static_cast<std::size_t>(Advice::unknown) + 1);
 // In the order of Limit.
-constexpr std::string_view kLimitFiles[] = {"\"/proc/sys/kernel/shmmax\"", "\"/proc/sys/kernel/shmall\"",
-                                            "\"/proc/sys/kernel/shmmni\"",
-                                            "\"/proc/sys/kernel/shm_rmid_forced\""};
+constexpr std::string_view kLimitFiles[] = {
+    "\"/proc/sys/kernel/shmmax\"", "\"/proc/sys/kernel/shmall\"", "\"/proc/sys/kernel/shmmni\"",
+    "\"/proc/sys/kernel/shm_rmid_forced\"", "\"/proc/sys/kernel/shm_next_id\""};
 static_assert(std::size(kLimitFiles) == kLimits);
 constexpr std::uint32_t kKeyBase = 0x73686d00;
 
@@ -163,9 +163,12 @@ std::string user_id(const Op& op, std::uint32_t own, const Facts& facts) {
 }
 
 std::string shmctl_statement(const Op& op, const Facts& facts) {
+  if ((op.flags & shmctl::kBadBuffer) != 0) {
+    return "ok(sys(" + list("shmctl", segment(op.object), kCommands[op.small], hex(facts.top)) + "ul));";
+  }
   switch (static_cast<ShmCommand>(op.small)) {
     case ShmCommand::stat:
-      return "shm_stat(" + segment(op.object) + ");";
+      return "shm_stat(" + list(segment(op.object), "IPC_STAT") + ");";
     case ShmCommand::set:
       return "shm_set(" +
              list(segment(op.object), user_id(op, facts.uid, facts), user_id(op, facts.gid, facts),
@@ -174,6 +177,14 @@ std::string shmctl_statement(const Op& op, const Facts& facts) {
     default:
       return "ok(sys(" + list("shmctl", segment(op.object), kCommands[op.small], "0") + "));";
   }
+}
+
+// An id is an index where only its low bits count; what lies behind it is another one.
+std::string shm_stat_statement(const Op& op) {
+  std::string index = op.object == kSegmentNegative ? "-1" : segment(op.object) + " % 0x8000";
+  if (op.byte != 0) index += " + " + std::to_string(op.byte);
+  const bool any = (op.flags & shmstat::kAny) != 0;
+  return "shm_stat(" + list(index, any ? "15 /* SHM_STAT_ANY */" : "SHM_STAT") + ");";
 }
 
 std::string name_of(std::uint8_t index) {
@@ -277,7 +288,13 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::mincore:
       return "resident(" + list(q(op.addr), q(op.len)) + ");";
     case OpCode::shm_info:
-      return std::string("shm_total(") + (op.small == 0 ? "0" : "1") + ");";
+      return "shm_total(" + std::to_string(op.small) + ");";
+    case OpCode::ipc_info:
+      return "ipc_info(" + list(op.byte == 0 ? "0" : "-1", std::to_string(op.small)) + ");";
+    case OpCode::shm_stat:
+      return shm_stat_statement(op);
+    case OpCode::sysvipc:
+      return "listing();";
     case OpCode::limit:
       return "limit(" + list(kLimitFiles[op.small], "O_WRONLY", q(op.len)) + ");";
     case OpCode::limits:
@@ -300,6 +317,8 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "ok(removed(" + object_path(op) + "));";
     case OpCode::stored:
       return "stored(" + list(descriptor(op.object), q(op.len), q(op.off)) + ");";
+    case OpCode::unshare:
+      return "ok(unshare(CLONE_NEWIPC));";
     case OpCode::end:
       break;
   }
@@ -337,6 +356,7 @@ std::uint64_t needs_of(const Op& op, bool failing) {
     case OpCode::shmget:
       return kNeedGot;
     case OpCode::shmctl:
+      if ((op.flags & shmctl::kBadBuffer) != 0) return kNeedSys | kNeedOk | kNeedSegments;
       if (static_cast<ShmCommand>(op.small) == ShmCommand::stat) return kNeedShmStat;
       if (static_cast<ShmCommand>(op.small) == ShmCommand::set) return kNeedShmSet;
       return kNeedSys | kNeedOk | kNeedSegments;
@@ -361,6 +381,12 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedSys | kNeedOk | kNeedFiles;
     case OpCode::seals:
       return kNeedSys | kNeedCount | kNeedFiles;
+    case OpCode::shm_stat:
+      return kNeedShmStat;
+    case OpCode::ipc_info:
+      return kNeedIpcInfo;
+    case OpCode::sysvipc:
+      return kNeedListing;
     case OpCode::shm_info:
       return kNeedShmTotal | kNeedCount;
     case OpCode::exec:
@@ -376,6 +402,8 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return op.byte == 0 ? 0U : std::uint64_t{kNeedSetid};
     case OpCode::kill:
       return kNeedOk;
+    case OpCode::unshare:
+      return kNeedOk | kNeedSegments;
     case OpCode::exit:
     case OpCode::end:
       return 0;

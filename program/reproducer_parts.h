@@ -49,6 +49,9 @@ enum Need : std::uint64_t {
   kNeedOpenedForNow = std::uint64_t{1} << 34,
   kNeedRemoved = std::uint64_t{1} << 35,
   kNeedStored = std::uint64_t{1} << 36,
+  kNeedIpcInfo = std::uint64_t{1} << 37,
+  kNeedListing = std::uint64_t{1} << 38,
+  kNeedSayPid = std::uint64_t{1} << 39,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

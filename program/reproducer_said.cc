@@ -144,6 +144,18 @@ class Speaker {
     return out + " cpid=" + process(w[10]) + " lpid=" + process(w[11]) + " nattch=" + std::to_string(w[12]);
   }
 
+  std::string listing() const {
+    std::string out;
+    for (std::size_t i = 0; i + kListingRowWords <= o_.words.size(); i += kListingRowWords) {
+      std::span<const std::uint64_t> w = std::span(o_.words).subspan(i, kListingRowWords);
+      std::size_t k = find(names_.segment, w[0]);
+      if (k >= kSegments) continue;
+      out += 's' + std::to_string(k) + ' ' + segment(w.subspan(1)) + " rss=" + std::to_string(w[14]) +
+             " swap=" + std::to_string(w[15]) + "; ";
+    }
+    return out;
+  }
+
   std::string stat() const {
     std::span<const std::uint64_t> w = o_.words;
     return "size=" + std::to_string(w[0]) + " links=" + std::to_string(w[1]) + " mode=" + octal(w[2]) +
@@ -209,6 +221,13 @@ class Speaker {
         return o_.words.size() == kFileStatWords ? stat() : "";
       case ResultKind::shm:
         return o_.words.size() == kShmStatWords ? segment(o_.words) : "ok";
+      case ResultKind::shm_at: {
+        if (o_.words.size() != kShmStatWords) return "";
+        std::size_t k = find(names_.segment, o_.value);
+        return (k < kSegments ? 's' + std::to_string(k) + ' ' : "") + segment(o_.words);
+      }
+      case ResultKind::listing:
+        return listing();
       case ResultKind::maps:
         return maps();
       case ResultKind::pid:

@@ -310,7 +310,8 @@ TEST(Reproducer, IsShorterThanAHundredLinesForATypicalProgram) {
     Trace trace = trace_of(filled_in(c.steps));
     std::string source = reproducer(trace, trace.steps.size() - 1);
     ResultKind last = spec(trace.steps.back().op.code).result;
-    bool observes = last == ResultKind::runs || last == ResultKind::maps || last == ResultKind::shm;
+    bool observes = last == ResultKind::runs || last == ResultKind::maps || last == ResultKind::shm ||
+                    last == ResultKind::shm_at || last == ResultKind::listing;
     bool dies = source.find("waitpid") != std::string::npos;
     bool execs = source.find("--exec") != std::string::npos;
     bool objects = source.find("/dev/shm/o") != std::string::npos;
@@ -326,7 +327,10 @@ TEST(Reproducer, EveryOperationCompilesAlone) {
     Trace trace = trace_of("p0 maps -> unbound\n");
     Op op;
     op.code = static_cast<OpCode>(i);
-    unsigned variants = op.code == OpCode::shmctl ? 6 : op.code == OpCode::contents ? 2 : 1;
+    unsigned variants = op.code == OpCode::shmctl     ? 6
+                        : op.code == OpCode::shm_info ? 5
+                        : op.code == OpCode::contents ? 2
+                                                      : 1;
     for (unsigned v = 0; v < variants; ++v) {
       op.small = static_cast<std::uint8_t>(v);
       trace.steps.push_back({op, Outcome{}});

@@ -96,7 +96,12 @@ constexpr std::string_view kExamples =
     "p0 shm_info what=pages\n"
     "p0 limit what=shmall value=3p-1\n"
     "p0 limits what=rmid_forced\n"
-    "p0 exec image=missing\n";
+    "p0 exec image=missing\n"
+    "p0 unshare\n"
+    "p0 shmctl s0 cmd=set owner=u1 mode=600 flags=badbuf\n"
+    "p0 ipc_info what=shmseg id=negative\n"
+    "p0 shm_stat s0 behind=3 flags=any\n"
+    "p0 sysvipc\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);
@@ -153,7 +158,7 @@ const Malformed kMalformed[] = {
     {"p0 shmctl s8", "t:1:11: expected s0 to s7, neg or bogus, found 's8'"},
     {"p0 close", "t:1:9: close needs f0 to f7, - or bad"},
     {"p0 maps m0", "t:1:9: maps takes no labelled arguments here, found 'm0'"},
-    {"p0 shmctl s0 s1", "t:1:14: shmctl takes cmd=, owner=, mode= here, found 's1'"},
+    {"p0 shmctl s0 s1", "t:1:14: shmctl takes cmd=, owner=, mode=, flags= here, found 's1'"},
     {"p0 shmdt m0 len=1", "t:1:13: shmdt has no argument 'len', it takes no labelled arguments"},
     {"p0 munmap m0 size=1p", "t:1:14: munmap has no argument 'size', it takes len="},
     {"p0 munmap m0 len=1p len=1p", "t:1:21: len= is given twice"},

@@ -71,6 +71,13 @@ struct ShmStat {
 };
 inline constexpr std::size_t kShmStatWords = 13;
 
+// ResultKind::shm_at has the same words.
+
+// ResultKind::listing: a row for each segment of /proc/sysvipc/shm, in its order; of an IPC namespace that
+// others use, too, those that the program got. An id, kShmStatWords words, and the bytes in memory and in
+// swap.
+inline constexpr std::size_t kListingRowWords = 1 + kShmStatWords + 2;
+
 // ResultKind::maps: one row per line of the file, without the executor's own mappings.
 enum class MapObject : std::uint8_t { anonymous, shared_anonymous, file, segment, other, memfd };
 struct MapRow {

@@ -170,7 +170,8 @@ TEST(FactsText, HasAFixedOrder) {
       "own=0x400000-0x500000,0x7ff000000000-0x800000000000 uid=0 gid=0 other_uid=0,0 capable=yes "
       "first_userns=yes "
       "private_ipc=yes shmmax=0 shmall=0 shmmni=0 memlock=8388608 set_limits=yes exec=yes fork=yes "
-      "stored=yes shm_objects=yes protected_hardlinks=no protected_regular=no");
+      "stored=yes shm_objects=yes protected_hardlinks=no protected_regular=no ipc_namespaces=yes "
+      "next_id=yes shmem_huge=no");
 }
 
 TEST(FactsText, MissingKeysKeepTheirDefaults) {

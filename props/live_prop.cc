@@ -10,6 +10,7 @@
 #include "harness/campaign.h"
 #include "harness/session.h"
 #include "program/text.h"
+#include "props/neighbour.h"
 
 namespace shmcheck::program {
 // How RapidCheck shows a counterexample.
@@ -22,6 +23,7 @@ using namespace shmcheck;
 using namespace shmcheck::program;
 using harness::Answer;
 using harness::Deadline;
+using props::without_choices;
 
 namespace {
 
@@ -76,37 +78,6 @@ void what_the_kernel_does_is_allowed(Kernel& kernel) {
 
 // --- a program shows the same when it is run again; needs no model
 
-// What does not depend on choices of the kernel, on time, or on other programs.
-Outcome without_choices(const Op& op, Outcome o) {
-  o.before = o.after = 0;
-  o.address = 0;
-  switch (spec(op.code).result) {
-    case ResultKind::address:
-    case ResultKind::id:
-    case ResultKind::pid:
-      o.value = 0;
-      break;
-    case ResultKind::shm:
-      for (std::size_t word : {7, 8, 9, 10, 11}) {  // times and pids
-        if (word < o.words.size()) o.words[word] = 0;
-      }
-      break;
-    case ResultKind::maps:
-      for (std::size_t at = 0; at + kMapRowWords <= o.words.size(); at += kMapRowWords) {
-        o.words[at + 1] -= o.words[at];  // the length stays
-        o.words[at] = 0;
-        o.words[at + 4] = 0;
-      }
-      break;
-    case ResultKind::end:
-      o.words.clear();  // what is in there was seen by others
-      break;
-    default:
-      break;
-  }
-  return o;
-}
-
 void a_program_shows_the_same_again(Kernel& kernel) {
   // Only where nothing is written back behind the program's back.
   RC_PRE(kernel.facts(0).fs == FileSystem::tmpfs);
@@ -121,6 +92,16 @@ void a_program_shows_the_same_again(Kernel& kernel) {
     }
     return once.steps.size() == again.steps.size() ? "" : "one of two runs is shorter";
   });
+}
+
+// --- what happens in another IPC namespace shows nothing; needs no model
+
+void a_neighbour_is_not_seen(Kernel& kernel) {
+  RC_PRE(kernel.facts(0).ipc_namespaces && kernel.facts(0).fs == FileSystem::tmpfs);
+  const auto programs = props::make_neighbourhood(*rc::gen::arbitrary<std::uint64_t>(), kernel.facts(0));
+  const Trace alone = kernel.run(0, programs.alone), together = kernel.run(0, programs.together);
+  const std::string wrong = props::seen_of_the_neighbour(programs, alone, together);
+  if (!wrong.empty()) RC_FAIL(wrong + '\n' + to_text(together));
 }
 
 }  // namespace
@@ -140,5 +121,8 @@ int main() {
   good &= rc::check("what the kernel does is allowed", [&] { what_the_kernel_does_is_allowed(kernel); });
   good &= rc::check("a program shows the same when it is run again",
                     [&] { a_program_shows_the_same_again(kernel); });
+  if (kernel.facts(0).ipc_namespaces)
+    good &= rc::check("a neighbour in another IPC namespace is not seen",
+                      [&] { a_neighbour_is_not_seen(kernel); });
   return good ? EXIT_SUCCESS : EXIT_FAILURE;
 }

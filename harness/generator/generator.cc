@@ -36,6 +36,7 @@ program::Program generate(Entropy& entropy, const GeneratorOptions& options, con
   }
   if (!facts.exec) possible.allowed.reset(static_cast<std::size_t>(OpCode::exec));
   if (!facts.fork) possible.allowed.reset(static_cast<std::size_t>(OpCode::fork));
+  if (!facts.ipc_namespaces) possible.allowed.reset(static_cast<std::size_t>(OpCode::unshare));
   Swarm swarm = make_swarm(entropy, possible.allowed);
   Scene scene(entropy, swarm, possible, facts);
   scene.plan(planned_ops(entropy, options));

@@ -22,7 +22,7 @@ bool has_argument(const Op& op, Slot slot) {
 
 bool observes(OpCode code) {
   return code == OpCode::contents || code == OpCode::maps || code == OpCode::fstat || code == OpCode::pread ||
-         code == OpCode::stored || code == OpCode::load;
+         code == OpCode::stored || code == OpCode::load || code == OpCode::sysvipc;
 }
 
 }  // namespace
@@ -101,10 +101,12 @@ void Scene::look_at_segments() {
   }
   if (!dice.chance(20)) return;
   Op op = make_op(OpCode::shm_info, p);
-  op.small = static_cast<std::uint8_t>(dice.below(2));
+  op.small = static_cast<std::uint8_t>(dice.below(5));
   perform(op);
-  if (world().ipc.limits.set.none()) return;
-  op = make_op(OpCode::limits, p);
+  // Any user sees all of them there.
+  if (dice.chance(50)) perform(make_op(OpCode::sysvipc, any_alive()));
+  if (world().ipc.of(process(p)).limits.set.none() && world().ipc.namespaces.size() == 1) return;
+  op = make_op(dice.chance(50) ? OpCode::limits : OpCode::ipc_info, p);
   op.small = static_cast<std::uint8_t>(dice.below(program::kLimits));
   perform(op);
 }

@@ -23,7 +23,8 @@ constexpr Builder* kBuilders[] = {
     build_msync,    build_setid,    build_mremap,      build_madvise,   build_fallocate, build_fsync,
     build_memfd,    build_seal,     build_seals,       build_mlock,     build_munlock,   build_locked,
     build_mincore,  build_shm_info, build_limit,       build_limits,    build_exec,      build_rename,
-    build_link,     build_shm_open, build_shm_unlink,  build_stored,
+    build_link,     build_shm_open, build_shm_unlink,  build_stored,    build_unshare,   build_ipc_info,
+    build_shm_stat, build_sysvipc,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 
@@ -59,6 +60,7 @@ Subject subject(OpCode code) {
       return Subject::memory;
     case OpCode::shmat:
     case OpCode::shmctl:
+    case OpCode::shm_stat:
       return Subject::segment;
     case OpCode::shmdt:
       return Subject::attach;

@@ -18,9 +18,10 @@ Builder build_open, build_close, build_fstat, build_unlink, build_ftruncate, bui
 Builder build_mmap, build_munmap, build_mprotect, build_msync, build_madvise, build_mremap, build_mlock,
     build_munlock, build_mincore, build_load, build_store, build_contents;
 // ops_processes.cc
-Builder build_fork, build_exit, build_kill, build_setid, build_maps, build_locked, build_exec;
+Builder build_fork, build_exit, build_kill, build_setid, build_maps, build_locked, build_exec, build_unshare;
 // ops_sysv.cc
-Builder build_shmget, build_shmat, build_shmdt, build_shmctl, build_shm_info, build_limit, build_limits;
+Builder build_shmget, build_shmat, build_shmdt, build_shmctl, build_shm_info, build_limit, build_limits,
+    build_ipc_info, build_shm_stat, build_sysvipc;
 
 // Where a new mapping or attach is asked for; nothing: anywhere.
 std::optional<Quantity> some_place(Scene& s, std::uint8_t proc);

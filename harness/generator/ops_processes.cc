@@ -37,6 +37,13 @@ Op build_setid(Scene& s, std::uint8_t p) {
   return op;
 }
 
+Op build_unshare(Scene& s, std::uint8_t p) {
+  // Mostly a child, so that somebody stays where the segments are.
+  if (s.dice.chance(80)) p = s.other_alive(0).value_or(p);
+  if (p == 0 && s.dice.chance(60)) return build_op(s, OpCode::fork);
+  return make_op(OpCode::unshare, p);
+}
+
 Op build_maps(Scene&, std::uint8_t p) {
   return make_op(OpCode::maps, p);
 }

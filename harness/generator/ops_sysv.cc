@@ -67,6 +67,7 @@ Op build_shmctl(Scene& s, std::uint8_t p) {
       s.dice.pick({ShmCommand::stat, ShmCommand::stat, ShmCommand::rmid, ShmCommand::rmid, ShmCommand::rmid,
                    ShmCommand::set, ShmCommand::set, ShmCommand::lock, ShmCommand::unlock});
   op.small = static_cast<std::uint8_t>(command);
+  if (s.dice.chance(5)) op.flags = program::shmctl::kBadBuffer;
   if (command == ShmCommand::set) {
     op.mode = some_mode(s);
     op.byte = s.dice.pick<std::uint8_t>({0, 0, 1, 2});
@@ -76,30 +77,56 @@ Op build_shmctl(Scene& s, std::uint8_t p) {
 
 Op build_shm_info(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::shm_info, p);
-  op.small = static_cast<std::uint8_t>(s.dice.below(2));
+  op.small = static_cast<std::uint8_t>(s.dice.below(5));
   return op;
+}
+
+Op build_ipc_info(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::ipc_info, p);
+  op.small = static_cast<std::uint8_t>(s.dice.below(6));
+  if (s.dice.chance(8)) op.byte = 1;
+  return op;
+}
+
+// A segment's own index as a rule, or one beside it, free or not.
+Op build_shm_stat(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::shm_stat, p);
+  op.object = s.segment();
+  op.byte = s.dice.pick<std::uint8_t>({0, 0, 0, 0, 1, 2});
+  if (s.dice.chance(40)) op.flags = program::shmstat::kAny;
+  return op;
+}
+
+Op build_sysvipc(Scene&, std::uint8_t p) {
+  return make_op(OpCode::sysvipc, p);
 }
 
 // Near what is there already, so that the limit is met soon; at times so high that it is met no more.
 Op build_limit(Scene& s, std::uint8_t p) {
   using program::Limit;
   Op op = make_op(OpCode::limit, p);
-  const auto limit = s.dice.pick({Limit::rmid_forced, Limit::rmid_forced, Limit::rmid_forced, Limit::shmmax,
-                                  Limit::shmall, Limit::shmmni});
+  auto limit = s.dice.pick({Limit::rmid_forced, Limit::rmid_forced, Limit::rmid_forced, Limit::shmmax,
+                            Limit::shmall, Limit::shmmni, Limit::next_id});
+  if (!s.world().facts().next_id && limit == Limit::next_id) limit = Limit::rmid_forced;
   op.small = static_cast<std::uint8_t>(limit);
-  const model::IpcIds& ipc = s.world().ipc;
+  const model::IpcIds& ids = s.world().ipc.of(s.process(p));
+  const std::uint64_t present = s.world().ipc.pages(ids, s.world().page());
   const bool roomy = s.dice.chance(25);
   switch (limit) {
     case Limit::shmmax:
       op.len = roomy ? from(program::Base::half) : s.size(3);
       break;
     case Limit::shmall:
-      op.len = roomy
-                   ? from(program::Base::half)
-                   : pages(0, static_cast<int>(ipc.pages(s.world().page())) + s.dice.pick({0, 1, 2, 3, -1}));
+      op.len = roomy ? from(program::Base::half)
+                     : pages(0, static_cast<int>(present) + s.dice.pick({0, 1, 2, 3, -1}));
       break;
     case Limit::shmmni:
-      op.len = pages(0, roomy ? 4096 : static_cast<int>(ipc.in_use()) + s.dice.pick({0, 1, 1, 2, -1}));
+      op.len = pages(0, roomy ? 4096 : static_cast<int>(ids.in_use()) + s.dice.pick({0, 1, 1, 2, -1}));
+      break;
+    case Limit::next_id:
+      // A few, so that indexes and ids are met again; a sequence number is 32768 of them.
+      op.len = roomy ? from(program::Base::half)
+                     : pages(s.dice.pick({0, 8, 16}), static_cast<int>(s.dice.below(3)));
       break;
     case Limit::rmid_forced:
       op.len = pages(0, s.dice.pick({1, 1, 1, 1, 0, 2}));

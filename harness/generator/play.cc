@@ -1,6 +1,7 @@
 #include "harness/generator/play.h"
 
 #include <array>
+#include <vector>
 
 namespace shmcheck::harness {
 
@@ -334,17 +335,29 @@ void Play::detach(std::uint8_t p, Quantity where) {
 }
 
 void Play::control(std::uint8_t p, std::uint8_t segment, ShmCommand command, std::uint8_t owner,
-                   std::uint16_t mode) {
+                   std::uint16_t mode, std::uint32_t flags) {
   Op op = make_op(OpCode::shmctl, p);
   op.object = segment;
   op.small = static_cast<std::uint8_t>(command);
   op.byte = owner;
   op.mode = mode;
+  op.flags = flags;
+  step(op);
+}
+
+void Play::by_index(std::uint8_t p, std::uint8_t segment, bool any) {
+  Op op = make_op(OpCode::shm_stat, p);
+  op.object = segment;
+  if (any) op.flags = program::shmstat::kAny;
   step(op);
 }
 
 void Play::exec(std::uint8_t p) {
   step(make_op(OpCode::exec, p));
+}
+
+void Play::unshare(std::uint8_t p) {
+  step(make_op(OpCode::unshare, p));
 }
 
 void Play::limit(std::uint8_t p, program::Limit which, Quantity value) {
@@ -361,7 +374,13 @@ void Play::become(std::uint8_t p, std::uint8_t user) {
 }
 
 void play_scenario(Scene& scene) {
-  const std::array all = {file_scenarios(), memory_scenarios(), sysv_scenarios()};
+  // Segments and their namespaces are one subject.
+  static const std::vector<Scenario> sysv = [] {
+    std::vector<Scenario> both(sysv_scenarios().begin(), sysv_scenarios().end());
+    both.insert(both.end(), ipcns_scenarios().begin(), ipcns_scenarios().end());
+    return both;
+  }();
+  const std::array<std::span<const Scenario>, 3> all = {file_scenarios(), memory_scenarios(), sysv};
   constexpr std::uint32_t kNames = 10;  // one in as many is about names
   std::span<const Scenario> group =
       scene.dice.below(kNames) == 0 ? name_scenarios() : all[scene.dice.below(std::size(all))];

@@ -64,17 +64,20 @@ class Play {
   Quantity attach_at(std::uint8_t p, std::uint8_t segment, Quantity where, std::uint32_t flags);
   void detach(std::uint8_t p, Quantity where);
   void control(std::uint8_t p, std::uint8_t segment, program::ShmCommand command, std::uint8_t owner = 0,
-               std::uint16_t mode = 0);
+               std::uint16_t mode = 0, std::uint32_t flags = 0);
+  void by_index(std::uint8_t p, std::uint8_t segment, bool any);
   void stat(std::uint8_t p, std::uint8_t segment) { control(p, segment, program::ShmCommand::stat); }
+  void unshare(std::uint8_t p);
   void limit(std::uint8_t p, program::Limit which, Quantity value);
   void become(std::uint8_t p, std::uint8_t user);
 };
 
 using Scenario = void (*)(Play&);
-// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_names.cc
+// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_names.cc, scenarios_ipcns.cc
 std::span<const Scenario> file_scenarios();
 std::span<const Scenario> memory_scenarios();
 std::span<const Scenario> sysv_scenarios();
 std::span<const Scenario> name_scenarios();
+std::span<const Scenario> ipcns_scenarios();
 
 }  // namespace shmcheck::harness

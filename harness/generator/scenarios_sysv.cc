@@ -184,7 +184,13 @@ void strangers(Play& p) {
     p.stat(a, s);
   }
   for (int i = 0; i < 3; ++i) {
-    switch (p.dice.below(7)) {
+    switch (p.dice.below(9)) {
+      case 7:
+        p.by_index(*b, s, p.dice.chance(50));
+        break;
+      case 8:
+        p.control(*b, s, ShmCommand::stat, 0, 0, program::shmctl::kBadBuffer);
+        break;
       case 0:
         p.segment(*b, pages(0), key, p.dice.pick<std::uint16_t>({0, 0400, 0600, 0200}), 0);
         break;
@@ -279,55 +285,6 @@ void replaced_by_an_image(Play& p) {
   if (p.dice.chance(50)) p.peek(a, p.attach(a, s), 2);
 }
 
-// What goes by itself while forced removal is on, or when it is switched on.
-void removed_by_force(Play& p) {
-  std::uint8_t a = p.someone(), maker = p.dice.chance(60) ? p.partner(a).value_or(a) : a;
-  bool first = p.dice.chance(50);
-  if (first) p.limit(a, program::Limit::rmid_forced, pages(0, 1));
-  std::uint8_t key = p.s.key(), s = p.segment(maker, ragged(p, 2), key, 0666);
-  Quantity m{};
-  bool attached = p.dice.chance(60);
-  if (attached) m = p.attach(a, s);
-  if (maker != a && p.dice.chance(70)) p.leave(maker);
-  p.stat(a, s);
-  if (!first) p.limit(a, program::Limit::rmid_forced, pages(0, 1));
-  if (p.dice.chance(20)) p.limit(a, program::Limit::rmid_forced, pages(0, 0));
-  p.stat(p.someone(), s);
-  if (attached) {
-    p.store(a, m);
-    std::optional<std::uint8_t> b = p.dice.chance(40) ? p.child(a) : std::nullopt;
-    if (b && p.dice.chance(60)) {
-      p.detach(a, m);
-      p.leave(*b);
-    } else {
-      p.detach(a, m);
-    }
-  } else if (p.dice.chance(50)) {
-    p.attach_at(a, s, p.dice.chance(50) ? p.arena(2) : pages(0, 1), 0);
-  }
-  p.stat(p.someone(), s);
-  if (p.dice.chance(40)) p.segment(p.someone(), pages(1), key, 0600, 0);
-}
-
-// Creation at the edge of a limit, with a segment that is marked and one that is gone.
-void at_the_limit(Play& p) {
-  using program::Limit;
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
-  Quantity m = p.attach(a, s);
-  auto which = p.dice.pick({Limit::shmmax, Limit::shmall, Limit::shmmni});
-  auto present = static_cast<int>(which == Limit::shmall ? p.s.world().ipc.pages(p.s.world().page())
-                                                         : p.s.world().ipc.in_use());
-  p.limit(a, which,
-          which == Limit::shmmax ? pages(2, p.dice.pick({0, 0, -1, 1}))
-                                 : pages(0, present + p.dice.pick({0, 1, 1, 2})));
-  p.segment(a, pages(p.dice.pick({1, 2, 2}), p.dice.pick({0, 0, 1, -1})), p.s.key());
-  p.control(a, s, ShmCommand::rmid);
-  p.segment(a, pages(p.dice.pick({1, 2})), p.s.key());
-  p.detach(a, m);
-  std::uint8_t last = p.segment(a, pages(p.dice.pick({1, 2, 3})), p.s.key());
-  p.stat(a, last);
-}
-
 constexpr Scenario kScenarios[] = {
     counted_over_fork_and_death,
     removed_while_attached,
@@ -345,8 +302,6 @@ constexpr Scenario kScenarios[] = {
     data_outlives_attaches,
     moved_attach,
     replaced_by_an_image,
-    removed_by_force,
-    at_the_limit,
 };
 
 }  // namespace

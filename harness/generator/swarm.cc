@@ -24,7 +24,8 @@ constexpr Weight kWeights[] = {
     {OpCode::seals, 2},       {OpCode::mlock, 6},    {OpCode::munlock, 3}, {OpCode::locked, 2},
     {OpCode::mincore, 2},     {OpCode::shm_info, 2}, {OpCode::limit, 3},   {OpCode::limits, 1},
     {OpCode::exec, 2},        {OpCode::rename, 2},   {OpCode::link, 2},    {OpCode::shm_open, 6},
-    {OpCode::shm_unlink, 3},  {OpCode::stored, 2},
+    {OpCode::shm_unlink, 3},  {OpCode::stored, 2},   {OpCode::unshare, 1}, {OpCode::ipc_info, 2},
+    {OpCode::shm_stat, 3},    {OpCode::sysvipc, 2},
 };
 
 // Off, as usual, often, very often.

@@ -65,6 +65,7 @@ bool make_success(Draw& d, Outcome& o) {
       o.words.assign(program::kFileStatWords, 1);
       borrow_words(d, o);
       break;
+    case ResultKind::shm_at:
     case ResultKind::shm:
       o.words.assign(program::kShmStatWords, 0);
       borrow_words(d, o);
@@ -147,7 +148,7 @@ bool stray_value(Draw& d, Outcome& o) {
       (o.kind == OutcomeKind::ok &&
        result_bit(result_of(d.op())) &
            (result_bit(ResultKind::address) | result_bit(ResultKind::id) | result_bit(ResultKind::count) |
-            result_bit(ResultKind::value) | result_bit(ResultKind::pid)));
+            result_bit(ResultKind::value) | result_bit(ResultKind::pid) | result_bit(ResultKind::shm_at)));
   if (!has) o.value = d.dice.pick<std::uint64_t>({1, 22, ~std::uint64_t{0}});
   return !has;
 }

@@ -39,9 +39,20 @@ bool file_gid(Draw& d, Outcome& o) {
 
 // --- IPC_STAT, also of a segment that `end` lists
 
+std::size_t any_row(Draw& d, const Outcome& o) {
+  const std::size_t count = o.words.size() / program::kListingRowWords;
+  return count == 0 ? SIZE_MAX : d.dice.below(static_cast<std::uint32_t>(count)) * program::kListingRowWords;
+}
+
 // Where the members of a segment begin; nothing if there is none.
 std::size_t members(Draw& d, const Outcome& o) {
-  if (result_of(d.op()) == ResultKind::shm) return o.words.size() >= program::kShmStatWords ? 0 : SIZE_MAX;
+  const ResultKind result = result_of(d.op());
+  if (result == ResultKind::shm || result == ResultKind::shm_at)
+    return o.words.size() >= program::kShmStatWords ? 0 : SIZE_MAX;
+  if (result == ResultKind::listing) {
+    const std::size_t row = any_row(d, o);
+    return row == SIZE_MAX ? SIZE_MAX : row + 1;
+  }
   std::vector<std::size_t> listed;
   for (std::size_t at = 1; at + program::kEndSegmentWords <= o.words.size();
        at += program::kEndSegmentWords) {
@@ -130,6 +141,32 @@ bool stat_nattch_less(Draw& d, Outcome& o) {
   return add_to_member(d, o, nattch, {kMinusOne});
 }
 
+// --- rows of /proc/sysvipc/shm
+bool row_id(Draw& d, Outcome& o) {
+  const std::size_t at = any_row(d, o);
+  return at != SIZE_MAX && add_to(d, o, at, {1, kMinusOne, 0x8000});
+}
+bool row_kept(Draw& d, Outcome& o) {
+  const std::size_t at = any_row(d, o);
+  const std::uint64_t page = d.facts().page_size;
+  return at != SIZE_MAX && add_to(d, o, at + 14 + d.dice.below(2), {1, page, 64 * page, 0 - page});
+}
+bool row_missing(Draw& d, Outcome& o) {
+  const std::size_t at = any_row(d, o);
+  if (at == SIZE_MAX) return false;
+  const auto from = o.words.begin() + static_cast<std::ptrdiff_t>(at);
+  o.words.erase(from, from + program::kListingRowWords);
+  return true;
+}
+bool row_twice(Draw& d, Outcome& o) {
+  const std::size_t at = any_row(d, o);
+  if (at == SIZE_MAX) return false;
+  const auto from = o.words.begin() + static_cast<std::ptrdiff_t>(at);
+  const std::vector<std::uint64_t> copy(from, from + program::kListingRowWords);
+  o.words.insert(o.words.end(), copy.begin(), copy.end());
+  return true;
+}
+
 // --- end
 bool end_more(Draw& d, Outcome& o) {
   return add_to(d, o, 0, {1});
@@ -179,7 +216,8 @@ bool end_gone(Draw& d, Outcome& o) {
 }
 
 constexpr std::uint16_t kFile = result_bit(ResultKind::stat), kEnd = result_bit(ResultKind::end),
-                        kShm = result_bit(ResultKind::shm) | kEnd;
+                        kListing = result_bit(ResultKind::listing),
+                        kShm = result_bit(ResultKind::shm) | result_bit(ResultKind::shm_at) | kListing | kEnd;
 
 constexpr Perturbation kTable[] = {
     {"file-size", "st_size by a byte or a page", kOk, kFile, file_size},
@@ -205,6 +243,10 @@ constexpr Perturbation kTable[] = {
     {"lpid", "shm_lpid", kOk, kShm, stat_lpid},
     {"nattch-more", "shm_nattch plus one", kOk, kShm, stat_nattch_more},
     {"nattch-less", "shm_nattch minus one", kOk, kShm, stat_nattch_less},
+    {"listing-row-id", "a row of /proc/sysvipc/shm has another id", kOk, kListing, row_id},
+    {"listing-row-kept", "the bytes in memory or in swap of a row", kOk, kListing, row_kept},
+    {"listing-row-missing", "a row is missing", kOk, kListing, row_missing},
+    {"listing-row-twice", "a row comes twice", kOk, kListing, row_twice},
     {"end-more", "one more segment is left", kOk, kEnd, end_more},
     {"end-less", "one segment fewer is left", kOk, kEnd, end_less},
     {"end-unknown", "how many segments are left is not known", kOk, kEnd, end_unknown},

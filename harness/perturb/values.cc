@@ -102,7 +102,8 @@ bool pid_impossible(Draw& d, Outcome& o) {
   return replace(d.dice, o.value, {std::uint64_t{0}, kMinusOne, std::uint64_t{1} << 31});
 }
 
-constexpr std::uint16_t kAddress = result_bit(ResultKind::address), kId = result_bit(ResultKind::id),
+constexpr std::uint16_t kAddress = result_bit(ResultKind::address),
+                        kId = result_bit(ResultKind::id) | result_bit(ResultKind::shm_at),
                         kCount = result_bit(ResultKind::count), kValue = result_bit(ResultKind::value),
                         kPid = result_bit(ResultKind::pid);
 

@@ -1,0 +1,155 @@
+// Scenarios of what an IPC namespace has of its own: limits, forced removal, keys and ids.
+#include "harness/generator/play.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using program::ShmCommand;
+namespace get = program::shmget;
+
+Quantity ragged(Play& p, int n) {
+  return pages(n, p.dice.pick({0, 0, 1, -1, 100, -100}));
+}
+
+std::uint8_t some_key(Play& p) {
+  return static_cast<std::uint8_t>(p.dice.between(1, p.s.swarm.keys));
+}
+
+// What goes by itself while forced removal is on, or when it is switched on.
+void removed_by_force(Play& p) {
+  std::uint8_t a = p.someone(), maker = p.dice.chance(60) ? p.partner(a).value_or(a) : a;
+  bool first = p.dice.chance(50);
+  if (first) p.limit(a, program::Limit::rmid_forced, pages(0, 1));
+  std::uint8_t key = p.s.key(), s = p.segment(maker, ragged(p, 2), key, 0666);
+  Quantity m{};
+  bool attached = p.dice.chance(60);
+  if (attached) m = p.attach(a, s);
+  if (maker != a && p.dice.chance(70)) p.leave(maker);
+  p.stat(a, s);
+  if (!first) p.limit(a, program::Limit::rmid_forced, pages(0, 1));
+  if (p.dice.chance(20)) p.limit(a, program::Limit::rmid_forced, pages(0, 0));
+  p.stat(p.someone(), s);
+  if (attached) {
+    p.store(a, m);
+    std::optional<std::uint8_t> b = p.dice.chance(40) ? p.child(a) : std::nullopt;
+    if (b && p.dice.chance(60)) {
+      p.detach(a, m);
+      p.leave(*b);
+    } else {
+      p.detach(a, m);
+    }
+  } else if (p.dice.chance(50)) {
+    p.attach_at(a, s, p.dice.chance(50) ? p.arena(2) : pages(0, 1), 0);
+  }
+  p.stat(p.someone(), s);
+  if (p.dice.chance(40)) p.segment(p.someone(), pages(1), key, 0600, 0);
+}
+
+// Creation at the edge of a limit, with a segment that is marked and one that is gone.
+void at_the_limit(Play& p) {
+  using program::Limit;
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  Quantity m = p.attach(a, s);
+  auto which = p.dice.pick({Limit::shmmax, Limit::shmall, Limit::shmmni});
+  const model::Ipc& ipc = p.s.world().ipc;
+  const model::IpcIds& ids = ipc.of(p.s.process(a));
+  auto present = static_cast<int>(which == Limit::shmall ? ipc.pages(ids, p.s.world().page()) : ids.in_use());
+  p.limit(a, which,
+          which == Limit::shmmax ? pages(2, p.dice.pick({0, 0, -1, 1}))
+                                 : pages(0, present + p.dice.pick({0, 1, 1, 2})));
+  p.segment(a, pages(p.dice.pick({1, 2, 2}), p.dice.pick({0, 0, 1, -1})), p.s.key());
+  p.control(a, s, ShmCommand::rmid);
+  p.segment(a, pages(p.dice.pick({1, 2})), p.s.key());
+  p.detach(a, m);
+  std::uint8_t last = p.segment(a, pages(p.dice.pick({1, 2, 3})), p.s.key());
+  p.stat(a, last);
+}
+
+// Two namespaces: the same keys and ids, limits and forced removal of each, attaches over the edge.
+void apart(Play& p) {
+  using program::Limit;
+  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, ragged(p, 2), key, 0666);
+  std::optional<std::uint8_t> b = p.child(a);
+  if (!b) return;
+  Quantity m{};
+  const bool attached = p.dice.chance(60);
+  if (attached) m = p.attach(*b, s), p.store(*b, m);
+  if (p.dice.chance(30)) p.limit(a, p.dice.pick({Limit::rmid_forced, Limit::shmmni}), pages(0, 1));
+  const std::uint8_t own = p.dice.chance(40) ? p.segment(*b, ragged(p, 1), p.s.key()) : s;
+  p.unshare(*b);
+  p.stat(p.dice.pick({a, *b}), p.dice.pick({s, own}));
+  // With or without creating it.
+  std::uint8_t t = p.segment(*b, ragged(p, p.dice.pick({1, 2, 3})), key, 0600,
+                             p.dice.pick({get::kCreat, get::kCreat | get::kExcl, 0U}));
+  switch (p.dice.below(5)) {
+    case 0:
+      p.limit(*b, p.dice.pick({Limit::rmid_forced, Limit::shmmni, Limit::shmall}), pages(0, 1));
+      p.segment(p.dice.pick({a, *b}), pages(1), 0);
+      break;
+    case 1:
+      p.attach(p.dice.pick({a, *b}), p.dice.pick({s, t}));
+      break;
+    case 2:
+      p.control(p.dice.pick({a, *b}), p.dice.pick({s, t}), p.dice.pick({ShmCommand::rmid, ShmCommand::lock}));
+      break;
+    case 3:
+      if (std::optional<std::uint8_t> c = p.child(*b)) {
+        p.segment(*c, pages(0), key, 0600, 0);
+        p.store(*c, p.attach(*c, t));
+        if (p.dice.chance(30)) p.unshare(*c);
+      }
+      break;
+    default:
+      p.peek(*b, p.attach(*b, t), 1);
+      break;
+  }
+  p.s.look_at_segments();
+  if (attached) {
+    p.peek(*b, m, 2);
+    p.dice.chance(50) ? p.detach(*b, m) : p.leave(*b);
+  }
+  p.stat(a, s);
+}
+
+// An id that is asked for, gone, and asked for again, or its index with another sequence number.
+void asked_for(Play& p) {
+  using program::Limit;
+  if (!p.s.world().facts().next_id) return at_the_limit(p);
+  std::uint8_t a = p.someone();
+  Quantity id = pages(8 * static_cast<int>(p.dice.below(3)), static_cast<int>(p.dice.below(3)));
+  p.limit(a, Limit::next_id, id);
+  std::uint8_t s = p.segment(a, ragged(p, 1), p.s.key());
+  p.stat(a, s);
+  if (p.dice.chance(80)) p.control(a, s, ShmCommand::rmid);
+  p.limit(a, Limit::next_id, p.dice.chance(70) ? plus(id, 8) : id);
+  std::uint8_t t = p.segment(p.partner(a).value_or(a), ragged(p, 2), p.s.key(), 0666);
+  p.stat(a, s);
+  switch (p.dice.below(4)) {
+    case 0:
+      p.attach(a, s);
+      break;
+    case 1:
+      p.control(a, s, p.dice.pick({ShmCommand::rmid, ShmCommand::lock}));
+      break;
+    case 2:
+      p.by_index(a, s, p.dice.chance(50));
+      break;
+    default:
+      p.segment(a, pages(1), 0);
+      break;
+  }
+  p.stat(a, t);
+  Op op = make_op(OpCode::limits, a);
+  op.small = static_cast<std::uint8_t>(Limit::next_id);
+  p.step(op);
+}
+
+constexpr Scenario kScenarios[] = {removed_by_force, at_the_limit, apart, asked_for};
+
+}  // namespace
+
+std::span<const Scenario> ipcns_scenarios() {
+  return kScenarios;
+}
+
+}  // namespace shmcheck::harness

@@ -1,0 +1,185 @@
+// The members of shmid_ds.
+#include "model/shm_stat.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace shmcheck::model {
+namespace {
+
+bool moment_fits(const When& times, std::int64_t seen) {
+  return std::any_of(times.values().begin(), times.values().end(),
+                     [=](const Moment& m) { return seen >= m.low && seen <= m.high; });
+}
+
+bool pid_fits(const Who& who, std::uint64_t seen) {
+  if (who.any()) return true;
+  return std::ranges::find(who.values(), seen) != who.values().end();
+}
+
+std::string times_text(const When& times) {
+  std::string text;
+  for (const Moment& m : times.values()) {
+    text += (text.empty() ? "" : " or ") +
+            (m.low == m.high ? fmt::format("{}", m.low) : fmt::format("{} to {}", m.low, m.high));
+  }
+  return text;
+}
+
+std::string process_name(const World& w, std::uint64_t pid) {
+  for (std::size_t i = 0; i < w.processes.size(); ++i) {
+    if (pid != 0 && w.processes[i].pid == pid) return fmt::format("{} (p{})", pid, i);
+  }
+  return fmt::format("{}", pid);
+}
+
+std::string pids_text(const World& w, const Who& who) {
+  std::string text;
+  for (std::uint64_t pid : who.values()) text += (text.empty() ? "" : " or ") + process_name(w, pid);
+  return text;
+}
+
+bool match_nattch(World& w, Step& s, std::uint32_t segment, std::int64_t seen) {
+  const std::int64_t expected = w.ipc.segments[segment].nattch;
+  const C clause = w.ipc.segments[segment].count_clause;
+  s.applies(clause);
+  if (seen == expected) return true;
+  if (!s.exact() && seen == w.attaches(segment)) {
+    s.uses(Freedom::split_count);
+    return true;
+  }
+  s.diverge(clause, fmt::format("nattch={}", expected), fmt::format("nattch={}", seen));
+  return false;
+}
+
+// Whether the segment is locked although its locker has ended.
+bool lock_outlives(const World& w, const ShmidKernel& k) {
+  return (k.perm.mode & kShmLocked) && k.locker >= 0 &&
+         w.processes[static_cast<std::size_t>(k.locker)].life == Life::dead;
+}
+
+// Which bit of the mode is wrong.
+C clause_of_mode(const World& w, const ShmidKernel& k, std::uint64_t seen) {
+  const std::uint64_t expected = k.perm.mode, wrong = expected ^ seen;
+  const bool forced = w.ipc.of(k).limits.rmid_forced;
+  if (wrong & expected & k.flags_seen && k.flags_clause != C::none) return k.flags_clause;
+  if (wrong & kShmLocked && k.flags_clause == C::none && lock_outlives(w, k)) return C::shmctl_lock_persists;
+  if (wrong & kShmDest) return forced ? C::limit_rmid_forced_no_mark : C::shmctl_rmid_dest_flag;
+  if (wrong & kShmLocked) return C::shmctl_lock_flag;
+  return expected & kShmDest && wrong == 0 ? C::shmctl_rmid_dest_flag : C::shmget_init_mode;
+}
+
+}  // namespace
+
+void make_shm_stat(const ShmidKernel& k, std::vector<std::uint64_t>& words) {
+  words.insert(words.end(), {k.perm.key, k.perm.uid, k.perm.gid, k.perm.cuid, k.perm.cgid, k.perm.mode,
+                             k.segsz, static_cast<std::uint64_t>(k.atim.newest().low),
+                             static_cast<std::uint64_t>(k.dtim.newest().low),
+                             static_cast<std::uint64_t>(k.ctim.newest().low), k.cprid.newest(),
+                             k.lprid.newest(), static_cast<std::uint64_t>(k.nattch)});
+}
+
+namespace {
+
+bool match_members(World& w, Step& s, std::uint32_t segment, std::span<const std::uint64_t> seen) {
+  ShmidKernel& k = w.ipc.segments[segment];
+  if (seen.size() < program::kShmStatWords) {
+    s.diverge(C::shmctl_stat_copies, "the members of shmid_ds", "none");
+    return false;
+  }
+  struct Member {
+    std::size_t index;
+    const char* name;
+    std::uint64_t expected;
+    C clause;
+  };
+  const Member members[] = {
+      {0, "key", k.perm.key, k.perm.mode & kShmDest ? C::shmctl_rmid_key_freed : C::shmget_init_key},
+      {1, "uid", k.perm.uid, C::shmget_init_ids},
+      {2, "gid", k.perm.gid, C::shmget_init_ids},
+      {3, "cuid", k.perm.cuid, C::shmctl_set_creator_fixed},
+      {4, "cgid", k.perm.cgid, C::shmctl_set_creator_fixed},
+      {5, "mode", k.perm.mode, clause_of_mode(w, k, seen[5])},
+      {6, "segsz", k.segsz, C::shmget_init_segsz}};
+  const bool forced = w.ipc.of(k).limits.rmid_forced;
+  if (forced) s.applies(C::limit_rmid_forced_no_mark);
+  if (k.perm.mode & k.flags_seen) s.applies(k.flags_clause);
+  if (lock_outlives(w, k)) s.applies(C::shmctl_lock_persists);
+  for (const Member& m : members) {
+    s.applies(m.clause);
+    if (seen[m.index] == m.expected) continue;
+    bool mode = m.index == 5;
+    // proc(5) speaks of forced removal as of an IPC_RMID of every segment: D30.
+    if (mode && forced && !s.exact() && seen[5] == (m.expected | kShmDest)) {
+      s.uses(Freedom::documented_alternative);
+      continue;
+    }
+    s.diverge(m.clause,
+              mode ? fmt::format("mode={:#o}", m.expected) : fmt::format("{}={}", m.name, m.expected),
+              mode ? fmt::format("mode={:#o}", seen[5]) : fmt::format("{}={}", m.name, seen[m.index]));
+    return false;
+  }
+  // Before the times and pids: an attach or detach that was not counted was not stamped either.
+  if (!match_nattch(w, s, segment, static_cast<std::int64_t>(seen[12]))) return false;
+  struct Time {
+    std::size_t index;
+    const char* name;
+    const When* times;
+    C clause;
+  };
+  const Time times[] = {{7, "atime", &k.atim, k.atime_clause},
+                        {8, "dtime", &k.dtim, k.dtime_clause},
+                        {9, "ctime", &k.ctim, k.ctime_clause}};
+  for (const Time& t : times) {
+    s.applies(t.clause);
+    if (!t.times->single()) s.uses(Freedom::implicit_times);
+    if (t.times->newest().low != t.times->newest().high) s.names(Freedom::clock);
+    if (moment_fits(*t.times, static_cast<std::int64_t>(seen[t.index]))) continue;
+    s.diverge(t.clause, fmt::format("{}={}", t.name, times_text(*t.times)),
+              fmt::format("{}={}", t.name, static_cast<std::int64_t>(seen[t.index])));
+    return false;
+  }
+  struct Pid {
+    std::size_t index;
+    const char* name;
+    const Who* who;
+    C clause;
+  };
+  const Pid pids[] = {{10, "cpid", &k.cprid, C::shmget_init_ctime_cpid},
+                      {11, "lpid", &k.lprid, k.lpid_clause}};
+  for (const Pid& p : pids) {
+    s.applies(p.clause);
+    if (!p.who->single()) s.uses(Freedom::implicit_times);
+    if (pid_fits(*p.who, seen[p.index])) continue;
+    s.diverge(p.clause, fmt::format("{}={}", p.name, pids_text(w, *p.who)),
+              fmt::format("{}={}", p.name, process_name(w, seen[p.index])));
+    return false;
+  }
+  k.flags_seen = k.perm.mode & (kShmDest | kShmLocked);
+  return true;
+}
+
+// What is the only call since IPC_STAT showed the segment as it is, and must have changed nothing.
+C clause_of_quiet(const World& w, const ShmidKernel& k) {
+  if (k.shown_step == 0) return C::none;
+  if (k.shown_step + 1 == w.steps) return C::shmctl_stat_no_side_effect;
+  const bool looked_up = k.quiet_step == k.shown_step + 1 && k.quiet_step + 1 == w.steps;
+  return looked_up ? C::shmget_lookup_changes_nothing : C::none;
+}
+
+}  // namespace
+
+bool match_shm_stat(World& w, Step& s, std::uint32_t segment, std::span<const std::uint64_t> seen) {
+  ShmidKernel& k = w.ipc.segments[segment];
+  const C quiet = s.op.code == OpCode::shmctl ? clause_of_quiet(w, k) : C::none;
+  s.applies(quiet);
+  if (match_members(w, s, segment, seen)) {
+    k.shown_step = w.steps;
+    return true;
+  }
+  if (quiet != C::none && s.report().diverged) s.report().clause = quiet;
+  return false;
+}
+
+}  // namespace shmcheck::model
