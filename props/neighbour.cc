@@ -84,7 +84,7 @@ std::vector<std::uint64_t> without_order(const std::vector<std::uint64_t>& words
   for (std::size_t at = 0; at + kListingRowWords <= words.size(); at += kListingRowWords) {
     const auto row = words.begin() + static_cast<std::ptrdiff_t>(at);
     rows.emplace_back(row, row + kListingRowWords);
-    for (std::size_t word : {0, 8, 9, 10, 11, 12}) rows.back()[word] = 0;
+    for (std::size_t word : std::initializer_list<std::size_t>{0, 8, 9, 10, 11, 12}) rows.back()[word] = 0;
   }
   std::ranges::sort(rows);
   std::vector<std::uint64_t> all;
@@ -117,7 +117,7 @@ Outcome without_choices(const Op& op, Outcome o) {
       o.value = 0;
       [[fallthrough]];
     case ResultKind::shm:
-      for (std::size_t word : {7, 8, 9, 10, 11}) {  // times and pids
+      for (std::size_t word : std::initializer_list<std::size_t>{7, 8, 9, 10, 11}) {  // times and pids
         if (word < o.words.size()) o.words[word] = 0;
       }
       break;
