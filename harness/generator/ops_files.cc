@@ -164,7 +164,11 @@ Op build_rename(Scene& s, std::uint8_t p) {
 }
 
 Op build_link(Scene& s, std::uint8_t p) {
-  return with_two_paths(s, OpCode::link, p);
+  Op op = with_two_paths(s, OpCode::link, p);
+  // The new name should be free.
+  const auto& paths = s.world().paths;
+  while (op.byte + 1U < program::kNames && paths[op.byte] >= 0) ++op.byte;
+  return op;
 }
 
 Op build_shm_open(Scene& s, std::uint8_t p) {
