@@ -20,6 +20,13 @@ C clause_of_success(const World& w, const Process& p, const Step& s, const Shmid
   return k.perm.mode & kShmDest ? C::shmctl_rmid_marked_usable : w.clause_of_presence(p, k);
 }
 
+// What demands that there is no segment of that name in the caller's namespace.
+C clause_of_gone(const World& w, const Process& p, std::uint8_t name) {
+  const C clause = w.clause_of_no_segment(p.ipc_namespace, name);
+  const bool by_detach = clause == C::shmctl_gone_id && w.ipc.segments[*w.segment_names[name]].detached_last;
+  return by_detach ? C::shmdt_last_of_marked : clause;
+}
+
 void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) {
   if (p.cred.machine) return;
   if (!ipc_owner(k.perm, p.cred) && !p.cred.capable) s.must(kEPERM, C::shmctl_lock_who);
@@ -79,8 +86,7 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   if (command == ShmCommand::bad) bad_command(w, p, s);
   const bool named = op.object < program::kSegments;
   const std::int32_t found = named ? w.named_segment(p.ipc_namespace, op.object) : -1;
-  if (!s.must_fail() && found < 0)
-    s.must(kEINVAL, kEIDRM, absence(w.clause_of_no_segment(p.ipc_namespace, op.object)));
+  if (!s.must_fail() && found < 0) s.must(kEINVAL, kEIDRM, absence(clause_of_gone(w, p, op.object)));
   const std::uint32_t segment = found < 0 ? 0 : static_cast<std::uint32_t>(found);
   if (!s.must_fail()) {
     const ShmidKernel& k = w.ipc.segments[segment];

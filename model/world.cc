@@ -428,7 +428,6 @@ clauses::Clause World::clause_of_no_segment(std::uint32_t ipc_namespace, std::ui
   if (k.ipc_namespace != ipc_namespace) return clauses::Clause::ipcns_isolation;
   // What has its place in the table must not be taken for it.
   const bool taken = ipc.find_index(ipc.of(k), k.id) >= 0;
-  if (k.detached_last && !taken) return clauses::Clause::shmdt_last_of_marked;
   return taken && k.destroyed_by == clauses::Clause::shmctl_gone_id ? clauses::Clause::shmctl_stale_id
                                                                     : k.destroyed_by;
 }
