@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 
 #include <array>
@@ -44,7 +45,12 @@ constexpr Flag kMap[] = {{program::map::kShared, MAP_SHARED},
                          {program::map::kNoReserve, MAP_NORESERVE},
                          {program::map::kStack, MAP_STACK},
                          {program::map::kUnknown, 0x40'0000},
-                         {program::map::kSync, MAP_SYNC}};
+                         {program::map::kSync, MAP_SYNC},
+                         {program::map::kLocked, MAP_LOCKED},
+                         {program::map::kNonBlock, MAP_NONBLOCK},
+                         {program::map::kGrowsDown, MAP_GROWSDOWN},
+                         {program::map::kHuge, MAP_HUGETLB},
+                         {program::map::kLegacy, MAP_DENYWRITE | MAP_EXECUTABLE}};
 constexpr Flag kGet[] = {{program::shmget::kCreat, IPC_CREAT},
                          {program::shmget::kExcl, IPC_EXCL},
                          {program::shmget::kNoReserve, SHM_NORESERVE}};
@@ -74,6 +80,11 @@ constexpr Flag kSeal[] = {{program::seal::kSeal, F_SEAL_SEAL}, {program::seal::k
                           {program::seal::kGrow, F_SEAL_GROW}, {program::seal::kWrite, F_SEAL_WRITE},
                           {program::seal::kFutureWrite, 16},   {program::seal::kUnknown, 0x4000}};
 constexpr Flag kLock[] = {{program::mlock::kOnFault, 1}, {program::mlock::kUnknown, 0x100}};
+constexpr Flag kLockAll[] = {{program::mlockall::kCurrent, MCL_CURRENT},
+                             {program::mlockall::kFuture, MCL_FUTURE},
+                             {program::mlockall::kOnFault, 4},
+                             {program::mlockall::kUnknown, 0x100}};
+constexpr std::array<std::uint64_t, 3> kResources = {RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_FSIZE};
 constexpr std::array<std::uint64_t, 6> kAllocate = {0,
                                                     FALLOC_FL_KEEP_SIZE,
                                                     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -86,13 +97,14 @@ constexpr std::array<std::uint64_t, 16> kAdvice = {0, 1, 2, 3, 4, 9, 10, 11, 8, 
 
 // In the order of OpCode.
 constexpr bare_code kCodes[] = {
-    BARE_OPEN,     BARE_CLOSE,    BARE_UNLINK,      BARE_FTRUNCATE,     BARE_TRUNCATE,  BARE_PREAD,
-    BARE_PWRITE,   BARE_PREAD_TO, BARE_PWRITE_FROM, BARE_FSTAT,         BARE_MMAP,      BARE_MUNMAP,
-    BARE_MPROTECT, BARE_LOAD,     BARE_STORE,       BARE_CONTENTS_LOAD, BARE_FORK,      BARE_EXIT,
-    BARE_KILL,     BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,    BARE_MAPS,
-    BARE_MSYNC,    BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
-    BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
-    BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE};
+    BARE_OPEN,       BARE_CLOSE,    BARE_UNLINK,      BARE_FTRUNCATE,     BARE_TRUNCATE,  BARE_PREAD,
+    BARE_PWRITE,     BARE_PREAD_TO, BARE_PWRITE_FROM, BARE_FSTAT,         BARE_MMAP,      BARE_MUNMAP,
+    BARE_MPROTECT,   BARE_LOAD,     BARE_STORE,       BARE_CONTENTS_LOAD, BARE_FORK,      BARE_EXIT,
+    BARE_KILL,       BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,    BARE_MAPS,
+    BARE_MSYNC,      BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
+    BARE_MEMFD,      BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
+    BARE_MINCORE,    BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_MLOCKALL,
+    BARE_MUNLOCKALL, BARE_RLIMIT,   BARE_REMAP,       BARE_CALL};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {
@@ -124,6 +136,8 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       break;
     case OpCode::mmap:
       out.flags = translate(op.flags, kMap);
+      out.value = op.byte;
+      if (op.byte != 0) out.object = BARE_SPECIAL_FILE;
       [[fallthrough]];
     case OpCode::mprotect:
       out.prot = translate(op.small, kProt);
@@ -179,6 +193,17 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       break;
     case OpCode::mlock:
       out.flags = translate(op.flags, kLock);
+      break;
+    case OpCode::mlockall:
+      out.flags = translate(op.flags, kLockAll);
+      break;
+    case OpCode::rlimit:
+      out.prot = kResources[op.small];
+      break;
+    case OpCode::remap:
+      out.prot = translate(op.small, kProt);
+      out.flags = translate(op.flags, kMap);
+      out.off /= facts.page_size;
       break;
     default:
       break;

@@ -57,6 +57,7 @@ struct Target {
   bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
   bool has_clone_parent = true;
   bool sets_limits = false;  // programs may change kernel.shm*
+  bool nx = false;           // the processor refuses to execute what is not executable
   bool execs = false;        // its processes can exec (rejoin.h)
   std::uint32_t uid = 0, gid = 0;
   std::uint32_t other_uid[2] = {0, 0};  // gid alike

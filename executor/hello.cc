@@ -90,6 +90,7 @@ void put_limits() {
   if (!failed(sys(SYS_prlimit64, 0, RLIMIT_MEMLOCK, nullptr, &locks)))
     payload << " memlock=" << locks.rlim_cur;
   payload << " set_limits=" << yes_no(target.sets_limits) << " exec=" << yes_no(target.execs);
+  payload << " nx=" << yes_no(target.nx);
 }
 
 void put_own() {

@@ -11,6 +11,7 @@
 #include "executor/limits.h"
 #include "executor/namespaces.h"
 #include "executor/own_ranges.h"
+#include "executor/process.h"
 #include "executor/rejoin.h"
 #include "executor/segments.h"
 #include "executor/supervisor.h"
@@ -62,6 +63,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   if (!target.private_ipc) target.foreign_keys = find_foreign_keys();
   find_limits();
   if (!find_own_ranges(wrong)) return false;
+  if (long result = keep_own_files(); failed(result)) say_absent("/proc/self/mem", "prctl", result);
   prepare_rejoin();
   return true;
 }

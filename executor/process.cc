@@ -11,15 +11,16 @@ namespace {
 
 // In the order of OpCode.
 constexpr Performer kPerformers[] = {
-    perform_open,     perform_close,   perform_unlink,   perform_ftruncate,   perform_truncate,
-    perform_pread,    perform_pwrite,  perform_pread_to, perform_pwrite_from, perform_fstat,
-    perform_mmap,     perform_munmap,  perform_mprotect, perform_load,        perform_store,
-    perform_contents, perform_fork,    perform_exit,     perform_kill,        perform_shmget,
-    perform_shmat,    perform_shmdt,   perform_shmctl,   perform_maps,        perform_msync,
-    perform_setid,    perform_mremap,  perform_madvise,  perform_fallocate,   perform_fsync,
-    perform_memfd,    perform_seal,    perform_seals,    perform_mlock,       perform_munlock,
-    perform_locked,   perform_mincore, perform_shm_info, perform_limit,       perform_limits,
-    perform_exec,
+    perform_open,     perform_close,    perform_unlink,     perform_ftruncate,   perform_truncate,
+    perform_pread,    perform_pwrite,   perform_pread_to,   perform_pwrite_from, perform_fstat,
+    perform_mmap,     perform_munmap,   perform_mprotect,   perform_load,        perform_store,
+    perform_contents, perform_fork,     perform_exit,       perform_kill,        perform_shmget,
+    perform_shmat,    perform_shmdt,    perform_shmctl,     perform_maps,        perform_msync,
+    perform_setid,    perform_mremap,   perform_madvise,    perform_fallocate,   perform_fsync,
+    perform_memfd,    perform_seal,     perform_seals,      perform_mlock,       perform_munlock,
+    perform_locked,   perform_mincore,  perform_shm_info,   perform_limit,       perform_limits,
+    perform_exec,     perform_mlockall, perform_munlockall, perform_rlimit,      perform_remap,
+    perform_call,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -50,7 +51,7 @@ std::uint64_t value_of(const program::Quantity& q) {
 bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::fork) return is_alive(op.result);
   if (op.code == OpCode::limit || op.code == OpCode::limits) return !target.sets_limits;
-  if (op.code == OpCode::exec) return !target.execs;
+  if (op.code == OpCode::exec) return !target.execs || address_space_is_limited();
   if (op.code == OpCode::shmget) return (target.foreign_keys >> op.byte & 1) != 0;
   bool replaces = op.code == OpCode::shmat && (op.flags & program::shmat::kRemap) != 0;
   return program::withheld(op, at, target.layout, replaces ? segment_bytes(op) : 0);
@@ -104,6 +105,10 @@ void tie_to_supervisor() {
   if (target.private_pids) return;
   sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (sys(SYS_getppid) != control->supervisor) sys(SYS_exit_group, 1);  // it died before it could be asked
+}
+
+long keep_own_files() {
+  return sys(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
 bool pass_turn() {

@@ -19,7 +19,7 @@ bool dead(const World& w, std::uint8_t process) {
 C clause_of_untouched(const World& w, const Inode& o, std::uint64_t offset) {
   if (o.kind == InodeKind::segment) return o.removed_by != C::none ? o.removed_by : C::shmget_zero_filled;
   if (o.removed_by != C::none) return o.removed_by;
-  if (o.kind == InodeKind::shared_anonymous) return C::mmap_anon_zero;
+  if (o.kind == InodeKind::shared_anonymous) return o.of_device ? C::mmap_anon_dev_zero : C::mmap_anon_zero;
   if (offset >= o.size) return C::slack_zero_filled;
   if (offset >= o.cut_to) return C::trunc_regrow_zero;
   if (o.grown_from != 0 && offset >= o.grown_from && offset / w.page() == o.grown_from / w.page())

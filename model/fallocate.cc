@@ -1,6 +1,7 @@
 // fallocate(2). Errors in the order of vfs_fallocate, then of the file system.
 #include <algorithm>
 
+#include "model/rlimit.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -19,7 +20,6 @@ C clause_of(Allocate how) {
 
 void errors(World& w, Step& s, const OpenFile& file, std::uint64_t offset, std::uint64_t length,
             Allocate how) {
-  using namespace program::seal;
   const Inode& inode = w.inodes[file.inode];
   if (static_cast<std::int64_t>(offset) < 0 || static_cast<std::int64_t>(length) <= 0)
     s.must(kEINVAL, C::none);
@@ -32,6 +32,11 @@ void errors(World& w, Step& s, const OpenFile& file, std::uint64_t offset, std::
     s.must(kEOPNOTSUPP, C::fallocate_zero_range);
   bool known = tmpfs || w.fs_of(inode) == program::FileSystem::ext4;
   if (!known && how != Allocate::unknown) s.may(kEOPNOTSUPP, Freedom::documented_alternative);
+}
+
+void seal_errors(const World& w, Step& s, const OpenFile& file, std::uint64_t end, Allocate how) {
+  using namespace program::seal;
+  const Inode& inode = w.inodes[file.inode];
   if (how == Allocate::punch && (inode.seals & (kWrite | kFutureWrite)))
     s.must(kEPERM, inode.seals & kWrite ? C::seal_write : C::seal_future_write);
   if (!zeroes(how) && (inode.seals & kGrow) && end > inode.size) s.must(kEPERM, C::seal_grow);
@@ -72,6 +77,14 @@ void rule_fallocate(World& w, Process& p, Step& s) {
     errors(w, s, *file, offset, length, how);
   else
     s.must(kEBADF, C::none);
+  // tmpfs looks at the limit even if the size is to be kept (mm/shmem.c, shmem_fallocate).
+  bool sizes = how == Allocate::extend || how == Allocate::zero || how == Allocate::keep;
+  bool beyond =
+      file && !s.must_fail() && sizes && beyond_file_size(p, w.inodes[file->inode], offset + length);
+  if (beyond && how == Allocate::keep && !s.exact()) return s.lose_quietly(Freedom::documented_alternative);
+  bool tmpfs = file && w.fs_of(w.inodes[file->inode]) == program::FileSystem::tmpfs;
+  if (beyond && (how != Allocate::keep || tmpfs)) return dies_of_file_size(w, p, s);
+  if (file) seal_errors(w, s, *file, offset + length, how);
   if (s.failed(clause_of(how))) return;
   std::uint32_t index = file->inode;
   std::uint64_t end = offset + length;

@@ -26,6 +26,7 @@ std::span<const Fault> lock_faults();
 std::span<const Fault> fallocate_faults();
 std::span<const Fault> seal_faults();
 std::span<const Fault> limit_faults();
+std::span<const Fault> request_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

@@ -1,6 +1,7 @@
 // open(2), close(2), unlink(2), truncate(2), fstat(2): as far as mappings depend on them.
 #include <fmt/format.h>
 
+#include "model/rlimit.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -110,9 +111,10 @@ void rule_unlink(World& w, Process&, Step& s) {
 }
 
 namespace {
-void truncate_to(World& w, Step& s, std::int32_t index, std::uint64_t size) {
+void truncate_to(World& w, Process& p, Step& s, std::int32_t index, std::uint64_t size) {
   if (index >= 0) {
     const Inode& inode = w.inodes[static_cast<std::size_t>(index)];
+    if (!s.must_fail() && beyond_file_size(p, inode, size)) return dies_of_file_size(w, p, s);
     if (size > largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
     if (size < inode.size && (inode.seals & program::seal::kShrink)) s.must(kEPERM, C::seal_shrink);
     if (size > inode.size && (inode.seals & program::seal::kGrow)) s.must(kEPERM, C::seal_grow);
@@ -130,7 +132,7 @@ void rule_ftruncate(World& w, Process& p, Step& s) {
     s.must(kEBADF, C::none);
   else if (!file->writable)
     s.must(kEINVAL, kEBADF, C::none);
-  truncate_to(w, s, file ? static_cast<std::int32_t>(file->inode) : -1, size);
+  truncate_to(w, p, s, file ? static_cast<std::int32_t>(file->inode) : -1, size);
 }
 
 void rule_truncate(World& w, Process& p, Step& s) {
@@ -142,7 +144,7 @@ void rule_truncate(World& w, Process& p, Step& s) {
   else if (!file_access(w.inodes[static_cast<std::size_t>(found)], p.cred, 2))
     s.must(kEACCES, C::none);
   s.applies(C::trunc_truncate_by_path);
-  truncate_to(w, s, found, size);
+  truncate_to(w, p, s, found, size);
 }
 
 void rule_fstat(World& w, Process& p, Step& s) {

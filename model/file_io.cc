@@ -5,6 +5,7 @@
 
 #include "model/blame.h"
 #include "model/memory.h"
+#include "model/rlimit.h"
 #include "model/runs.h"
 
 namespace shmcheck::model {
@@ -16,7 +17,10 @@ constexpr int kEPERM = 1, kEBADF = 9, kEFAULT = 14, kEINVAL = 22, kEFBIG = 27;
 struct Transfer {
   std::uint64_t offset = 0, length = 0;
   OpenFile* file = nullptr;
-  bool sealed = false;  // `length` is what F_SEAL_GROW leaves of it
+  bool sealed = false;   // `length` is what F_SEAL_GROW leaves of it
+  bool limited = false;  // or what RLIMIT_FSIZE does
+  bool dies = false;     // by SIGXFSZ
+  bool unsure = false;   // whether the limit holds for what is written within the file, no document says
 };
 
 // Seals are looked at page by page (mm/shmem.c, shmem_write_begin).
@@ -32,6 +36,16 @@ void seal_errors(const World& w, Step& s, const Inode& inode, Transfer& t) {
     t.length = whole - t.offset, t.sealed = true;
 }
 
+// Nothing is written from the limit on, be it behind the end of the file or before (mm/filemap.c,
+// generic_write_check_limits).
+void size_limit(const Process& p, const Step& s, const Inode& inode, Transfer& t) {
+  if (s.must_fail() || t.offset + t.length <= p.file_size) return;
+  t.unsure = !s.exact() && t.offset + t.length <= inode.size;
+  t.dies = t.offset >= p.file_size;
+  t.limited = !t.dies;
+  if (t.limited) t.length = p.file_size - t.offset;
+}
+
 // The argument errors that all four calls share, in Linux's order. `bad_memory`: access_ok fails.
 Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_memory) {
   Transfer t{w.value(s.op.off), w.value(s.op.len), w.open_file(p, s.op.object)};
@@ -43,6 +57,7 @@ Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_mem
   if (write && usable && t.length > 0) {
     if (t.file->append) t.offset = w.inodes[t.file->inode].size;
     const Inode& inode = w.inodes[t.file->inode];
+    size_limit(p, s, inode, t);
     if (t.offset >= largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
     seal_errors(w, s, inode, t);
   }
@@ -159,8 +174,10 @@ void rule_pread(World& w, Process& p, Step& s) {
 
 void rule_pwrite(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, true, false);
+  if (t.unsure) return s.lose_quietly(Freedom::documented_alternative);
+  if (t.dies) return dies_of_file_size(w, p, s);
   if (s.failed(C::none)) return;
-  s.returns(t.length, t.sealed ? C::seal_grow : C::none);
+  s.returns(t.length, t.sealed ? C::seal_grow : t.limited ? C::trunc_size_limit : C::none);
   if (t.length == 0) return;
   std::vector<std::uint8_t> bytes(t.length, s.op.byte);
   write_file(w, s, t, bytes.data(), bytes.size());
@@ -245,6 +262,8 @@ std::uint64_t readable_for_certain(World& w, Process& p, std::uint64_t address, 
 void rule_pwrite_from(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr);
   Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
+  if (t.unsure) return s.lose_quietly(Freedom::documented_alternative);
+  if (t.dies) return dies_of_file_size(w, p, s);
   bool refused = s.must_fail();
   std::uint64_t wanted = refused ? 0 : t.length;
   EmptyWrite empty = empty_write(s, t.file ? w.fs_of(w.inodes[t.file->inode]) : s.facts.fs);

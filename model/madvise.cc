@@ -87,6 +87,10 @@ void set_flags(Vma& v, Advice advice) {
 
 // Advice about the bytes of pages first … last-1 of the vma's object.
 void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t last, Advice advice) {
+  bool gives_up = advice == Advice::dontneed || advice == Advice::free || advice == Advice::cold ||
+                  advice == Advice::pageout;
+  if (gives_up && !v.locked) v.resident_by = C::none;
+  if (advice == Advice::pageout && v.inode >= 0) w.not_resident(static_cast<std::uint32_t>(v.inode));
   if (advice == Advice::dontneed && !v.shared) {
     v.copies.settle(first * w.page(), last * w.page());
     v.copies.drop(first, last);

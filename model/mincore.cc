@@ -13,15 +13,19 @@ void rule_mincore(World& w, Process& p, Step& s) {
   bool outside = high < address || address >= w.facts().top || address + length > w.facts().top;
   if (outside || (high > address && !p.memory.covers(address, high))) s.must(kENOMEM, C::mincore_errors);
   if (s.failed(C::mincore_vector)) return;
-  // Which pages are resident is the kernel's choice, but for locked ones.
+  // Which pages are resident is the kernel's choice, but for locked ones. Those that a mapping was only
+  // populated with may be absent where memory is scarce, says the document.
   std::uint64_t pages = (high - address) / w.page(), least = 0;
+  C clause = C::mincore_vector;
   for (const Vma& v : p.memory.vmas()) {
     std::uint64_t from = std::max(v.low, address), to = std::min(v.high, high);
-    if (v.resident && from < to) least += (to - from) / w.page();
+    bool demanded = v.resident_by != C::none && (v.locked || s.profile >= Profile::defacto);
+    if (!demanded || from >= to) continue;
+    least += (to - from) / w.page();
+    clause = v.resident_by;
   }
   std::uint64_t seen = s.chosen(least, Freedom::residency);
   if (least < pages) s.uses(Freedom::residency);
-  C clause = least > 0 ? C::mlock_resident : C::mincore_vector;
   s.applies(clause);
   if (s.running() || (seen >= least && seen <= pages)) return;
   s.diverge(clause, fmt::format("{} to {} pages", least, pages), fmt::format("{}", seen));

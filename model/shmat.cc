@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "model/blame.h"
+#include "model/rlimit.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -70,6 +71,17 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r, std::uint
   if (r.address < w.facts().min_address && !p.cred.machine) s.must(kEPERM, kEINVAL, C::shmat_invalid_addr);
 }
 
+// mlockall(MCL_FUTURE) makes the new memory locked, too.
+// True if only the room for what is to be replaced does not do.
+bool limit_errors(const World& w, const Process& p, Step& s, const Request& r, std::uint64_t pages) {
+  constexpr int kEAGAIN = 11;
+  if (p.lock_future) memlock_errors(w, p, s, pages, kEAGAIN, C::mlockall_future);
+  std::uint64_t gone = r.fixed ? mapped_within(p, r.address, r.address + pages) : 0;
+  if (s.must_fail() || fits_address_space(p, pages, gone)) return false;
+  s.must(kENOMEM, C::shmat_rlimit);
+  return r.fixed;
+}
+
 // Whether what was seen says that there is no such segment. At a given address EINVAL has other meanings.
 bool says_gone(const Step& s, const Request& r) {
   return s.saw(kEIDRM) || (s.saw(kEINVAL) && !r.fixed);
@@ -95,6 +107,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
   if (op.object == program::kSegmentBogus) s.must(kEINVAL, C::shmat_invalid_id);
   std::int32_t segment =
       op.object < program::kSegments ? static_cast<std::int32_t>(*w.segment_names[op.object]) : -1;
+  bool no_space = false;  // in the address space, by RLIMIT_AS
   bool attached = false;  // for a moment, though no place is found: do_shmat counts before it looks for one
   if (segment >= 0) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
@@ -107,6 +120,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
       attached = !s.must_fail();
       placement_errors(w, p, s, r, k.segsz);
       if (!r.fixed && k.segsz >= kNoRoom) s.must(kENOMEM, C::shmat_rlimit);
+      if (!s.must_fail()) no_space = limit_errors(w, p, s, r, w.up(k.segsz));
     }
   }
   C success = r.remap ? C::shmat_remap : r.fixed ? C::shmat_explicit_addr : C::shmat_null_addr;
@@ -118,6 +132,10 @@ void rule_shmat(World& w, Process& p, Step& s) {
   if (s.failed(success)) {
     if (segment >= 0)
       w.ipc.segments[static_cast<std::size_t>(segment)].count_clause = C::shmat_failure_no_effect;
+    if (no_space && !s.report().diverged) {
+      std::uint64_t pages = w.up(w.ipc.segments[static_cast<std::size_t>(segment)].segsz);
+      divide_at_edges(w, p, s, r.address, r.address + pages);
+    }
     return;
   }
   ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
@@ -157,6 +175,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
   v.attach = w.next_attach++;
   w.mapping_names[op.result] = low;
   p.memory.insert(std::move(v));
+  lock_at_creation(w, p, s, low, false, false);
 }
 
 }  // namespace shmcheck::model

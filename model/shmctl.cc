@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/rlimit.h"
+#include "model/rules.h"
 #include "model/shm_stat.h"
 
 namespace shmcheck::model {
@@ -72,12 +74,20 @@ C clause_of_success(const World& w, const Step& s, const ShmidKernel& k) {
   return k.perm.mode & kShmDest ? C::shmctl_rmid_marked_usable : w.clause_of_life(k);
 }
 
-void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) {
+// RLIMIT_MEMLOCK bounds all locked segments of a user together.
+bool over_lock_limit(const World& w, const ShmidKernel& k, const Process& p) {
+  std::uint64_t pages = (locked_segments(w, p.cred.uid) + w.up(k.segsz)) / w.page();
+  return !(k.perm.mode & kShmLocked) && pages > p.memlock / w.page();
+}
+
+void lock_errors(const World& w, const ShmidKernel& k, const Process& p, Step& s, bool locking) {
   if (p.cred.machine) return;
   if (!ipc_owner(k.perm, p.cred) && !p.cred.capable) s.must(kEPERM, C::shmctl_lock_who);
-  // RLIMIT_MEMLOCK bounds all locked segments of a user together.
-  else if (locking)
-    s.may(kENOMEM, Freedom::overcommit);
+  if (!locking) return;
+  if (p.memlock == 0 && !p.cred.capable) s.must(kEPERM, C::shmctl_lock_limit);
+  if (over_lock_limit(w, k, p)) s.must(kENOMEM, C::shmctl_lock_limit);
+  // What the user has locked elsewhere, in other programs, counts too.
+  if (!(k.perm.mode & kShmLocked)) s.may(kENOMEM, Freedom::overcommit);
 }
 
 void bad_command(const World& w, const Process& p, Step& s) {
@@ -205,9 +215,10 @@ void rule_shmctl(World& w, Process& p, Step& s) {
     else if (command == ShmCommand::set && !owner)
       s.must(kEPERM, or_lost(C::shmctl_set_who));
     else if (command == ShmCommand::lock || command == ShmCommand::unlock)
-      lock_errors(k, p, s, command == ShmCommand::lock);
+      lock_errors(w, k, p, s, command == ShmCommand::lock);
   }
-  if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, s, w.ipc.segments[segment]))) return;
+  C success = s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, s, w.ipc.segments[segment]);
+  if (s.failed(success)) return;
   ShmidKernel& k = w.ipc.segments[segment];
   note_why_allowed(k, p, s, command);
   switch (command) {
@@ -233,6 +244,7 @@ void rule_shmctl(World& w, Process& p, Step& s) {
       k.ctim.set(s.when);
       break;
     case ShmCommand::lock:
+      if (!(k.perm.mode & kShmLocked)) k.locked_by = p.cred.uid;
       k.perm.mode |= kShmLocked;
       break;
     case ShmCommand::unlock:

@@ -51,6 +51,7 @@ struct Inode {
   std::uint32_t mode = 0;  // permission bits
   std::uint32_t uid = 0, gid = 0;
   bool memfd = false;         // made by memfd_create: no file of the program's directory
+  bool of_device = false;     // shared anonymous memory that a mapping of /dev/zero made
   std::uint32_t seals = 0;    // program::seal
   std::uint8_t path = 255;    // index of the path it was created by
   std::uint32_t segment = 0;  // index into IpcIds::segments
@@ -85,9 +86,11 @@ struct Vma {
   bool dont_fork = false;
   bool wipe_on_fork = false;
   bool locked = false, on_fault = false;  // mlock, mlock2 with MLOCK_ONFAULT
-  bool resident = false;       // an mlock made all its pages resident; not of private file mappings
+  // What demands that all its pages are resident, if something does; not of private file mappings.
+  clauses::Clause resident_by = clauses::Clause::none;
   std::uint8_t read_hint = 0;  // program::Advice normal, random or sequential
   std::int32_t inode = -1;     // index into World::inodes; -1: private anonymous
+  std::int32_t file = -1;      // index into World::open_files of the descriptor it was made through
   std::uint64_t page_offset = 0;
   std::int32_t segment = -1;  // index into IpcIds::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of
@@ -148,6 +151,9 @@ struct Process {
   bool lock_count_off = false;  // MREMAP_DONTUNMAP has left locked memory behind
   // What demands that as much is locked as is: the last call that changed it, or should not have.
   clauses::Clause lock_clause = clauses::Clause::mlock_accounting;
+  bool lock_future = false, lock_future_on_fault = false;  // mlockall with MCL_FUTURE, and MCL_ONFAULT
+  // Its soft limits: bytes that it may lock, and have mapped in all, and the size that it may give a file.
+  std::uint64_t memlock = UINT64_MAX, address_space = UINT64_MAX, file_size = UINT64_MAX;
   LayoutEvents layout;  // the last calls that changed its mappings
 };
 
@@ -214,6 +220,7 @@ struct ShmidKernel {
   bool destroyed = false;
   clauses::Clause destroyed_by = clauses::Clause::shmctl_gone_id;  // what demands that it is gone
   std::int8_t creator = -1;                                        // while it lives: index of the process
+  std::uint32_t locked_by = 0;                                     // the user who did SHM_LOCK
 };
 
 // kernel.shmmax, shmall, shmmni and shm_rmid_forced. The largest value: nothing is known of it.

@@ -205,6 +205,7 @@ constexpr Key kTable[] = {
     unsigned_key<&Facts::memlock>("memlock"),
     yes_no_key<&Facts::set_limits>("set_limits"),
     yes_no_key<&Facts::exec>("exec"),
+    yes_no_key<&Facts::nx>("nx"),
 };
 
 }  // namespace

@@ -40,6 +40,7 @@ struct Facts {
   std::uint64_t memlock = 8 << 20;  // RLIMIT_MEMLOCK of its processes, bytes
   bool set_limits = true;           // programs can change kernel.shm* of the (private) IPC namespace
   bool exec = true;                 // processes of programs can exec and go on
+  bool nx = false;                  // the processor refuses to execute pages without PROT_EXEC
   bool operator==(const Facts&) const = default;
 };
 

@@ -18,7 +18,13 @@ constexpr NamedValue kMapFlags[] = {{"validate", map::kShared | map::kPrivate},
                                     {"noreserve", map::kNoReserve},
                                     {"stack", map::kStack},
                                     {"unknown", map::kUnknown},
-                                    {"sync", map::kSync}};
+                                    {"sync", map::kSync},
+                                    {"locked", map::kLocked},
+                                    {"nonblock", map::kNonBlock},
+                                    {"growsdown", map::kGrowsDown},
+                                    {"huge", map::kHuge},
+                                    {"legacy", map::kLegacy}};
+constexpr NamedValue kMapSources[] = {{"slot", 0}, {"zero", 1}, {"null", 2}, {"directory", 3}, {"pipe", 4}};
 constexpr NamedValue kShmgetFlags[] = {
     {"creat", shmget::kCreat}, {"excl", shmget::kExcl}, {"noreserve", shmget::kNoReserve}};
 constexpr NamedValue kShmatFlags[] = {
@@ -49,6 +55,12 @@ constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
                                  {"future_write", seal::kFutureWrite},
                                  {"unknown", seal::kUnknown}};
 constexpr NamedValue kMlockFlags[] = {{"onfault", mlock::kOnFault}, {"unknown", mlock::kUnknown}};
+constexpr NamedValue kMlockallFlags[] = {{"current", mlockall::kCurrent},
+                                         {"future", mlockall::kFuture},
+                                         {"onfault", mlockall::kOnFault},
+                                         {"unknown", mlockall::kUnknown}};
+constexpr NamedValue kResources[] = {{"as", 0}, {"memlock", 1}, {"fsize", 2}};
+constexpr NamedValue kRemapFilePagesFlags[] = {{"nonblock", map::kNonBlock}};
 constexpr NamedValue kTotals[] = {{"segments", 0}, {"pages", 1}};
 constexpr NamedValue kLimitNames[] = {{"shmmax", 0}, {"shmall", 1}, {"shmmni", 2}, {"rmid_forced", 3}};
 constexpr NamedValue kImages[] = {{"own", 0}, {"missing", 1}};
@@ -88,12 +100,18 @@ constexpr Arg kPread[] = {object(), small_len(), quantity(Slot::off, "off", fals
 constexpr Arg kPwrite[] = {
     object(), small_len(), {ArgKind::byte, Slot::byte, "byte", true, {}}, quantity(Slot::off, "off", false)};
 constexpr Arg kMemoryIo[] = {object(), address(), small_len(), quantity(Slot::off, "off", false)};
-constexpr Arg kMmap[] = {object(),       quantity(Slot::len, "len", true), prot(), flags(kMapFlags),
-                         address(false), quantity(Slot::off, "off", false)};
+constexpr Arg kMmap[] = {object(),
+                         quantity(Slot::len, "len", true),
+                         prot(),
+                         flags(kMapFlags),
+                         address(false),
+                         quantity(Slot::off, "off", false),
+                         choice(Slot::byte, "from", kMapSources)};
 constexpr Arg kMunmap[] = {address(), quantity(Slot::len, "len", true)};
 constexpr Arg kMprotect[] = {address(), quantity(Slot::len, "len", true), prot()};
 constexpr Arg kLoad[] = {
     address(), {ArgKind::access_size, Slot::small, "size", false, {}}, choice(Slot::byte, "act", kActions)};
+constexpr Arg kCall[] = {address()};
 constexpr Arg kStore[] = {
     address(), {ArgKind::bytes, Slot::value, "", true, {}}, choice(Slot::byte, "act", kActions)};
 constexpr Arg kContents[] = {address(), small_len(), choice(Slot::small, "via", kVia)};
@@ -126,6 +144,14 @@ constexpr Arg kLimit[] = {{ArgKind::choice, Slot::small, "what", true, kLimitNam
                           quantity(Slot::len, "value", true)};
 constexpr Arg kLimitsArgs[] = {{ArgKind::choice, Slot::small, "what", true, kLimitNames}};
 constexpr Arg kExec[] = {choice(Slot::small, "image", kImages)};
+constexpr Arg kMlockall[] = {flags(kMlockallFlags)};
+constexpr Arg kRlimit[] = {{ArgKind::choice, Slot::small, "what", true, kResources},
+                           {ArgKind::small_len, Slot::len, "value", true, {}}};
+constexpr Arg kRemap[] = {address(),
+                          quantity(Slot::len, "len", true),
+                          quantity(Slot::off, "off", false),
+                          {ArgKind::prot, Slot::small, "prot", false, {}},
+                          {ArgKind::flags, Slot::flags, "flags", false, kRemapFilePagesFlags}};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 using N = NameKind;
@@ -145,7 +171,7 @@ constexpr OpSpec kSpecs[] = {
      "pwrite(2) from the process's memory at an address"},
     {"fstat", N::none, N::file, R::stat, kObject, "fstat(2)"},
     {"mmap", N::mapping, N::file, R::address, kMmap,
-     "mmap(2); `-` is descriptor -1, `bad` one that is never open"},
+     "mmap(2); `-` is descriptor -1, `bad` one that is never open; from= maps a special file instead"},
     {"munmap", N::none, N::none, R::nothing, kMunmap, "munmap(2)"},
     {"mprotect", N::none, N::none, R::nothing, kMprotect, "mprotect(2)"},
     {"load", N::none, N::none, R::value, kLoad,
@@ -189,6 +215,14 @@ constexpr OpSpec kSpecs[] = {
     {"limits", N::none, N::none, R::count, kLimitsArgs, "read one of them"},
     {"exec", N::none, N::none, R::nothing, kExec,
      "execve(2) of an image with which the process goes on, or of one that does not exist"},
+    {"mlockall", N::none, N::none, R::nothing, kMlockall,
+     "mlockall(2); the executor's own memory stays unlocked"},
+    {"munlockall", N::none, N::none, R::nothing, {}, "munlockall(2)"},
+    {"rlimit", N::none, N::none, R::nothing, kRlimit,
+     "setrlimit(2) of the soft limit; that of what=as is given as what may be mapped beyond what is now"},
+    {"remap", N::none, N::none, R::nothing, kRemap, "remap_file_pages(2)"},
+    {"call", N::none, N::none, R::nothing, kCall,
+     "calls the code at an address, if it is one return instruction"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -45,6 +45,10 @@ enum Need : std::uint64_t {
   kNeedShmTotal = std::uint64_t{1} << 30,
   kNeedLimit = std::uint64_t{1} << 31,
   kNeedExec = std::uint64_t{1} << 32,
+  kNeedLockAll = std::uint64_t{1} << 33,
+  kNeedSetLimit = std::uint64_t{1} << 34,
+  kNeedCall = std::uint64_t{1} << 35,
+  kNeedPipeEnd = std::uint64_t{1} << 36,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -90,7 +90,13 @@ constexpr std::string_view kExamples =
     "p0 shm_info what=pages\n"
     "p0 limit what=shmall value=3p-1\n"
     "p0 limits what=rmid_forced\n"
-    "p0 exec image=missing\n";
+    "p0 exec image=missing\n"
+    "p0 mmap m2 - len=1p prot=r flags=shared,locked,nonblock,growsdown,huge,legacy from=pipe\n"
+    "p0 mlockall flags=current,future,onfault,unknown\n"
+    "p0 munlockall\n"
+    "p0 rlimit what=fsize value=2p+1\n"
+    "p0 remap m0+1p len=1p off=3p prot=r flags=nonblock\n"
+    "p0 call m0+1\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

@@ -169,7 +169,7 @@ TEST(FactsText, HasAFixedOrder) {
       "fs_block=4096 arena=0x0 arena_pages=0 top=0x800000000000 min_address=0x10000 "
       "own=0x400000-0x500000,0x7ff000000000-0x800000000000 uid=0 gid=0 other_uid=0,0 capable=yes "
       "first_userns=yes "
-      "private_ipc=yes shmmax=0 shmall=0 shmmni=0 memlock=8388608 set_limits=yes exec=yes");
+      "private_ipc=yes shmmax=0 shmall=0 shmmni=0 memlock=8388608 set_limits=yes exec=yes nx=no");
 }
 
 TEST(FactsText, MissingKeysKeepTheirDefaults) {

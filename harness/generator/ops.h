@@ -16,9 +16,10 @@ Builder build_open, build_close, build_fstat, build_unlink, build_ftruncate, bui
     build_seals;
 // ops_memory.cc
 Builder build_mmap, build_munmap, build_mprotect, build_msync, build_madvise, build_mremap, build_mlock,
-    build_munlock, build_mincore, build_load, build_store, build_contents;
+    build_munlock, build_mincore, build_load, build_store, build_contents, build_remap, build_call;
 // ops_processes.cc
-Builder build_fork, build_exit, build_kill, build_setid, build_maps, build_locked, build_exec;
+Builder build_fork, build_exit, build_kill, build_setid, build_maps, build_locked, build_exec, build_mlockall,
+    build_munlockall, build_rlimit;
 // ops_sysv.cc
 Builder build_shmget, build_shmat, build_shmdt, build_shmctl, build_shm_info, build_limit, build_limits;
 
