@@ -415,6 +415,11 @@ static long do_rlimit(const struct bare_op* op) {
   return setrlimit((int)op->prot, &limit);
 }
 
+static long do_age(const struct bare_op* op) {
+  const struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+  return futimens(descriptor(op->object), long_ago);
+}
+
 /* Nothing but a return instruction is run. */
 static long do_call(uint64_t address) {
   unsigned char code = 0xc3;
@@ -526,6 +531,10 @@ static long perform(const struct bare_op* op) {
       return do_rlimit(op);
     case BARE_REMAP:
       return syscall(SYS_remap_file_pages, a, len, (long)op->prot, off, (long)op->flags);
+    case BARE_AGE:
+      return do_age(op);
+    case BARE_TIMES:
+      return fstat(descriptor(op->object), &st);
     case BARE_CALL:
       return do_call(address);
     case BARE_SHM_INFO:

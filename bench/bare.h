@@ -60,6 +60,8 @@ enum bare_code {
   BARE_RLIMIT,
   BARE_REMAP,
   BARE_CALL,
+  BARE_AGE,
+  BARE_TIMES,
   BARE_NONE /* what it does not do: exec, which would cost it a start of its own */
 };
 

@@ -85,12 +85,14 @@ constexpr Flag kLockAll[] = {{program::mlockall::kCurrent, MCL_CURRENT},
                              {program::mlockall::kOnFault, 4},
                              {program::mlockall::kUnknown, 0x100}};
 constexpr std::array<std::uint64_t, 3> kResources = {RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_FSIZE};
-constexpr std::array<std::uint64_t, 6> kAllocate = {0,
+constexpr std::array<std::uint64_t, 8> kAllocate = {0,
                                                     FALLOC_FL_KEEP_SIZE,
                                                     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                                     FALLOC_FL_ZERO_RANGE,
                                                     FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-                                                    0x4000};
+                                                    0x4000,
+                                                    8 /* FALLOC_FL_COLLAPSE_RANGE */,
+                                                    0x20 /* FALLOC_FL_INSERT_RANGE */};
 constexpr std::array<std::uint64_t, 3> kAccess = {O_RDONLY, O_RDWR, O_WRONLY};
 constexpr std::array<std::uint64_t, 6> kCommands = {IPC_STAT, IPC_RMID, IPC_SET, SHM_LOCK, SHM_UNLOCK, 77};
 constexpr std::array<std::uint64_t, 16> kAdvice = {0, 1, 2, 3, 4, 9, 10, 11, 8, 20, 21, 22, 23, 18, 19, 77};
@@ -104,7 +106,7 @@ constexpr bare_code kCodes[] = {
     BARE_MSYNC,      BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
     BARE_MEMFD,      BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
     BARE_MINCORE,    BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_MLOCKALL,
-    BARE_MUNLOCKALL, BARE_RLIMIT,   BARE_REMAP,       BARE_CALL};
+    BARE_MUNLOCKALL, BARE_RLIMIT,   BARE_REMAP,       BARE_CALL,          BARE_AGE,       BARE_TIMES};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {

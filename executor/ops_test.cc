@@ -368,6 +368,29 @@ p0 mlock m1 len=1p -> ok
 )");
 }
 
+TEST_F(Ops, FileTimes) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 times f0 -> 3
+p0 age f0 -> ok
+p0 times f0 -> 0
+p0 pwrite f0 len=1 byte=0x41 -> 1
+p0 times f0 -> 2
+p0 age bad -> EBADF
+p0 setid user=u1 -> ok
+p0 age f0 -> EPERM
+)");
+}
+
+TEST_F(Ops, RangesThatTmpfsCannotShift) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 ftruncate f0 size=4p -> ok
+p0 fallocate f0 len=1p how=collapse -> EOPNOTSUPP
+p0 fallocate f0 len=1p how=insert -> EOPNOTSUPP
+)");
+}
+
 TEST_F(Ops, RemapFilePages) {
   Expect(R"(
 p0 mmap m0 - len=2p prot=rw flags=shared,anon addr=a -> a+0p

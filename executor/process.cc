@@ -20,7 +20,7 @@ constexpr Performer kPerformers[] = {
     perform_memfd,    perform_seal,     perform_seals,      perform_mlock,       perform_munlock,
     perform_locked,   perform_mincore,  perform_shm_info,   perform_limit,       perform_limits,
     perform_exec,     perform_mlockall, perform_munlockall, perform_rlimit,      perform_remap,
-    perform_call,
+    perform_call,     perform_age,      perform_times,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 

@@ -248,6 +248,10 @@ void rule_store(World& w, Process& p, Step& s) {
       if (pick < 0) return;
       if (pick == 0) w.copy_on_write(*r.first.vma, r.first.offset);
     }
+    if (first_writable && r.first.vma->shared && r.first.vma->inode >= 0) {
+      may_move_mtime(w.inodes[static_cast<std::size_t>(r.first.vma->inode)]);
+      r.first.vma->dirtied = true;
+    }
     if (first_writable && !s.exact()) {
       // The part before the edge may have been written.
       std::uint64_t part = r.edge - address;

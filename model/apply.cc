@@ -19,7 +19,7 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_msync,      rule_setid,    rule_mremap,      rule_madvise,   rule_fallocate, rule_fsync,
     rule_memfd,      rule_seal,     rule_seals,       rule_mlock,     rule_munlock,   rule_locked,
     rule_mincore,    rule_shm_info, rule_limit,       rule_limits,    rule_exec,      rule_mlockall,
-    rule_munlockall, rule_rlimit,   rule_remap,       rule_call};
+    rule_munlockall, rule_rlimit,   rule_remap,       rule_call,      rule_age,       rule_times};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);

@@ -61,6 +61,8 @@ C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_
       return C::slack_dirty_extend;
     case OriginKind::written_back:
       return offset >= o.size ? C::slack_cleared_by_writeback : C::slack_extend_exposes_zero;
+    case OriginKind::shifted:
+      return C::fallocate_collapse_insert;
     case OriginKind::write:
       return C::share_write_to_mapping;
     case OriginKind::store:
@@ -287,6 +289,8 @@ C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset) {
       return C::slack_dirty_extend;
     case OriginKind::written_back:
       return C::slack_extend_exposes_zero;
+    case OriginKind::shifted:
+      return C::fallocate_collapse_insert;
     case OriginKind::nothing:
       return clause_of_untouched(w, o, offset);
     case OriginKind::write:

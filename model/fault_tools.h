@@ -27,6 +27,7 @@ std::span<const Fault> fallocate_faults();
 std::span<const Fault> seal_faults();
 std::span<const Fault> limit_faults();
 std::span<const Fault> request_faults();
+std::span<const Fault> time_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

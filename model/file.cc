@@ -3,6 +3,7 @@
 
 #include "model/rlimit.h"
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
@@ -83,6 +84,7 @@ void rule_open(World& w, Process& p, Step& s) {
   } else if (truncates) {
     s.applies(C::trunc_o_trunc);
     set_size(w, s, static_cast<std::uint32_t>(found), 0);
+    moves_mtime(w.inodes[static_cast<std::size_t>(found)], C::none);
   }
   OpenFile file;
   file.inode = static_cast<std::uint32_t>(found);
@@ -120,6 +122,13 @@ void truncate_to(World& w, Process& p, Step& s, std::int32_t index, std::uint64_
     if (size > inode.size && (inode.seals & program::seal::kGrow)) s.must(kEPERM, C::seal_grow);
   }
   if (s.failed(C::trunc_kept_part_intact)) return;
+  Inode& inode = w.inodes[static_cast<std::size_t>(index)];
+  // ftruncate asks for the times itself (fs/open.c); by path, tmpfs moves them with the size only.
+  bool moves = s.op.code == OpCode::ftruncate || w.fs_of(inode) == program::FileSystem::ext4;
+  if (inode.size != size || (s.exact() && moves))
+    moves_mtime(inode, C::none);
+  else if (!s.exact() || w.fs_of(inode) != program::FileSystem::tmpfs)
+    may_move_mtime(inode);
   set_size(w, s, static_cast<std::uint32_t>(index), size);
 }
 }  // namespace

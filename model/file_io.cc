@@ -7,6 +7,7 @@
 #include "model/memory.h"
 #include "model/rlimit.h"
 #include "model/runs.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 
@@ -68,6 +69,20 @@ bool outside_user_space(const World& w, std::uint64_t address, std::uint64_t len
   return address >= w.facts().top || length > w.facts().top - address;
 }
 
+// A read that transfers nothing may count as an access.
+void may_have_read(World& w, const Step& s, const Transfer& t) {
+  if (s.must_fail() || !t.file) return;
+  Inode& inode = w.inodes[t.file->inode];
+  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
+}
+
+// A page of a shared mapping that the kernel has faulted in for writing.
+void may_dirty(World& w, Vma& vma) {
+  if (!vma.shared || vma.inode < 0) return;
+  Inode& inode = w.inodes[static_cast<std::size_t>(vma.inode)];
+  may_move_mtime(inode);
+}
+
 // Bytes that a read at this offset returns.
 std::uint64_t readable_bytes(const World& w, const Transfer& t) {
   std::uint64_t size = w.inodes[t.file->inode].size;
@@ -88,6 +103,7 @@ void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {
 
 void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes, std::uint64_t length) {
   if (length == 0) return;
+  moves_mtime(w.inodes[t.file->inode], C::none);
   object_changes(w, s, t.file->inode, t.offset, length);
   grow(w, s, t, length);
   w.write_object(t.file->inode, t.offset, bytes, length, {OriginKind::write, s.op.proc, w.next_vma, w.steps});
@@ -138,8 +154,10 @@ std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::ui
 
 void rule_pread(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, false, false);
+  may_have_read(w, s, t);
   if (s.failed(C::none)) return;
   std::uint64_t count = readable_bytes(w, t);
+  if (count > 0) moves_atime(w, s, w.inodes[t.file->inode]);
   ObjectBytes& bytes = w.inodes[t.file->inode].bytes;
   if (s.running()) {
     RunWriter out(s.made().words);
@@ -176,6 +194,7 @@ void rule_pwrite(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, true, false);
   if (t.unsure) return s.lose_quietly(Freedom::documented_alternative);
   if (t.dies) return dies_of_file_size(w, p, s);
+  if (s.first_error() == kEPERM && t.file) may_move_mtime(w.inodes[t.file->inode]);
   if (s.failed(C::none)) return;
   s.returns(t.length, t.sealed ? C::seal_grow : t.limited ? C::trunc_size_limit : C::none);
   if (t.length == 0) return;
@@ -188,8 +207,16 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, false, outside_user_space(w, address, w.value(s.op.len)));
   std::uint64_t wanted = s.must_fail() ? 0 : readable_bytes(w, t);
   std::uint64_t prefix = s.must_fail() ? 0 : accessible_prefix(w, p, address, wanted, true);
+  may_have_read(w, s, t);
+  for_pieces(w, p, address, s.must_fail() ? 0 : t.length, true,
+             [&](std::uint64_t, std::uint64_t, const Access& a) {
+               // What is faulted in for writing counts, written or not.
+               if (a.kind == Access::Kind::byte) may_dirty(w, *a.vma);
+               return a.kind == Access::Kind::byte;
+             });
   std::optional<std::uint64_t> count = transferred(s, address, wanted, prefix);
   if (!count) return;
+  if (*count > 0) moves_atime(w, s, w.inodes[t.file->inode]);
   std::uint32_t source = t.file->inode;
   std::vector<std::uint8_t> bytes(*count);
   for (std::uint64_t i = 0; i < *count; ++i) bytes[i] = w.inodes[source].bytes.at(t.offset + i, w.page());
@@ -279,6 +306,8 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     if (pick < 0) return;
     moves_end = pick == 1;
   }
+  // The times are moved before anything is copied.
+  if (t.file && t.file->writable && t.length > 0) may_move_mtime(w.inodes[t.file->inode]);
   std::uint64_t prefix = refused ? 0 : readable_prefix(w, p, t, address, wanted, moves_end);
   if (moves_end && prefix == 0) {
     object_changes(w, s, t.file->inode, w.inodes[t.file->inode].size, 0);

@@ -131,6 +131,12 @@ void rule_mlock(World& w, Process& p, Step& s) {
                                                             : C::mlock_resident;
   bool failed = s.failed(success);
   if (limited || wraps) return;
+  // It may have been the limit, with which nothing is begun.
+  if (failed && p.lock_count_off && !p.cred.machine && !s.running()) {
+    bool otherwise = hole < range.high || refused < range.high;
+    if (otherwise) s.lose_quietly(Freedom::lock_count);
+    return;
+  }
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_accounting;
   change_mapped(w, p, s, range.low, *end, lock);
   // Nothing is faulted in if a part was not mapped.

@@ -4,6 +4,7 @@
 #include "model/blame.h"
 #include "model/rlimit.h"
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
@@ -233,6 +234,11 @@ bool refused_late(const World& w, const Step& s, const Request& r) {
          s.first_error() == kEOPNOTSUPP;
 }
 
+void may_have_accessed(World& w, const OpenFile& file) {
+  Inode& inode = w.inodes[file.inode];
+  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
+}
+
 // The start that was given or chosen, checked against what is mapped.
 std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
   if (r.fixed) return s.returns(r.address, r.noreplace ? C::mmap_fixed_noreplace : C::mmap_fixed_exact);
@@ -285,6 +291,8 @@ void rule_mmap(World& w, Process& p, Step& s) {
               : s.op.flags & (program::map::kLegacy | program::map::kStack) ? C::mmap_flag_noop_legacy
                                                                             : C::mmap_create_len_beyond_eof;
   // What the kernel takes to be there has been removed.
+  // What the file system refuses may have been counted as an access.
+  if (r.file) may_have_accessed(w, *r.file);
   C removed = s.saw(kEEXIST) ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages) : C::none;
   if (s.failed(removed == C::none ? success : removed)) {
     bool unsure = r.fixed && !r.noreplace && r.file && s.saw(kEPERM) && !s.must_fail() &&
@@ -303,6 +311,10 @@ void rule_mmap(World& w, Process& p, Step& s) {
     if (low % w.page() != 0 || low + r.pages <= low || low + r.pages > w.facts().top) return;
   }
   std::uint8_t who = index_of(w, p);
+  // A mapping that continues another one grows it, and the file is not asked.
+  bool counts_as_access = r.file && std::ranges::none_of(p.memory.vmas(), [&](const Vma& v) {
+                            return v.inode == static_cast<std::int32_t>(r.file->inode);
+                          });
   if (r.fixed) {
     if (p.memory.overlaps(low, low + r.pages)) s.applies(C::mmap_fixed_replaces);
     w.unmap(who, low, low + r.pages, s.when);
@@ -319,6 +331,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
   v.shared = r.shared;
   v.page_offset = r.anonymous && r.shared ? 0 : r.anonymous ? low / w.page() : r.offset / w.page();
   if (r.file) {
+    if (counts_as_access) moves_atime(w, s, w.inodes[r.file->inode]);
     v.inode = static_cast<std::int32_t>(r.file->inode);
     v.file = static_cast<std::int32_t>(r.file - w.open_files.data());
     v.writable_file = r.file->writable;

@@ -126,6 +126,7 @@ void merge(World& w, Process& p, const Request& r) {
     if (vmas[first].copies.empty())
       vmas[first].page_offset = vmas[i].page_offset - (vmas[i].low - vmas[first].low) / w.page();
     vmas[first].high = vmas[i].high;
+    vmas[first].dirtied |= vmas[i].dirtied;
     if (vmas[i].resident_by == C::none) vmas[first].resident_by = C::none;
     vmas[first].touched |= vmas[i].touched;
     vmas[first].copies.append(std::move(vmas[i].copies));

@@ -90,6 +90,9 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   v.on_fault = p.lock_future_on_fault;
   v.dont_fork = v.inherited = v.rounded_up = v.discarded = false;
   v.resident_by = C::none;
+  v.dirtied = false;
+  Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
+  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
   v.read_hint = 0;
   v.event = {C::remap_file_pages_order, w.steps};
   if (v.locked) p.lock_clause = C::mlock_accounting;

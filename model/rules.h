@@ -40,6 +40,8 @@ Rule rule_maps;
 Rule rule_fallocate, rule_memfd, rule_seal, rule_seals;
 // mlock.cc, mincore.cc
 Rule rule_mlock, rule_munlock, rule_mlockall, rule_munlockall, rule_locked, rule_mincore;
+// times.cc
+Rule rule_age, rule_times;
 // rlimit.cc, remap.cc
 Rule rule_rlimit, rule_remap;
 

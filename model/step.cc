@@ -41,6 +41,7 @@ std::string_view to_string(Freedom freedom) {
                                         "fixed-failure",
                                         "uncounted",
                                         "lock-count",
+                                        "file-times",
                                         "residency",
                                         "tainted"};
   static_assert(std::size(names) == kFreedoms);

@@ -44,6 +44,8 @@ inline bool only_a_way(clauses::Clause clause) {
 
 enum class InodeKind : std::uint8_t { file, shared_anonymous, segment };
 
+enum class Moved : std::uint8_t { no, perhaps, yes };
+
 struct Inode {
   InodeKind kind = InodeKind::file;
   std::uint64_t size = 0;
@@ -68,6 +70,9 @@ struct Inode {
   Event event;                         // the first since it was written to last
   Event earlier_event;                 // before that
   std::uint32_t unlink_step = 0;       // when a name of it went last
+  // Whether st_atime and st_mtime are others than `age` has set.
+  Moved atime = Moved::yes, mtime = Moved::yes;
+  clauses::Clause mtime_clause = clauses::Clause::none;  // what demands that of st_mtime
 };
 
 struct OpenFile {
@@ -98,6 +103,7 @@ struct Vma {
   std::uint32_t made = 0;     // at which step
   bool inherited = false;     // by fork
   bool rounded_up = false;    // its last page is asked for in part only
+  bool dirtied = false;       // shared pages of it may be writable to the processor: stores are not noticed
   bool discarded = false;     // private pages of it were dropped by MADV_DONTNEED
   bool touched = false;       // private pages of it were stored to, so it keeps its page numbers (anon_vma)
   Event event;                // of the mapping only

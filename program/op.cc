@@ -44,8 +44,8 @@ constexpr NamedValue kAdvice[] = {
     {"remove", 5},   {"dontfork", 6},       {"dofork", 7},          {"free", 8},        {"cold", 9},
     {"pageout", 10}, {"populate_read", 11}, {"populate_write", 12}, {"wipeonfork", 13}, {"keeponfork", 14},
     {"unknown", 15}};
-constexpr NamedValue kAllocate[] = {{"extend", 0}, {"keep", 1},      {"punch", 2},
-                                    {"zero", 3},   {"zero_keep", 4}, {"unknown", 5}};
+constexpr NamedValue kAllocate[] = {{"extend", 0},    {"keep", 1},    {"punch", 2},    {"zero", 3},
+                                    {"zero_keep", 4}, {"unknown", 5}, {"collapse", 6}, {"insert", 7}};
 constexpr NamedValue kSync[] = {{"all", 0}, {"data", 1}};
 constexpr NamedValue kMemfdFlags[] = {{"sealing", memfd::kSealing}, {"unknown", memfd::kUnknown}};
 constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
@@ -193,7 +193,8 @@ constexpr OpSpec kSpecs[] = {
     {"mremap", N::mapping, N::none, R::address, kMremap, "mremap(2); to= is the new address for fixed"},
     {"madvise", N::none, N::none, R::nothing, kMadvise, "madvise(2)"},
     {"fallocate", N::none, N::file, R::nothing, kFallocate,
-     "fallocate(2); how= extends the file, keeps its size, punches a hole or zeroes"},
+     "fallocate(2); how= extends the file, keeps its size, punches a hole, zeroes, or takes a range out or "
+     "puts one in"},
     {"fsync", N::none, N::file, R::nothing, kFsync, "fsync(2), or with how=data fdatasync(2)"},
     {"memfd", N::file, N::none, R::nothing, kMemfd, "memfd_create(2) into a descriptor slot"},
     {"seal", N::none, N::file, R::nothing, kSeal, "fcntl(2) F_ADD_SEALS"},
@@ -223,6 +224,10 @@ constexpr OpSpec kSpecs[] = {
     {"remap", N::none, N::none, R::nothing, kRemap, "remap_file_pages(2)"},
     {"call", N::none, N::none, R::nothing, kCall,
      "calls the code at an address, if it is one return instruction"},
+    {"age", N::none, N::file, R::nothing, kObject,
+     "futimens(2): sets the access and the modification time of the file to a day of long ago"},
+    {"times", N::none, N::file, R::count, kObject,
+     "fstat(2): which times are not those that age has set, added up: 1 access, 2 modification"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -61,6 +61,8 @@ enum class OpCode : std::uint8_t {
   rlimit,
   remap,
   call,
+  age,
+  times,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -155,8 +157,14 @@ enum class Allocate : std::uint8_t {  // Op::small of fallocate
   punch,
   zero,
   zero_keep,
-  unknown
+  unknown,
+  collapse,
+  insert
 };
+// What `times` adds up: the times of a file that are not those which `age` has set.
+namespace moved {
+inline constexpr std::uint8_t kAccess = 1, kModification = 2;
+}
 namespace memfd {
 inline constexpr std::uint32_t kSealing = 1, kUnknown = 2;
 }

@@ -270,6 +270,16 @@ static void shm_stat(long id) {
   else ((void (*)(void))a)(), say("ok");
 }
 )c"},
+    {kNeedAge, kNeedOk, "sys/stat.h", R"c(static void age(int fd) {
+  const struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+  ok(futimens(fd, long_ago));
+}
+)c"},
+    {kNeedTimes, kNeedCount, "sys/stat.h", R"c(static void times(int fd) {
+  struct stat s;
+  count(fstat(fd, &s) ? -1 : (s.st_atime != 1000000000) + 2 * (s.st_mtime != 1000000000));
+}
+)c"},
     {kNeedPipeEnd, 0, "", R"c(static int pipe_end(void) {
   int end[2];
   return pipe(end) ? -1 : end[0];

@@ -71,7 +71,9 @@ constexpr std::string_view kAllocate[] = {"0",
                                           "FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE",
                                           "FALLOC_FL_ZERO_RANGE",
                                           "FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE",
-                                          "0x4000"};
+                                          "0x4000",
+                                          "8 /* FALLOC_FL_COLLAPSE_RANGE */",
+                                          "0x20 /* FALLOC_FL_INSERT_RANGE */"};
 constexpr std::string_view kAccess[] = {"O_RDONLY", "O_RDWR", "O_WRONLY"};
 constexpr std::string_view kTypes[] = {"unsigned char", "unsigned short", "unsigned", "unsigned long"};
 constexpr std::string_view kCommands[] = {"IPC_STAT", "IPC_RMID", "IPC_SET", "SHM_LOCK", "SHM_UNLOCK", "77"};
@@ -300,6 +302,10 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
                              "(" + q(op.off) + ") / P", bits(op.flags, kMapFlags)));
     case OpCode::call:
       return "run_code(" + q(op.addr) + ");";
+    case OpCode::age:
+      return "age(" + descriptor(op.object) + ");";
+    case OpCode::times:
+      return "times(" + descriptor(op.object) + ");";
     case OpCode::end:
       break;
   }
@@ -332,6 +338,10 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedSetLimit;
     case OpCode::call:
       return kNeedCall;
+    case OpCode::age:
+      return kNeedAge;
+    case OpCode::times:
+      return kNeedTimes;
     case OpCode::shmat:
       return mapped | kNeedSegments;
     case OpCode::load:

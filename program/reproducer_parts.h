@@ -49,6 +49,8 @@ enum Need : std::uint64_t {
   kNeedSetLimit = std::uint64_t{1} << 34,
   kNeedCall = std::uint64_t{1} << 35,
   kNeedPipeEnd = std::uint64_t{1} << 36,
+  kNeedAge = std::uint64_t{1} << 37,
+  kNeedTimes = std::uint64_t{1} << 38,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

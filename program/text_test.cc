@@ -96,7 +96,10 @@ constexpr std::string_view kExamples =
     "p0 munlockall\n"
     "p0 rlimit what=fsize value=2p+1\n"
     "p0 remap m0+1p len=1p off=3p prot=r flags=nonblock\n"
-    "p0 call m0+1\n";
+    "p0 call m0+1\n"
+    "p0 fallocate f0 len=1p how=collapse\n"
+    "p0 age f0\n"
+    "p0 times f0\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

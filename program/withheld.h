@@ -97,7 +97,8 @@ constexpr bool of_mremap(const Op& op, const Resolved& at, const Layout& layout)
 // Space for more than a program's objects can use would be the machine's memory.
 constexpr bool of_fallocate(const Op& op, const Resolved& at, const Layout& layout) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 63;
-  bool takes_none = static_cast<Allocate>(op.small) == Allocate::punch || at.len == 0;
+  auto how = static_cast<Allocate>(op.small);
+  bool takes_none = how == Allocate::punch || how == Allocate::collapse || at.len == 0;
   bool refused = at.len >= kMost || at.off >= kMost || at.off + at.len >= kMost;
   return !takes_none && !refused && at.len > std::uint64_t{4} * kMaxIoPages * layout.page;
 }

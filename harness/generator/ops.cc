@@ -23,7 +23,7 @@ constexpr Builder* kBuilders[] = {
     build_msync,      build_setid,    build_mremap,      build_madvise,   build_fallocate, build_fsync,
     build_memfd,      build_seal,     build_seals,       build_mlock,     build_munlock,   build_locked,
     build_mincore,    build_shm_info, build_limit,       build_limits,    build_exec,      build_mlockall,
-    build_munlockall, build_rlimit,   build_remap,       build_call,
+    build_munlockall, build_rlimit,   build_remap,       build_call,      build_age,       build_times,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 
@@ -42,6 +42,8 @@ Subject subject(OpCode code) {
     case OpCode::fallocate:
     case OpCode::fsync:
     case OpCode::seals:
+    case OpCode::age:
+    case OpCode::times:
       return Subject::file;
     case OpCode::seal:
       return Subject::memory_file;

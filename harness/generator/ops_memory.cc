@@ -174,13 +174,23 @@ Op build_remap(Scene& s, std::uint8_t p) {
   return op;
 }
 
-// Mostly where code is.
+// Mostly where code is, and may be executed.
 Op build_call(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::call, p);
   op.addr = s.address(p);
-  if (!s.dice.chance(60)) return op;
+  const Vma* v = s.dice.chance(75) ? s.vma(p) : nullptr;
+  std::optional<Quantity> low = v ? s.say(v->low) : std::nullopt;
+  if (!low) return op;
+  op.addr = *low;
+  if (s.dice.chance(80)) {
+    Op permit = make_op(OpCode::mprotect, p);
+    permit.addr = *low;
+    permit.len = pages(1);
+    permit.small = kReadWrite | kProtExec;
+    s.act_exactly(permit);
+  }
   Op put = make_op(OpCode::store, p);
-  put.addr = op.addr;
+  put.addr = *low;
   put.value = kReturnCode;
   s.act_exactly(put);
   return op;

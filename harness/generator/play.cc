@@ -133,6 +133,18 @@ void Play::unlock(std::uint8_t p, Quantity where, Quantity length) {
   step(over(OpCode::munlock, p, where, length));
 }
 
+void Play::age(std::uint8_t p, std::uint8_t file) {
+  Op op = make_op(OpCode::age, p);
+  op.object = file;
+  step(op);
+}
+
+void Play::times(std::uint8_t p, std::uint8_t file) {
+  Op op = make_op(OpCode::times, p);
+  op.object = file;
+  step(op);
+}
+
 void Play::lock_all(std::uint8_t p, std::uint32_t flags) {
   Op op = make_op(OpCode::mlockall, p);
   op.flags = flags;

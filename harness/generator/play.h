@@ -31,6 +31,8 @@ class Play {
   void seal(std::uint8_t p, std::uint8_t file, std::uint32_t seals);
   void read(std::uint8_t p, std::uint8_t file, int n);
   void size(std::uint8_t p, std::uint8_t file);
+  void age(std::uint8_t p, std::uint8_t file);
+  void times(std::uint8_t p, std::uint8_t file);
   std::uint8_t path_of(std::uint8_t p, std::uint8_t file) const;
 
   // --- memory; the result is the mapping's name

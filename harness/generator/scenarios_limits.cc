@@ -1,5 +1,5 @@
-// Scenarios of what a process locks, maps and writes up to its limits; of file pages in another order, and of
-// code.
+// Scenarios of what a process locks, maps and writes up to its limits; of file pages in another order; of
+// code, special files and file times.
 #include "harness/generator/play.h"
 
 namespace shmcheck::harness {
@@ -180,9 +180,67 @@ void executed(Play& p) {
   p.call(b, m);
 }
 
+// Two mappings of the device of zeros, which have nothing in common.
+void zeros(Play& p) {
+  std::uint8_t a = p.someone();
+  Quantity m[2];
+  for (Quantity& each : m) {
+    Op op = make_op(OpCode::mmap, a);
+    op.result = p.s.fresh_mapping();
+    op.object = program::kFileNone;
+    op.len = pages(2);
+    op.small = 3;
+    op.flags = kShared;
+    op.byte = static_cast<std::uint8_t>(program::MapSource::zero);
+    p.step(op);
+    each = at_mapping(op.result);
+  }
+  p.store(a, m[0]);
+  p.peek(a, m[1], 2);
+  if (std::optional<std::uint8_t> b = p.partner(a)) p.peek(*b, m[0], 2);
+}
+
+void aged(Play& p) {
+  std::uint8_t a = p.someone();
+  std::uint8_t f = p.file(a, pages(2));
+  Quantity m = p.map(a, f, pages(2), either(p));
+  for (int i = 0; i < 2; ++i) {
+    p.age(a, f);
+    if (p.dice.chance(70)) p.store(a, plus(m, p.dice.pick({0, 1})));
+    if (p.dice.chance(20)) p.read(a, f, 1);
+    if (p.dice.chance(20)) p.load(a, m);
+    p.times(a, f);
+    if (p.dice.chance(50)) p.sync(a, m, pages(2));
+  }
+}
+
+void shifted(Play& p) {
+  std::uint8_t a = p.someone();
+  std::uint8_t f = p.file(a, p.dice.pick({pages(4), pages(3, 100), pages(3, -100)}));
+  Quantity m = p.map(a, f, pages(5), either(p));
+  p.fill(a, m, 3);
+  p.allocate(a, f, pages(p.dice.pick({0, 1, 2})), pages(p.dice.pick({1, 1, 2})),
+             p.dice.pick({program::Allocate::collapse, program::Allocate::insert}));
+  p.peek(a, m, 5);
+  p.read(a, f, 5);
+  p.size(a, f);
+}
+
 constexpr Scenario kScenarios[] = {
-    locked_ahead,         waits_for_the_touch, locked_apart, populated,  within_memlock,
-    within_address_space, within_file_size,    rearranged,   rearranged, executed,
+    locked_ahead,
+    waits_for_the_touch,
+    locked_apart,
+    populated,
+    within_memlock,
+    within_address_space,
+    within_file_size,
+    rearranged,
+    rearranged,
+    executed,
+    zeros,
+    aged,
+    aged,
+    shifted,
 };
 
 }  // namespace

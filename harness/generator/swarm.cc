@@ -24,7 +24,7 @@ constexpr Weight kWeights[] = {
     {OpCode::seals, 2},       {OpCode::mlock, 6},    {OpCode::munlock, 3},    {OpCode::locked, 2},
     {OpCode::mincore, 2},     {OpCode::shm_info, 2}, {OpCode::limit, 3},      {OpCode::limits, 1},
     {OpCode::exec, 2},        {OpCode::mlockall, 2}, {OpCode::munlockall, 1}, {OpCode::rlimit, 2},
-    {OpCode::remap, 5},       {OpCode::call, 4},
+    {OpCode::remap, 5},       {OpCode::call, 4},     {OpCode::age, 3},        {OpCode::times, 3},
 };
 
 // Off, as usual, often, very often.
