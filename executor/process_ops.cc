@@ -77,9 +77,10 @@ long mapped_bytes() {
   return take_number(text, pages) ? static_cast<long>(pages * target.layout.page) : -ENODATA;
 }
 
-// With a limited address space the stack could not grow any more: it has grown before.
+// With a limited address space the stack could not grow any more: it has grown before, for children of
+// children as well, each of which goes on above the frames of the fork that made it.
 [[gnu::noinline]] void grow_stack() {
-  constexpr std::size_t kEnough = 128 << 10, kStep = 4096;
+  constexpr std::size_t kEnough = 256 << 10, kStep = 4096;
   char room[kEnough];
   for (std::size_t i = 0; i < kEnough; i += kStep) static_cast<volatile char*>(room)[i] = 0;
 }
@@ -99,7 +100,7 @@ void perform_rlimit(Call& call) {
   if (failed(result)) return settle(call, result);
   limit.rlim_cur = call.at.len;
   if (resource == RLIMIT_AS) {
-    grow_stack();
+    if (!as_limited) grow_stack();
     result = mapped_bytes();
     if (failed(result)) return settle(call, result);
     limit.rlim_cur += static_cast<std::uint64_t>(result);

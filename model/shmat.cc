@@ -128,14 +128,19 @@ void rule_shmat(World& w, Process& p, Step& s) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
     success = k.perm.mode & kShmDest ? C::shmat_marked_still_attachable : w.clause_of_life(k);
   }
-  if (attached && s.must_fail() && forced_removal_ends(w, s, static_cast<std::uint32_t>(segment))) return;
+  auto divided = [&] {
+    if (!no_space || s.report().diverged) return;
+    std::uint64_t pages = w.up(w.ipc.segments[static_cast<std::size_t>(segment)].segsz);
+    divide_at_edges(w, p, s, r.address, r.address + pages);
+  };
+  if (attached && s.must_fail() && forced_removal_ends(w, s, static_cast<std::uint32_t>(segment))) {
+    if (s.choices_wanted() == 0) divided();
+    return;
+  }
   if (s.failed(success)) {
     if (segment >= 0)
       w.ipc.segments[static_cast<std::size_t>(segment)].count_clause = C::shmat_failure_no_effect;
-    if (no_space && !s.report().diverged) {
-      std::uint64_t pages = w.up(w.ipc.segments[static_cast<std::size_t>(segment)].segsz);
-      divide_at_edges(w, p, s, r.address, r.address + pages);
-    }
+    divided();
     return;
   }
   ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
