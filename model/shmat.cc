@@ -137,7 +137,15 @@ void rule_shmat(World& w, Process& p, Step& s) {
     if (s.choices_wanted() == 0) divided();
     return;
   }
+  const bool could_fail = !s.must_fail();
   if (s.failed(success)) {
+    // What was refused because of locked memory that is miscounted (D38) had been attached for a moment, too.
+    bool last = attached && could_fail && !s.running() && !s.report().diverged && w.ipc.limits.rmid_forced &&
+                w.ipc.segments[static_cast<std::size_t>(segment)].nattch == 0;
+    if (last && s.exact())
+      w.destroy_segment(static_cast<std::uint32_t>(segment), C::limit_rmid_forced_detach);
+    else if (last)
+      s.lose_quietly(Freedom::documented_alternative);
     if (segment >= 0)
       w.ipc.segments[static_cast<std::size_t>(segment)].count_clause = C::shmat_failure_no_effect;
     divided();

@@ -203,7 +203,10 @@ void zeros(Play& p) {
 void aged(Play& p) {
   std::uint8_t a = p.someone();
   std::uint8_t f = p.file(a, pages(2));
+  const bool mapped_later = p.dice.chance(40);
+  if (mapped_later) p.age(a, f);
   Quantity m = p.map(a, f, pages(2), either(p));
+  if (mapped_later) p.times(a, f);
   for (int i = 0; i < 2; ++i) {
     p.age(a, f);
     if (p.dice.chance(70)) p.store(a, plus(m, p.dice.pick({0, 1})));
