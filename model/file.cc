@@ -123,11 +123,12 @@ void truncate_to(World& w, Process& p, Step& s, std::int32_t index, std::uint64_
   }
   if (s.failed(C::trunc_kept_part_intact)) return;
   Inode& inode = w.inodes[static_cast<std::size_t>(index)];
-  // ftruncate asks for the times itself (fs/open.c); by path, tmpfs moves them with the size only.
+  // ftruncate asks for the times itself (fs/open.c); by path, tmpfs moves them if it has pages to look
+  // through (mm/shmem.c, shmem_setattr).
   bool moves = s.op.code == OpCode::ftruncate || w.fs_of(inode) == program::FileSystem::ext4;
   if (inode.size != size || (s.exact() && moves))
     moves_mtime(inode, C::none);
-  else if (!s.exact() || w.fs_of(inode) != program::FileSystem::tmpfs)
+  else
     may_move_mtime(inode);
   set_size(w, s, static_cast<std::uint32_t>(index), size);
 }
