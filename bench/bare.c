@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -294,6 +295,17 @@ static int descriptor(int32_t object) {
   return object >= 0 ? file[object] : object == BARE_NO_FILE ? -1 : 999;
 }
 
+/* What mmap is given instead of a file of the program. */
+static int open_special(uint64_t which) {
+  int end[2];
+  if (which == BARE_ZERO) return open("/dev/zero", O_RDWR | O_CLOEXEC);
+  if (which == BARE_NULL) return open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (which == BARE_DIRECTORY) return open(".", O_RDONLY | O_CLOEXEC);
+  if (pipe(end) != 0) return -1;
+  close(end[1]);
+  return end[0];
+}
+
 static int segment_id(int32_t object) {
   return object >= 0 ? sh->segment[object] : object == BARE_NEGATIVE_ID ? -1 : 0x7fffffff;
 }
@@ -414,6 +426,64 @@ static long do_setid(const struct bare_op* op) {
   return syscall(SYS_setresuid, id, id, id);
 }
 
+static long do_mmap(const struct bare_op* op, long a) {
+  const int special = op->object == BARE_SPECIAL_FILE;
+  const int fd = special ? open_special(op->value) : descriptor(op->object);
+  if (special && fd < 0) return -1;
+  const long result = bind_mapping(
+      op, syscall(SYS_mmap, a, (long)op->len, (long)op->prot, (long)op->flags, (long)fd, (long)op->off));
+  const int error = errno;
+  if (special) close(fd);
+  errno = error;
+  return result;
+}
+
+/* What is the program's own stays unlocked, as with the executor. */
+static long do_mlockall(const struct bare_op* op) {
+  const long result = syscall(SYS_mlockall, (long)op->flags);
+  if (result != 0 || (op->flags & MCL_CURRENT) == 0) return result;
+  munlock(sh, sizeof *sh);
+  munlock(buffer, (size_t)kBufferPages * kPage);
+  munlock(room, kRoom);
+  return do_maps();
+}
+
+static long do_rlimit(const struct bare_op* op) {
+  struct rlimit limit;
+  unsigned long pages = 0;
+  if (op->prot == RLIMIT_AS) {
+    char text[128] = "";
+    const int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) return -1;
+    close(fd);
+    pages = strtoul(text, NULL, 10);
+  }
+  if (getrlimit((int)op->prot, &limit) != 0) return -1;
+  limit.rlim_cur = pages * kPage + op->len;
+  return setrlimit((int)op->prot, &limit);
+}
+
+static long do_age(const struct bare_op* op) {
+  const struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+  return futimens(descriptor(op->object), long_ago);
+}
+
+/* Nothing but a return instruction is run. */
+static long do_call(uint64_t address) {
+  unsigned char code = 0xc3;
+  const int fd = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  const ssize_t n = pread(fd, &code, 1, (off_t)address);
+  close(fd);
+  if (n == 1 && code != 0xc3) return 0;
+  if (_setjmp(back) == 0) {
+    armed = 1;
+    ((void (*)(void))address)();
+  }
+  armed = 0;
+  return 0;
+}
+
 static long do_pwrite(const struct bare_op* op) {
   memset(buffer, (int)op->value, op->len);
   return pwrite(descriptor(op->object), buffer, op->len, (off_t)op->off);
@@ -446,8 +516,7 @@ static long perform(const struct bare_op* op) {
     case BARE_FSTAT:
       return fstat(descriptor(op->object), &st);
     case BARE_MMAP:
-      return bind_mapping(
-          op, syscall(SYS_mmap, a, len, (long)op->prot, (long)op->flags, (long)descriptor(op->object), off));
+      return do_mmap(op, a);
     case BARE_MUNMAP:
       return syscall(SYS_munmap, a, len);
     case BARE_MPROTECT:
@@ -502,6 +571,20 @@ static long perform(const struct bare_op* op) {
       return syscall(SYS_munlock, a, len);
     case BARE_LOCKED:
       return do_locked();
+    case BARE_MLOCKALL:
+      return do_mlockall(op);
+    case BARE_MUNLOCKALL:
+      return syscall(SYS_munlockall);
+    case BARE_RLIMIT:
+      return do_rlimit(op);
+    case BARE_REMAP:
+      return syscall(SYS_remap_file_pages, a, len, (long)op->prot, off, (long)op->flags);
+    case BARE_AGE:
+      return do_age(op);
+    case BARE_TIMES:
+      return fstat(descriptor(op->object), &st);
+    case BARE_CALL:
+      return do_call(address);
     case BARE_SHM_INFO:
       return do_shm_info();
     case BARE_LIMIT:

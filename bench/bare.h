@@ -64,6 +64,13 @@ enum bare_code {
   BARE_IPC_INFO,
   BARE_SHM_STAT,
   BARE_SYSVIPC,
+  BARE_MLOCKALL,
+  BARE_MUNLOCKALL,
+  BARE_RLIMIT,
+  BARE_REMAP,
+  BARE_CALL,
+  BARE_AGE,
+  BARE_TIMES,
   BARE_NONE /* what it does not do: exec, which would cost it a start of its own, and read devices */
 };
 
@@ -73,7 +80,8 @@ struct bare_address {
   int64_t mapping; /* -1: none */
 };
 
-enum { BARE_NO_FILE = -1, BARE_BAD_FILE = -2 };                 /* bare_op.object of a file */
+enum { BARE_NO_FILE = -1, BARE_BAD_FILE = -2, BARE_SPECIAL_FILE = -3 }; /* bare_op.object of a file */
+enum { BARE_ZERO = 1, BARE_NULL, BARE_DIRECTORY, BARE_PIPE };   /* and bare_op.value of a special one */
 enum { BARE_NEGATIVE_ID = -1, BARE_BOGUS_ID = -2 };             /* bare_op.object of a segment */
 enum { BARE_LONG_NAME = -1 };                                   /* bare_op.object of a POSIX object */
 enum { BARE_CAUGHT, BARE_DEFAULT, BARE_IGNORED, BARE_BLOCKED }; /* bare_op.action */

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 
 #include <array>
@@ -44,7 +45,12 @@ constexpr Flag kMap[] = {{program::map::kShared, MAP_SHARED},
                          {program::map::kNoReserve, MAP_NORESERVE},
                          {program::map::kStack, MAP_STACK},
                          {program::map::kUnknown, 0x40'0000},
-                         {program::map::kSync, MAP_SYNC}};
+                         {program::map::kSync, MAP_SYNC},
+                         {program::map::kLocked, MAP_LOCKED},
+                         {program::map::kNonBlock, MAP_NONBLOCK},
+                         {program::map::kGrowsDown, MAP_GROWSDOWN},
+                         {program::map::kHuge, MAP_HUGETLB},
+                         {program::map::kLegacy, MAP_DENYWRITE | MAP_EXECUTABLE}};
 constexpr Flag kGet[] = {{program::shmget::kCreat, IPC_CREAT},
                          {program::shmget::kExcl, IPC_EXCL},
                          {program::shmget::kNoReserve, SHM_NORESERVE}};
@@ -74,12 +80,19 @@ constexpr Flag kSeal[] = {{program::seal::kSeal, F_SEAL_SEAL}, {program::seal::k
                           {program::seal::kGrow, F_SEAL_GROW}, {program::seal::kWrite, F_SEAL_WRITE},
                           {program::seal::kFutureWrite, 16},   {program::seal::kUnknown, 0x4000}};
 constexpr Flag kLock[] = {{program::mlock::kOnFault, 1}, {program::mlock::kUnknown, 0x100}};
-constexpr std::array<std::uint64_t, 6> kAllocate = {0,
+constexpr Flag kLockAll[] = {{program::mlockall::kCurrent, MCL_CURRENT},
+                             {program::mlockall::kFuture, MCL_FUTURE},
+                             {program::mlockall::kOnFault, 4},
+                             {program::mlockall::kUnknown, 0x100}};
+constexpr std::array<std::uint64_t, 3> kResources = {RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_FSIZE};
+constexpr std::array<std::uint64_t, 8> kAllocate = {0,
                                                     FALLOC_FL_KEEP_SIZE,
                                                     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                                     FALLOC_FL_ZERO_RANGE,
                                                     FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-                                                    0x4000};
+                                                    0x4000,
+                                                    8 /* FALLOC_FL_COLLAPSE_RANGE */,
+                                                    0x20 /* FALLOC_FL_INSERT_RANGE */};
 constexpr std::array<std::uint64_t, 3> kAccess = {O_RDONLY, O_RDWR, O_WRONLY};
 constexpr std::array<std::uint64_t, 6> kCommands = {IPC_STAT, IPC_RMID, IPC_SET, SHM_LOCK, SHM_UNLOCK, 77};
 constexpr std::array<std::uint64_t, 16> kAdvice = {0, 1, 2, 3, 4, 9, 10, 11, 8, 20, 21, 22, 23, 18, 19, 77};
@@ -94,7 +107,8 @@ constexpr bare_code kCodes[] = {
     BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
     BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
     BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
-    BARE_SHM_STAT, BARE_SYSVIPC};
+    BARE_SHM_STAT, BARE_SYSVIPC,  BARE_MLOCKALL,    BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
+    BARE_CALL,     BARE_AGE,      BARE_TIMES};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {
@@ -131,6 +145,8 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       break;
     case OpCode::mmap:
       out.flags = translate(op.flags, kMap);
+      out.value = op.byte;
+      if (op.byte != 0) out.object = BARE_SPECIAL_FILE;
       [[fallthrough]];
     case OpCode::mprotect:
       out.prot = translate(op.small, kProt);
@@ -194,6 +210,17 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       break;
     case OpCode::mlock:
       out.flags = translate(op.flags, kLock);
+      break;
+    case OpCode::mlockall:
+      out.flags = translate(op.flags, kLockAll);
+      break;
+    case OpCode::rlimit:
+      out.prot = kResources[op.small];
+      break;
+    case OpCode::remap:
+      out.prot = translate(op.small, kProt);
+      out.flags = translate(op.flags, kMap);
+      out.off /= facts.page_size;
       break;
     default:
       break;

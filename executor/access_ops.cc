@@ -1,4 +1,6 @@
 // Ops that touch memory: single loads and stores, and observers of whole ranges.
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -79,6 +81,13 @@ std::uint64_t to_machine(std::uint64_t v, unsigned log) {
   return __builtin_bswap64(v) >> (64 - (8U << log));
 }
 
+void settle_fault(Call& call, const Fault& fault) {
+  call.outcome.kind = OutcomeKind::signal;
+  call.outcome.signal = static_cast<std::uint8_t>(fault.signal);
+  call.outcome.code = static_cast<std::uint8_t>(fault.code);
+  call.outcome.address = fault.address;
+}
+
 void perform_access(Call& call, bool is_store) {
   const Op& op = call.op;
   Access access{call.at.addr, to_machine(op.value, op.small), op.small, is_store};
@@ -88,14 +97,32 @@ void perform_access(Call& call, bool is_store) {
     access_memory(&access);
     set_disposition(Disposition::caught);
   } else if (Fault fault; !guarded(access_memory, &access, fault)) {
-    call.outcome.kind = OutcomeKind::signal;
-    call.outcome.signal = static_cast<std::uint8_t>(fault.signal);
-    call.outcome.code = static_cast<std::uint8_t>(fault.code);
-    call.outcome.address = fault.address;
+    settle_fault(call, fault);
     return;
   }
   if (!is_store) call.outcome.value = to_machine(access.value, op.small);
 }
+
+// --- execution -------------------------------------------------------------------------------------------
+
+#if defined(__x86_64__)
+constexpr std::uint8_t kReturn = 0xc3;
+
+void call_code(void* argument) {
+  reinterpret_cast<void (*)()> (*static_cast<std::uint64_t*>(argument))();
+}
+
+// Whether what lies there is certain not to be a return instruction. Read as a debugger does, since a page
+// can be executable and yet not readable. What cannot be read cannot be run: it faults.
+bool is_other_code(std::uint64_t address) {
+  long fd = sys(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0);
+  if (failed(fd)) return true;
+  std::uint8_t code = kReturn;
+  long n = sys(SYS_pread64, fd, &code, 1, address);
+  sys(SYS_close, fd);
+  return n == 1 && code != kReturn;
+}
+#endif
 
 // --- contents --------------------------------------------------------------------------------------------
 
@@ -147,6 +174,18 @@ void perform_load(Call& call) {
 }
 void perform_store(Call& call) {
   perform_access(call, true);
+}
+
+// Elsewhere than on x86-64 nothing is called: what a return is there takes several bytes.
+void perform_call(Call& call) {
+#if defined(__x86_64__)
+  if (!is_other_code(call.at.addr)) {
+    Fault fault;
+    if (guarded(call_code, &call.at.addr, fault)) return;
+    return settle_fault(call, fault);
+  }
+#endif
+  call.outcome.kind = OutcomeKind::withheld;
 }
 
 void perform_contents(Call& call) {

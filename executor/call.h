@@ -44,6 +44,8 @@ void perform_open(Call&), perform_close(Call&), perform_unlink(Call&), perform_f
 void perform_stored(Call&);
 void perform_shm_open(Call&), perform_shm_unlink(Call&);
 void perform_memfd(Call&), perform_seal(Call&), perform_seals(Call&);
+void perform_mlockall(Call&), perform_munlockall(Call&), perform_remap(Call&), perform_call(Call&),
+    perform_rlimit(Call&), perform_age(Call&), perform_times(Call&);
 void perform_mlock(Call&), perform_munlock(Call&), perform_locked(Call&), perform_mincore(Call&);
 void perform_mmap(Call&), perform_munmap(Call&), perform_mprotect(Call&), perform_msync(Call&),
     perform_mremap(Call&), perform_madvise(Call&);
@@ -53,6 +55,9 @@ void perform_fork(Call&), perform_exit(Call&), perform_kill(Call&), perform_seti
 void perform_shmget(Call&), perform_shmat(Call&), perform_shmdt(Call&), perform_shmctl(Call&),
     perform_shm_info(Call&), perform_ipc_info(Call&), perform_shm_stat(Call&), perform_sysvipc(Call&),
     perform_limit(Call&), perform_limits(Call&);
+
+// Whether this process has limited its address space, so that an image could fail to start.
+bool address_space_is_limited();
 
 // The size of the segment that a `shmat` with `remap` names, 0 if the caller may not read it.
 std::uint64_t segment_bytes(const Op& op);

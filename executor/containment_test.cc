@@ -148,7 +148,7 @@ TEST_F(Containment, AnOrderlyEndLeavesNothing) {
 
 // Blocks as large as pages, or smaller ones, of which a target cannot say when they were written.
 TEST_F(Containment, StorageIsReadAndLeftAlone) {
-  const std::string image = "--ext4-image=" + (room_ / "image").string();
+  const std::string image = "--disk=ext4=" + (room_ / "image").string();
   for (const char* blocks : {"-b 4096", "-b 1024"}) {
     if (geteuid() != 0 || !make_image(blocks)) GTEST_SKIP() << "not root, or no mkfs.ext4";
     Driver driver(command({image}));

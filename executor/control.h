@@ -66,6 +66,7 @@ struct Target {
   bool forks = true;             // its processes can fork children of the supervisor
   bool sets_limits = false;      // programs may change kernel.shm*
   bool sets_next_id = false;     // shm_next_id, too
+  bool nx = false;               // the processor refuses to execute what is not executable
   bool execs = false;            // its processes can exec (rejoin.h)
   bool unshares_ipc = false;     // and can make further IPC namespaces
   bool has_objects = false;      // /dev/shm is a tmpfs where programs may have objects

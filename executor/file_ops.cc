@@ -22,7 +22,12 @@ constexpr long kAllocate[] = {0,
                               FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                               FALLOC_FL_ZERO_RANGE,
                               FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
-                              0x4000};
+                              0x4000,
+                              8 /* FALLOC_FL_COLLAPSE_RANGE */,
+                              0x20 /* FALLOC_FL_INSERT_RANGE */};
+
+// In September 2001: older than any file of a program, and than a day, which is when relatime counts.
+constexpr std::int64_t kLongAgo = 1'000'000'000;
 
 struct PathName {
   explicit PathName(std::uint8_t object) { text[1] = static_cast<char>('0' + object); }
@@ -149,6 +154,19 @@ void perform_fstat(Call& call) {
   call.words.push(st.st_mode);
   call.words.push(st.st_uid);
   call.words.push(st.st_gid);
+}
+
+void perform_age(Call& call) {
+  const timespec long_ago[2] = {{kLongAgo, 0}, {kLongAgo, 0}};
+  settle(call, sys(SYS_utimensat, descriptor(call.op.object), nullptr, long_ago, 0));
+}
+
+void perform_times(Call& call) {
+  struct stat st = {};
+  long result = sys(SYS_fstat, descriptor(call.op.object), &st);
+  if (failed(result)) return settle(call, result);
+  settle_value(call, (st.st_atime != kLongAgo ? program::moved::kAccess : 0) +
+                         (st.st_mtime != kLongAgo ? program::moved::kModification : 0));
 }
 
 }  // namespace shmcheck::executor

@@ -1,5 +1,8 @@
 // Ops about residency: memory locks and mincore.
+#include <sys/mman.h>
+
 #include "executor/call.h"
+#include "executor/maps.h"
 #include "executor/small_file.h"
 
 namespace shmcheck::executor {
@@ -16,7 +19,33 @@ bool number_behind(std::string_view text, std::string_view key, std::uint64_t& v
   return take_number(text, value);
 }
 
+constexpr FlagPair kLockAllFlags[] = {{program::mlockall::kCurrent, MCL_CURRENT},
+                                      {program::mlockall::kFuture, MCL_FUTURE},
+                                      {program::mlockall::kOnFault, 4 /* MCL_ONFAULT */},
+                                      {program::mlockall::kUnknown, 0x100}};
+
+// What the process has locked is to be what the program has locked.
+long unlock_own_memory() {
+  MapsReader maps;
+  MapLine line;
+  while (maps.next(line)) {
+    if (target.layout.own_overlaps(line.low, line.high - line.low))
+      sys(SYS_munlock, line.low, line.high - line.low);
+  }
+  return maps.error();
+}
+
 }  // namespace
+
+void perform_mlockall(Call& call) {
+  long result = sys(SYS_mlockall, translate(call.op.flags, kLockAllFlags));
+  if (!failed(result) && (call.op.flags & program::mlockall::kCurrent) != 0) result = unlock_own_memory();
+  settle(call, result);
+}
+
+void perform_munlockall(Call& call) {
+  settle(call, sys(SYS_munlockall));
+}
 
 void perform_mlock(Call& call) {
   if (call.op.flags == 0)

@@ -12,6 +12,7 @@
 #include "executor/namespaces.h"
 #include "executor/objects.h"
 #include "executor/own_ranges.h"
+#include "executor/process.h"
 #include "executor/rejoin.h"
 #include "executor/segments.h"
 #include "executor/supervisor.h"
@@ -65,6 +66,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   prepare_objects();
   find_ipc_namespaces();
   if (!find_own_ranges(wrong)) return false;
+  if (long result = keep_own_files(); failed(result)) say_absent("/proc/self/mem", "prctl", result);
   prepare_rejoin();
   return true;
 }

@@ -396,6 +396,102 @@ p0 sysvipc -> {0 *}
 )");
 }
 
+TEST_F(Ops, SpecialFiles) {
+  Expect(R"(
+p0 mmap m0 - len=1p prot=rw flags=shared addr=a from=zero -> a+0p
+p0 store m0 0x41 -> ok
+p0 mmap m1 - len=1p prot=r flags=shared from=null -> ENODEV
+p0 mmap m1 - len=1p prot=r flags=private from=directory -> ENODEV
+p0 mmap m1 - len=1p prot=r flags=private from=pipe -> ENODEV
+p0 mmap m1 - len=1p prot=rw flags=private from=zero -> withheld
+p0 mmap m1 - len=1p prot=rw flags=private,anon,growsdown -> withheld
+)");
+}
+
+TEST_F(Ops, LocksOfAllMemoryLeaveTheExecutorsOut) {
+  Expect(R"(
+p0 mmap m0 - len=2p prot=rw flags=private,anon addr=a -> a+0p
+p0 mlockall flags=unknown -> EINVAL
+p0 mlockall flags=current,future -> ok
+p0 locked -> 8192
+p0 mmap m1 - len=1p prot=rw flags=private,anon addr=a+4p -> a+4p
+p0 locked -> 12288
+p0 munlockall -> ok
+p0 locked -> 0
+)");
+}
+
+TEST_F(Ops, ResourceLimits) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 fork p1 -> *
+p1 rlimit what=as value=1p -> ok
+p1 mmap m0 - len=2p prot=rw flags=private,anon addr=a -> ENOMEM
+p1 mmap m0 - len=1p prot=rw flags=private,anon addr=a -> a+0p
+p1 exec -> withheld
+p1 rlimit what=fsize value=1p -> ok
+p1 ftruncate f0 size=1p -> ok
+p1 ftruncate f0 size=2p -> died SIGXFSZ
+p0 setid user=u1 -> ok
+p0 rlimit what=memlock value=1p -> ok
+p0 mmap m1 - len=2p prot=rw flags=private,anon addr=a -> a+0p
+p0 mlock m1 len=2p -> ENOMEM
+p0 mlock m1 len=1p -> ok
+)");
+}
+
+TEST_F(Ops, FileTimes) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 times f0 -> 3
+p0 age f0 -> ok
+p0 times f0 -> 0
+p0 pwrite f0 len=1 byte=0x41 -> 1
+p0 times f0 -> 2
+p0 age bad -> EBADF
+p0 setid user=u1 -> ok
+p0 age f0 -> EPERM
+)");
+}
+
+TEST_F(Ops, RangesThatTmpfsCannotShift) {
+  Expect(R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 ftruncate f0 size=4p -> ok
+p0 fallocate f0 len=1p how=collapse -> EOPNOTSUPP
+p0 fallocate f0 len=1p how=insert -> EOPNOTSUPP
+)");
+}
+
+TEST_F(Ops, RemapFilePages) {
+  Expect(R"(
+p0 mmap m0 - len=2p prot=rw flags=shared,anon addr=a -> a+0p
+p0 store m0 0x41 -> ok
+p0 remap m0+1p len=1p -> ok
+p0 load m0+1p -> 0x41
+p0 remap m0 len=1p prot=r -> EINVAL
+)");
+}
+
+// Nothing but a return instruction is run, even for those who are not allowed to look.
+TEST_F(Ops, Call) {
+  Expect(R"(
+p0 mmap m0 - len=1p prot=rwx flags=private,anon addr=a -> a+0p
+p0 call m0 -> withheld
+p0 store m0+5 0xc3 -> ok
+p0 call m0+5 -> ok
+p0 mprotect m0 len=1p prot=none -> ok
+p0 call m0+5 -> SIGSEGV/ACCERR at a+0p+5
+p0 call m0+4 -> withheld
+p0 call m0+1p -> SIGSEGV/MAPERR at a+1p
+p0 call top -> withheld
+p0 mprotect m0 len=1p prot=x -> ok
+p0 setid user=u1 -> ok
+p0 call m0+5 -> ok
+p0 call m0+4 -> withheld
+)");
+}
+
 TEST_F(Ops, StepsCarryTheClock) {
   std::int64_t before = time(nullptr) - 1;
   program::Trace trace =

@@ -82,12 +82,24 @@ bool arena_is_free() {
   return static_cast<std::uint64_t>(got) == kArenaAddress;
 }
 
+// The first lines of /proc/cpuinfo; the flags of the first CPU are within a page.
+std::string_view cpu_text(std::span<char> room) {
+  std::string_view text;
+  return failed(read_small_file("/proc/cpuinfo", room, text)) ? std::string_view() : text;
+}
+
+// User-Mode Linux names the processor of its host, but gives every page that can be read to execution.
+bool has_nx() {
+  char room[4096];
+  std::string_view text = cpu_text(room);
+  return text.find(" nx ") != std::string_view::npos &&
+         text.find("User Mode Linux") == std::string_view::npos;
+}
+
 // With five levels of page tables a hint makes the kernel hand out addresses beyond 2^47.
 bool has_five_levels() {
-  char room[4096];  // the flags of the first CPU are within a page
-  std::string_view text;
-  return !failed(read_small_file("/proc/cpuinfo", room, text)) &&
-         text.find(" la57") != std::string_view::npos;
+  char room[4096];
+  return cpu_text(room).find(" la57") != std::string_view::npos;
 }
 
 std::uint64_t find_top() {
@@ -107,6 +119,7 @@ void find_page_size() {
 
 bool find_own_ranges(Sentence& wrong) {
   target.layout.top = find_top();
+  target.nx = has_nx();
   if (!add_from_maps()) add_from_symbols();
   join();
   target.layout.own = {target.own, target.own_count};

@@ -11,16 +11,18 @@ namespace {
 
 // In the order of OpCode.
 constexpr Performer kPerformers[] = {
-    perform_open,     perform_close,   perform_unlink,   perform_ftruncate,   perform_truncate,
-    perform_pread,    perform_pwrite,  perform_pread_to, perform_pwrite_from, perform_fstat,
-    perform_mmap,     perform_munmap,  perform_mprotect, perform_load,        perform_store,
-    perform_contents, perform_fork,    perform_exit,     perform_kill,        perform_shmget,
-    perform_shmat,    perform_shmdt,   perform_shmctl,   perform_maps,        perform_msync,
-    perform_setid,    perform_mremap,  perform_madvise,  perform_fallocate,   perform_fsync,
-    perform_memfd,    perform_seal,    perform_seals,    perform_mlock,       perform_munlock,
-    perform_locked,   perform_mincore, perform_shm_info, perform_limit,       perform_limits,
-    perform_exec,     perform_rename,  perform_link,     perform_shm_open,    perform_shm_unlink,
-    perform_stored,   perform_unshare, perform_ipc_info, perform_shm_stat,    perform_sysvipc,
+    perform_open,     perform_close,      perform_unlink,   perform_ftruncate,   perform_truncate,
+    perform_pread,    perform_pwrite,     perform_pread_to, perform_pwrite_from, perform_fstat,
+    perform_mmap,     perform_munmap,     perform_mprotect, perform_load,        perform_store,
+    perform_contents, perform_fork,       perform_exit,     perform_kill,        perform_shmget,
+    perform_shmat,    perform_shmdt,      perform_shmctl,   perform_maps,        perform_msync,
+    perform_setid,    perform_mremap,     perform_madvise,  perform_fallocate,   perform_fsync,
+    perform_memfd,    perform_seal,       perform_seals,    perform_mlock,       perform_munlock,
+    perform_locked,   perform_mincore,    perform_shm_info, perform_limit,       perform_limits,
+    perform_exec,     perform_rename,     perform_link,     perform_shm_open,    perform_shm_unlink,
+    perform_stored,   perform_unshare,    perform_ipc_info, perform_shm_stat,    perform_sysvipc,
+    perform_mlockall, perform_munlockall, perform_rlimit,   perform_remap,       perform_call,
+    perform_age,      perform_times,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -54,7 +56,7 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
     const bool next_id = static_cast<program::Limit>(op.small) == program::Limit::next_id;
     return next_id ? !target.sets_next_id : !target.sets_limits;
   }
-  if (op.code == OpCode::exec) return !target.execs;
+  if (op.code == OpCode::exec) return !target.execs || address_space_is_limited();
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !target.has_objects;
   if (op.code == OpCode::stored) return !control->reads_storage;
   if (op.code == OpCode::unshare) return !target.unshares_ipc;
@@ -111,6 +113,10 @@ void tie_to_supervisor() {
   if (target.private_pids) return;
   sys(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   if (sys(SYS_getppid) != control->supervisor) sys(SYS_exit_group, 1);  // it died before it could be asked
+}
+
+long keep_own_files() {
+  return sys(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
 bool pass_turn() {

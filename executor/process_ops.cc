@@ -1,11 +1,13 @@
 // Ops that begin, end and change processes.
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "executor/call.h"
 #include "executor/fork.h"
 #include "executor/process.h"
 #include "executor/rejoin.h"
+#include "executor/small_file.h"
 
 namespace shmcheck::executor {
 
@@ -62,7 +64,55 @@ void perform_setid(Call& call) {
   long result = sys(SYS_setgroups, 0, nullptr);
   if (!failed(result)) result = sys(SYS_setresgid, gid, gid, gid);
   if (!failed(result)) result = sys(SYS_setresuid, uid, uid, uid);
+  if (!failed(result)) result = keep_own_files();
   tie_to_supervisor();
+  settle(call, result);
+}
+
+namespace {
+
+bool as_limited = false;
+
+// What the process has mapped, in bytes; -errno.
+long mapped_bytes() {
+  char room[128];
+  std::string_view text;
+  long result = read_small_file("/proc/self/statm", room, text);
+  std::uint64_t pages = 0;
+  if (failed(result)) return result;
+  return take_number(text, pages) ? static_cast<long>(pages * target.layout.page) : -ENODATA;
+}
+
+// With a limited address space the stack could not grow any more: it has grown before, for children of
+// children as well, each of which goes on above the frames of the fork that made it.
+[[gnu::noinline]] void grow_stack() {
+  constexpr std::size_t kEnough = 256 << 10, kStep = 4096;
+  char room[kEnough];
+  for (std::size_t i = 0; i < kEnough; i += kStep) static_cast<volatile char*>(room)[i] = 0;
+}
+
+}  // namespace
+
+bool address_space_is_limited() {
+  return as_limited;
+}
+
+// The hard limit stays, so that a program can widen what it has narrowed.
+void perform_rlimit(Call& call) {
+  constexpr int kResources[] = {RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_FSIZE};
+  int resource = kResources[call.op.small];
+  rlimit limit = {};
+  long result = sys(SYS_prlimit64, 0, resource, nullptr, &limit);
+  if (failed(result)) return settle(call, result);
+  limit.rlim_cur = call.at.len;
+  if (resource == RLIMIT_AS) {
+    if (!as_limited) grow_stack();
+    result = mapped_bytes();
+    if (failed(result)) return settle(call, result);
+    limit.rlim_cur += static_cast<std::uint64_t>(result);
+  }
+  result = sys(SYS_prlimit64, 0, resource, &limit, nullptr);
+  if (!failed(result) && resource == RLIMIT_AS) as_limited = true;
   settle(call, result);
 }
 

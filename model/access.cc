@@ -178,6 +178,64 @@ void rule_load(World& w, Process& p, Step& s) {
   }
 }
 
+namespace {
+
+// Whether what was seen is the fault of a page that is there and must not be accessed.
+bool refuses(const Step& s, std::uint64_t address) {
+  return !s.running() && s.seen().kind == OutcomeKind::signal && s.seen().signal == kSIGSEGV &&
+         denies(s.seen().code) && s.seen().address == address;
+}
+
+// What certainly is not one return instruction is not run, and that is found out whatever the protection.
+void call_code(World& w, Process& p, Step& s) {
+  constexpr std::uint8_t kReturn = 0xc3;
+  std::uint64_t address = w.value(s.op.addr);
+  Reach r = reach(w, p, address, 1, false);
+  bool there = r.accessible;
+  if (!there && read_is_free(r.first) && refuses(s, address)) return s.uses(Freedom::prot_implies);
+  if (r.first.kind == Access::Kind::protection) {
+    Vma& hidden = *r.first.vma;
+    bool copied = !hidden.shared && hidden.copies.find(r.first.offset / w.page());
+    there = copied || w.backed(hidden, r.first.offset);
+  }
+  if (!there) return takes_fault(w, p, s, r, address, 1, false);
+  Vma& v = *r.first.vma;
+  bool doubted = w.supply(v, r.first.offset).has_doubts() || !v.older.empty();
+  bool returns = w.load(v, r.first.offset) == kReturn;
+  bool refused = !s.running() && s.seen().kind == OutcomeKind::withheld;
+  C clause = clause_of_load(w, s.op.proc, v, r.first.offset);
+  if (doubted && !s.running()) {
+    // Which other byte it is, the outcome does not say.
+    if (refused) return returns ? s.lose_quietly(Freedom::copied_doubt) : void();
+    returns = accepts_bytes(w, s, v, r.first.offset, 1, kReturn) > 0;
+  }
+  if (returns == refused && !s.running())
+    return s.diverge(clause, returns ? "a return instruction" : "other bytes than a return instruction");
+  if (!returns) {
+    if (s.running()) s.made().kind = OutcomeKind::withheld;
+    return;
+  }
+  if (!r.accessible) return takes_fault(w, p, s, r, address, 1, false);
+  if (v.prot & program::kProtExec) {
+    s.applies(C::access_exec);
+    if (!s.running() && s.seen().kind != OutcomeKind::ok) s.diverge(C::access_exec, "a return");
+    return;
+  }
+  if (s.exact() && w.facts().nx)
+    return takes_signal(w, p, s, {kSIGSEGV, kAccErr, C::access_exec_implied}, address);
+  s.applies(C::access_exec_implied);
+  s.uses(Freedom::prot_implies);
+  if (s.running() || s.seen().kind == OutcomeKind::ok) return;
+  takes_signal(w, p, s, {kSIGSEGV, kAccErr, C::access_exec_implied}, address);
+}
+
+}  // namespace
+
+void rule_call(World& w, Process& p, Step& s) {
+  call_code(w, p, s);
+  if (s.report().diverged) s.adopted();  // a wrong call changes nothing
+}
+
 void rule_store(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr), size = std::uint64_t{1} << s.op.small;
   std::uint8_t bytes[8];
@@ -191,6 +249,10 @@ void rule_store(World& w, Process& p, Step& s) {
       int pick = s.choose(2, Freedom::straddling_store);
       if (pick < 0) return;
       if (pick == 0) w.copy_on_write(*r.first.vma, r.first.offset);
+    }
+    if (first_writable && r.first.vma->shared && r.first.vma->inode >= 0) {
+      may_move_mtime(w.inodes[static_cast<std::size_t>(r.first.vma->inode)]);
+      r.first.vma->dirtied = true;
     }
     if (first_writable && !s.exact()) {
       // The part before the edge may have been written.

@@ -17,7 +17,7 @@ bool dead(const World& w, std::uint8_t process) {
 C clause_of_untouched(const World& w, const Inode& o, std::uint64_t offset) {
   if (o.kind == InodeKind::segment) return o.removed_by != C::none ? o.removed_by : C::shmget_zero_filled;
   if (o.removed_by != C::none) return o.removed_by;
-  if (o.kind == InodeKind::shared_anonymous) return C::mmap_anon_zero;
+  if (o.kind == InodeKind::shared_anonymous) return o.of_device ? C::mmap_anon_dev_zero : C::mmap_anon_zero;
   if (o.posix && o.cut_to == UINT64_MAX && offset < o.size) return C::pshm_open_create_empty;
   if (offset >= o.size) return C::slack_zero_filled;
   if (offset >= o.cut_to) return C::trunc_regrow_zero;
@@ -83,6 +83,8 @@ C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_
       return C::slack_dirty_extend;
     case OriginKind::written_back:
       return offset >= o.size ? C::slack_cleared_by_writeback : C::slack_extend_exposes_zero;
+    case OriginKind::shifted:
+      return C::fallocate_collapse_insert;
     case OriginKind::write:
       return C::share_write_to_mapping;
     case OriginKind::store:
@@ -318,6 +320,8 @@ C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset) {
       return C::slack_dirty_extend;
     case OriginKind::written_back:
       return C::slack_extend_exposes_zero;
+    case OriginKind::shifted:
+      return C::fallocate_collapse_insert;
     case OriginKind::nothing:
       return clause_of_untouched(w, o, offset);
     case OriginKind::write:

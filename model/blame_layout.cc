@@ -124,7 +124,9 @@ C clause_of_begin(const World& w, std::uint8_t who, const Vma& vma) {
   for (const LayoutEvent& e : w.processes[who].layout.all()) {
     if (e.clause == C::munmap_partial && e.high == vma.low) return e.clause;
   }
-  return vma.event.clause == C::mremap_content_kept ? vma.event.clause : C::mmap_create_returns_start;
+  C made = vma.event.clause;
+  bool later = made == C::mremap_content_kept || made == C::remap_file_pages_order;
+  return later ? made : C::mmap_create_returns_start;
 }
 
 C blame_of_choice(const World& w, std::uint8_t who, std::uint64_t low, std::uint64_t length, C otherwise) {

@@ -1,7 +1,10 @@
 // fallocate(2). Errors in the order of vfs_fallocate, then of the file system.
 #include <algorithm>
+#include <vector>
 
+#include "model/rlimit.h"
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
@@ -13,13 +16,29 @@ bool zeroes(Allocate how) {
   return how == Allocate::punch || how == Allocate::zero || how == Allocate::zero_keep;
 }
 
+bool shifts(Allocate how) {
+  return how == Allocate::collapse || how == Allocate::insert;
+}
+
 C clause_of(Allocate how) {
+  if (shifts(how)) return C::fallocate_collapse_insert;
   return how == Allocate::punch ? C::punch_zero : zeroes(how) ? C::fallocate_zero_range : C::fallocate_extend;
+}
+
+// Whole blocks only, and none of the last; tmpfs cannot.
+void shift_errors(const World& w, Step& s, const Inode& inode, std::uint64_t offset, std::uint64_t length,
+                  Allocate how) {
+  if (w.fs_of(inode) == program::FileSystem::tmpfs) return s.must(kEOPNOTSUPP, C::fallocate_collapse_insert);
+  if (!s.exact()) s.may(kEOPNOTSUPP, Freedom::documented_alternative);
+  bool aligned = offset % w.facts().fs_block == 0 && length % w.facts().fs_block == 0;
+  std::uint64_t end = how == Allocate::collapse ? offset + length : offset;
+  if (!aligned || end >= inode.size) s.must(kEINVAL, C::fallocate_collapse_insert);
+  if (how == Allocate::insert && length > largest_file(w, inode) - inode.size)
+    s.must(kEFBIG, C::trunc_size_limit);
 }
 
 void errors(World& w, Step& s, const OpenFile& file, std::uint64_t offset, std::uint64_t length,
             Allocate how) {
-  using namespace program::seal;
   const Inode& inode = w.inodes[file.inode];
   if (static_cast<std::int64_t>(offset) < 0 || static_cast<std::int64_t>(length) <= 0)
     s.must(kEINVAL, C::none);
@@ -30,8 +49,14 @@ void errors(World& w, Step& s, const OpenFile& file, std::uint64_t offset, std::
   bool tmpfs = w.fs_of(inode) == program::FileSystem::tmpfs;
   if (tmpfs && (how == Allocate::zero || how == Allocate::zero_keep))
     s.must(kEOPNOTSUPP, C::fallocate_zero_range);
+  if (shifts(how)) shift_errors(w, s, inode, offset, length, how);
   bool known = tmpfs || w.fs_of(inode) == program::FileSystem::ext4;
   if (!known && how != Allocate::unknown) s.may(kEOPNOTSUPP, Freedom::documented_alternative);
+}
+
+void seal_errors(const World& w, Step& s, const OpenFile& file, std::uint64_t end, Allocate how) {
+  using namespace program::seal;
+  const Inode& inode = w.inodes[file.inode];
   if (how == Allocate::punch && (inode.seals & (kWrite | kFutureWrite)))
     s.must(kEPERM, inode.seals & kWrite ? C::seal_write : C::seal_future_write);
   if (!zeroes(how) && (inode.seals & kGrow) && end > inode.size) s.must(kEPERM, C::seal_grow);
@@ -63,6 +88,50 @@ void zero(World& w, Step& s, std::uint32_t index, std::uint64_t low, std::uint64
   w.happens(index, clause);
 }
 
+// The cached pages go, and private copies of them (ext4_collapse_range, ext4_insert_range). False: of a page
+// whose beginning stays, which is not told apart.
+bool drop_copies(World& w, std::uint32_t index, std::uint64_t offset) {
+  bool certain = true;
+  for (Process& p : w.processes) {
+    for (Vma& v : p.memory.vmas()) {
+      if (v.shared || v.inode != static_cast<std::int32_t>(index)) continue;
+      certain &= offset % w.page() == 0 || !v.copies.find(offset / w.page());
+      v.copies.settle(w.up(offset), UINT64_MAX);
+      v.copies.drop_from(w.up(offset) / w.page());
+    }
+  }
+  return certain;
+}
+
+// What lies behind the range moves over it, or away to make room for it.
+void shift(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::uint64_t length, Allocate how) {
+  bool inserts = how == Allocate::insert;
+  Inode& inode = w.inodes[index];
+  std::uint64_t from = inserts ? offset : offset + length, to = inserts ? offset + length : offset;
+  std::uint64_t size = inserts ? inode.size + length : inode.size - length;
+  object_changes(w, s, index, offset, w.up(std::max(size, inode.size)) - offset);
+  bool doubted = inode.bytes.doubted(from, inode.size);
+  std::vector<std::uint8_t> tail(inode.size - from);
+  for (std::size_t i = 0; i < tail.size(); ++i) tail[i] = inode.bytes.at(from + i, w.page());
+  inode.bytes.settle(offset, UINT64_MAX);
+  inode.bytes.drop_from(w.up(offset) / w.page());
+  if (offset % w.page() != 0) inode.bytes.fill(offset, 0, w.page() - offset % w.page(), w.page());
+  inode.size = size;
+  w.write_object(index, to, tail.data(), tail.size(), {OriginKind::shifted, s.op.proc, w.next_vma, w.steps});
+  if (doubted) {
+    Doubt d;
+    d.low = to;
+    d.high = to + tail.size();
+    d.any = true;
+    d.freedom = Freedom::copied_doubt;
+    inode.bytes.doubt(std::move(d));
+  }
+  w.not_resident(index);
+  inode.size_clause = C::fallocate_collapse_insert;
+  w.happens(index, C::fallocate_collapse_insert);
+  if (!drop_copies(w, index, offset)) s.lose_quietly(Freedom::documented_alternative);
+}
+
 }  // namespace
 
 void rule_fallocate(World& w, Process& p, Step& s) {
@@ -73,9 +142,20 @@ void rule_fallocate(World& w, Process& p, Step& s) {
     errors(w, s, *file, offset, length, how);
   else
     s.must(kEBADF, C::none);
+  // tmpfs looks at the limit even if the size is to be kept (mm/shmem.c, shmem_fallocate).
+  bool sizes = how == Allocate::extend || how == Allocate::zero || how == Allocate::keep;
+  bool beyond =
+      file && !s.must_fail() && sizes && beyond_file_size(p, w.inodes[file->inode], offset + length);
+  if (beyond && how == Allocate::keep && !s.exact()) return s.lose_quietly(Freedom::documented_alternative);
+  bool tmpfs = file && w.fs_of(w.inodes[file->inode]) == program::FileSystem::tmpfs;
+  if (beyond && (how != Allocate::keep || tmpfs)) return dies_of_file_size(w, p, s);
+  if (file) seal_errors(w, s, *file, offset + length, how);
+  // ext4 moves the times before it looks at the range.
+  if (file) may_move_mtime(w.inodes[file->inode]);
   if (s.failed(clause_of(how))) return;
   std::uint32_t index = file->inode;
   std::uint64_t end = offset + length;
+  if (shifts(how)) return shift(w, s, index, offset, length, how);
   bool extends = (how == Allocate::extend || how == Allocate::zero) && end > w.inodes[index].size;
   if (extends) {
     object_changes(w, s, index, w.inodes[index].size, 0);

@@ -31,6 +31,8 @@ std::span<const Fault> object_faults();
 std::span<const Fault> storage_faults();
 std::span<const Fault> ipcns_faults();
 std::span<const Fault> shm_table_faults();
+std::span<const Fault> request_faults();
+std::span<const Fault> time_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

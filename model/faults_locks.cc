@@ -87,7 +87,8 @@ void beyond_end_accepted(const World&, World&, const Op& op, Outcome& o) {
   constexpr int kENOMEM = 12;
   if (op.code == OpCode::mlock && failed_with(o, kENOMEM)) succeed(o);
 }
-constexpr C kResident[] = {C::mlock_resident, C::mlock_stays};
+constexpr C kResident[] = {C::mlock_resident, C::mlock_stays, C::mlockall_future, C::mmap_flag_populate,
+                           C::mmap_flag_locked};
 void not_resident(const World&, World&, const Op& op, Outcome& o) {
   if (op.code == OpCode::mincore && ok(o) && o.value > 1) --o.value;
 }

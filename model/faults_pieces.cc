@@ -31,10 +31,11 @@ void tail_restarts(const World& was, World& w, const Op& op, Outcome& o) {
   tail->copies = ObjectBytes();
 }
 
-constexpr C kTailPrivate[] = {C::munmap_partial,        C::access_read,           C::share_fork_anon,
-                              C::share_mapping_to_read, C::proc_maps_row,         C::fork_shared_both_ways,
-                              C::share_aliases,         C::mprotect_sets,         C::share_write_to_mapping,
-                              C::private_isolated,      C::private_fork_isolated, C::madvise_remove};
+constexpr C kTailPrivate[] = {C::remap_file_pages_order, C::munmap_partial,        C::access_read,
+                              C::share_fork_anon,        C::share_mapping_to_read, C::proc_maps_row,
+                              C::fork_shared_both_ways,  C::share_aliases,         C::mprotect_sets,
+                              C::share_write_to_mapping, C::private_isolated,      C::private_fork_isolated,
+                              C::madvise_remove};
 void protected_tail_is_private(const World& was, World& w, const Op& op, Outcome& o) {
   Vma* tail = tail_of_cut(was, w, op, o, OpCode::mprotect);
   if (tail && tail->segment < 0 && tail->inode >= 0) tail->shared = false;

@@ -6,7 +6,8 @@ namespace {
 
 namespace map = program::map;
 
-constexpr C kPrivate[] = {C::trunc_tail_private_kept,
+constexpr C kPrivate[] = {C::remap_file_pages_einval,
+                          C::trunc_tail_private_kept,
                           C::private_page_granular_freeze,
                           C::private_isolated,
                           C::access_read,
@@ -27,11 +28,19 @@ void private_is_shared(World& w, Op& op) {
   if (f && f->writable) op.flags ^= map::kShared | map::kPrivate;
 }
 
-constexpr C kShared[] = {
-    C::mremap_duplicate_shared,       C::share_fork_anon,      C::fork_shared_both_ways,
-    C::private_fork_isolated,         C::access_read,          C::proc_maps_row,
-    C::madvise_dontneed_shared,       C::access_beyond_object, C::madvise_remove,
-    C::mremap_shared_anon_fixed_size, C::madvise_free_shared,  C::mremap_duplicate_no_maymove};
+constexpr C kShared[] = {C::remap_file_pages_order,
+                         C::mremap_duplicate_shared,
+                         C::share_fork_anon,
+                         C::fork_shared_both_ways,
+                         C::private_fork_isolated,
+                         C::access_read,
+                         C::proc_maps_row,
+                         C::madvise_dontneed_shared,
+                         C::access_beyond_object,
+                         C::madvise_remove,
+                         C::mremap_shared_anon_fixed_size,
+                         C::madvise_free_shared,
+                         C::mremap_duplicate_no_maymove};
 void shared_anonymous_is_private(World&, Op& op) {
   constexpr std::uint32_t type = map::kShared | map::kPrivate;
   if (op.code != OpCode::mmap || !(op.flags & map::kAnonymous) || (op.flags & type) != map::kShared) return;
@@ -118,7 +127,9 @@ void moved_is_private(const World& was, World& w, const Op& op, Outcome& o) {
   if (v && v->shared && v->segment < 0 && o.value != was.value(op.addr)) v->shared = false;
 }
 
-constexpr C kApart[] = {C::share_unrelated,
+constexpr C kApart[] = {C::remap_file_pages_order,
+                        C::mmap_anon_dev_zero,
+                        C::share_unrelated,
                         C::share_immediate,
                         C::share_aliases,
                         C::share_mapping_to_read,
@@ -140,10 +151,16 @@ void shared_file_is_private(World& w, Op& op) {
     op.flags ^= map::kShared | map::kPrivate;
 }
 
-constexpr C kAttachedApart[] = {
-    C::shmat_shared,    C::shmat_multiple,        C::share_fork_anon,          C::access_read,
-    C::proc_maps_row,   C::fork_shared_both_ways, C::sysv_life_overwrite_kept, C::mremap_duplicate_shared,
-    C::shmdt_data_stays};
+constexpr C kAttachedApart[] = {C::remap_file_pages_order,
+                                C::shmat_shared,
+                                C::shmat_multiple,
+                                C::share_fork_anon,
+                                C::access_read,
+                                C::proc_maps_row,
+                                C::fork_shared_both_ways,
+                                C::sysv_life_overwrite_kept,
+                                C::mremap_duplicate_shared,
+                                C::shmdt_data_stays};
 void attach_is_private(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmat || o.kind != OutcomeKind::ok) return;
   if (Vma* v = actor(w, op).memory.find(o.value)) v->shared = false;

@@ -1,7 +1,9 @@
 // open(2), close(2), unlink(2), truncate(2), fstat(2): as far as mappings depend on them.
 #include <fmt/format.h>
 
+#include "model/rlimit.h"
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
@@ -102,6 +104,7 @@ void rule_open(World& w, Process& p, Step& s) {
   } else if (truncates) {
     s.applies(C::trunc_o_trunc);
     set_size(w, s, static_cast<std::uint32_t>(found), 0);
+    moves_mtime(w.inodes[static_cast<std::size_t>(found)], C::none);
   }
   w.inodes[static_cast<std::size_t>(found)].path = op.object;
   open_into_slot(w, p, op, static_cast<std::uint32_t>(found), w.path_entries[op.object]);
@@ -170,14 +173,23 @@ void rule_link(World& w, Process& p, Step& s) {
 }
 
 namespace {
-void truncate_to(World& w, Step& s, std::int32_t index, std::uint64_t size) {
+void truncate_to(World& w, Process& p, Step& s, std::int32_t index, std::uint64_t size) {
   if (index >= 0) {
     const Inode& inode = w.inodes[static_cast<std::size_t>(index)];
+    if (!s.must_fail() && beyond_file_size(p, inode, size)) return dies_of_file_size(w, p, s);
     if (size > largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
     if (size < inode.size && (inode.seals & program::seal::kShrink)) s.must(kEPERM, C::seal_shrink);
     if (size > inode.size && (inode.seals & program::seal::kGrow)) s.must(kEPERM, C::seal_grow);
   }
   if (s.failed(C::trunc_kept_part_intact)) return;
+  Inode& inode = w.inodes[static_cast<std::size_t>(index)];
+  // ftruncate asks for the times itself (fs/open.c); by path, tmpfs moves them if it has pages to look
+  // through (mm/shmem.c, shmem_setattr).
+  bool moves = s.op.code == OpCode::ftruncate || w.fs_of(inode) == program::FileSystem::ext4;
+  if (inode.size != size || (s.exact() && moves))
+    moves_mtime(inode, C::none);
+  else
+    may_move_mtime(inode);
   set_size(w, s, static_cast<std::uint32_t>(index), size);
 }
 }  // namespace
@@ -190,7 +202,7 @@ void rule_ftruncate(World& w, Process& p, Step& s) {
     s.must(kEBADF, clause_of_closed(p, s.op.object));
   else if (!file->writable)
     s.must(kEINVAL, kEBADF, w.inodes[file->inode].posix ? C::pshm_open_rdonly : C::none);
-  truncate_to(w, s, file ? static_cast<std::int32_t>(file->inode) : -1, size);
+  truncate_to(w, p, s, file ? static_cast<std::int32_t>(file->inode) : -1, size);
 }
 
 void rule_truncate(World& w, Process& p, Step& s) {
@@ -202,7 +214,7 @@ void rule_truncate(World& w, Process& p, Step& s) {
   else if (!file_access(w.inodes[static_cast<std::size_t>(found)], p.cred, 2))
     s.must(kEACCES, C::none);
   s.applies(C::trunc_truncate_by_path);
-  truncate_to(w, s, found, size);
+  truncate_to(w, p, s, found, size);
 }
 
 namespace {

@@ -3,7 +3,9 @@
 
 #include "model/blame.h"
 #include "model/memory.h"
+#include "model/rlimit.h"
 #include "model/runs.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 
@@ -14,7 +16,10 @@ constexpr int kEPERM = 1, kEBADF = 9, kEFAULT = 14, kEINVAL = 22, kEFBIG = 27;
 struct Transfer {
   std::uint64_t offset = 0, length = 0;
   OpenFile* file = nullptr;
-  bool sealed = false;  // `length` is what F_SEAL_GROW leaves of it
+  bool sealed = false;   // `length` is what F_SEAL_GROW leaves of it
+  bool limited = false;  // or what RLIMIT_FSIZE does
+  bool dies = false;     // by SIGXFSZ
+  bool unsure = false;   // whether the limit holds for what is written within the file, no document says
 };
 
 // Seals are looked at page by page (mm/shmem.c, shmem_write_begin).
@@ -30,6 +35,16 @@ void seal_errors(const World& w, Step& s, const Inode& inode, Transfer& t) {
     t.length = whole - t.offset, t.sealed = true;
 }
 
+// Nothing is written from the limit on, be it behind the end of the file or before (mm/filemap.c,
+// generic_write_check_limits).
+void size_limit(const Process& p, const Step& s, const Inode& inode, Transfer& t) {
+  if (s.must_fail() || t.offset + t.length <= p.file_size) return;
+  t.unsure = !s.exact() && t.offset + t.length <= inode.size;
+  t.dies = t.offset >= p.file_size;
+  t.limited = !t.dies;
+  if (t.limited) t.length = p.file_size - t.offset;
+}
+
 // The argument errors that all four calls share, in Linux's order. `bad_memory`: access_ok fails.
 Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_memory) {
   Transfer t{w.value(s.op.off), w.value(s.op.len), w.open_file(p, s.op.object)};
@@ -43,6 +58,7 @@ Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_mem
   if (write && usable && t.length > 0) {
     if (t.file->append) t.offset = w.inodes[t.file->inode].size;
     const Inode& inode = w.inodes[t.file->inode];
+    size_limit(p, s, inode, t);
     if (t.offset >= largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
     seal_errors(w, s, inode, t);
   }
@@ -51,6 +67,20 @@ Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_mem
 
 bool outside_user_space(const World& w, std::uint64_t address, std::uint64_t length) {
   return address >= w.facts().top || length > w.facts().top - address;
+}
+
+// A read that transfers nothing may count as an access.
+void may_have_read(World& w, const Step& s, const Transfer& t) {
+  if (s.must_fail() || !t.file) return;
+  Inode& inode = w.inodes[t.file->inode];
+  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
+}
+
+// A page of a shared mapping that the kernel has faulted in for writing.
+void may_dirty(World& w, Vma& vma) {
+  if (!vma.shared || vma.inode < 0) return;
+  Inode& inode = w.inodes[static_cast<std::size_t>(vma.inode)];
+  may_move_mtime(inode);
 }
 
 // Bytes that a read at this offset returns.
@@ -94,6 +124,7 @@ Origin origin_of_write(const World& w, const Step& s) {
 
 void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes, std::uint64_t length) {
   if (length == 0) return;
+  moves_mtime(w.inodes[t.file->inode], C::none);
   object_changes(w, s, t.file->inode, t.offset, length);
   grow(w, s, t, length);
   w.write_object(t.file->inode, t.offset, bytes, length, origin_of_write(w, s));
@@ -152,8 +183,10 @@ std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::ui
 
 void rule_pread(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, false, false);
+  may_have_read(w, s, t);
   if (s.failed(C::none)) return;
   std::uint64_t count = readable_bytes(w, t);
+  if (count > 0) moves_atime(w, s, w.inodes[t.file->inode]);
   ObjectBytes& bytes = w.inodes[t.file->inode].bytes;
   if (s.running()) {
     RunWriter out(s.made().words);
@@ -190,8 +223,11 @@ void rule_pread(World& w, Process& p, Step& s) {
 
 void rule_pwrite(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, true, false);
+  if (t.unsure) return s.lose_quietly(Freedom::documented_alternative);
+  if (t.dies) return dies_of_file_size(w, p, s);
+  if (s.first_error() == kEPERM && t.file) may_move_mtime(w.inodes[t.file->inode]);
   if (s.failed(C::none)) return;
-  s.returns(t.length, t.sealed ? C::seal_grow : C::none);
+  s.returns(t.length, t.sealed ? C::seal_grow : t.limited ? C::trunc_size_limit : C::none);
   if (t.length == 0) return;
   object_changes(w, s, t.file->inode, t.offset, t.length);
   grow(w, s, t, t.length);
@@ -204,8 +240,16 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, false, outside_user_space(w, address, w.value(s.op.len)));
   std::uint64_t wanted = s.must_fail() ? 0 : readable_bytes(w, t);
   std::uint64_t prefix = s.must_fail() ? 0 : accessible_prefix(w, p, address, wanted, true);
+  may_have_read(w, s, t);
+  for_pieces(w, p, address, s.must_fail() ? 0 : t.length, true,
+             [&](std::uint64_t, std::uint64_t, const Access& a) {
+               // What is faulted in for writing counts, written or not.
+               if (a.kind == Access::Kind::byte) may_dirty(w, *a.vma);
+               return a.kind == Access::Kind::byte;
+             });
   std::optional<std::uint64_t> count = transferred(s, address, wanted, {prefix});
   if (!count) return;
+  if (*count > 0) moves_atime(w, s, w.inodes[t.file->inode]);
   std::uint32_t source = t.file->inode;
   std::vector<std::uint8_t> bytes;
   bytes.reserve(*count);
@@ -285,6 +329,8 @@ std::uint64_t readable_for_certain(World& w, Process& p, std::uint64_t address, 
 void rule_pwrite_from(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr);
   Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
+  if (t.unsure) return s.lose_quietly(Freedom::documented_alternative);
+  if (t.dies) return dies_of_file_size(w, p, s);
   bool refused = s.must_fail();
   std::uint64_t wanted = refused ? 0 : t.length;
   program::FileSystem fs = t.file ? w.fs_of(w.inodes[t.file->inode]) : s.facts.fs;
@@ -301,6 +347,8 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     if (pick < 0) return;
     moves_end = pick == 1;
   }
+  // The times are moved before anything is copied.
+  if (t.file && t.file->writable && t.length > 0) may_move_mtime(w.inodes[t.file->inode]);
   std::uint64_t prefix = refused ? 0 : readable_prefix(w, p, t, address, wanted, moves_end);
   if (moves_end && prefix == 0) {
     object_changes(w, s, t.file->inode, w.inodes[t.file->inode].size, 0);

@@ -95,6 +95,7 @@ Facts model_facts(const Fault* fault) {
   f.other_uid[1] = 65532;
   f.shmmax = f.shmall = ~std::uint64_t{0} - (std::uint64_t{1} << 24);
   f.shmmni = 4096;
+  f.nx = true;
   return f;
 }
 

@@ -1,5 +1,6 @@
 // madvise(2): advice that changes what is seen, and the errors of every advice.
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
@@ -87,6 +88,14 @@ void set_flags(Vma& v, Advice advice) {
 
 // Advice about the bytes of pages first … last-1 of the vma's object.
 void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t last, Advice advice) {
+  bool gives_up = advice == Advice::dontneed || advice == Advice::free || advice == Advice::cold ||
+                  advice == Advice::pageout;
+  bool of_file = v.shared && v.inode >= 0;
+  if (of_file && (advice == Advice::populate_write || advice == Advice::remove))
+    may_move_mtime(w.inodes[static_cast<std::size_t>(v.inode)]);
+  if (of_file && advice == Advice::populate_write) v.dirtied = true;
+  if (gives_up && !v.locked) v.resident_by = C::none;
+  if (advice == Advice::pageout && v.inode >= 0) w.not_resident(static_cast<std::uint32_t>(v.inode));
   if (advice == Advice::dontneed && !v.shared) {
     v.copies.settle(first * w.page(), last * w.page());
     v.copies.drop(first, last);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 
@@ -46,6 +47,7 @@ inline void store_piece(World& w, Step& s, Vma& vma, std::uint64_t offset, const
     return;
   }
   auto inode = static_cast<std::uint32_t>(vma.inode);
+  store_moves_mtime(w, vma);
   object_changes(w, s, inode, offset, length);
   w.store(vma, offset, bytes, length, s.op.proc);
   Inode& object = w.inodes[inode];

@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "model/memory.h"
+#include "model/rlimit.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -48,36 +49,21 @@ bool would_change(const Process& p, std::uint64_t low, std::uint64_t high, Chang
   return any;
 }
 
-// Faults the pages in, one after the other. The first address that cannot be had, or the end.
-std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
-  for (std::uint64_t at = low; at < high; at += w.page()) {
-    const Vma* v = p.memory.find(at);
-    if (v->prot == 0 || !w.backed(*v, v->object_offset(at, w.page()))) return at;
-  }
-  return high;
-}
-
-void populate(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
-  for (std::uint64_t at = low; at < high;) {
-    Vma& v = *p.memory.find(at);
-    std::uint64_t to = std::min(v.high, high);
-    w.populate_copies(v, at, to);
-    // What is there in part only is not told apart.
-    v.resident = v.shared == (v.inode >= 0) && at == v.low && to == v.high;
-    at = to;
-  }
-}
-
 void limit_errors(World& w, Process& p, Step& s, const Pages& range) {
-  std::uint64_t limit = w.facts().memlock;
   if (p.cred.machine) return;
-  if (limit == 0) s.must(kEPERM, C::mlock_limit);
-  std::uint64_t wanted = (range.high - range.low) / w.page(), locked = p.memory.locked_bytes() / w.page();
+  may_lock_errors(p, s, C::mlock_limit);
+  std::uint64_t again = 0;
   for (const Vma& v : p.memory.vmas()) {
     std::uint64_t low = std::max(v.low, range.low), high = std::min(v.high, range.high);
-    if (v.locked && low < high) locked -= (high - low) / w.page();
+    if (v.locked && low < high) again += high - low;
   }
-  if (wanted + locked > limit / w.page()) s.must(kENOMEM, C::mlock_limit);
+  memlock_errors(w, p, s, range.high - range.low - again, kENOMEM, C::mlock_limit);
+}
+
+// What the user has locked of segments does not count here.
+bool separate_limits(const World& w, const Process& p, std::uint64_t bytes) {
+  std::uint64_t segments = locked_segments(w, p.cred.uid);
+  return !p.cred.machine && segments > 0 && segments + p.memory.locked_bytes() + bytes > p.memlock;
 }
 
 // How far a call that meets a hole gets: Linux changes what lies before it (D16). Ends that come to the same
@@ -97,6 +83,26 @@ std::optional<std::uint64_t> changed_until(const Process& p, Step& s, const Page
 }
 
 }  // namespace
+
+std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
+  for (std::uint64_t at = low; at < high; at += w.page()) {
+    const Vma* v = p.memory.find(at);
+    if (v->prot == 0 || !w.backed(*v, v->object_offset(at, w.page()))) return at;
+  }
+  return high;
+}
+
+void populate(World& w, Process& p, std::uint64_t low, std::uint64_t high, C clause) {
+  for (std::uint64_t at = low; at < high;) {
+    Vma& v = *p.memory.find(at);
+    std::uint64_t to = std::min(v.high, high);
+    w.populate_copies(v, at, to);
+    // What is there in part only is not told apart.
+    bool whole = at == v.low && to == v.high;
+    v.resident_by = whole && v.shared == (v.inode >= 0) ? clause : C::none;
+    at = to;
+  }
+}
 
 void rule_mlock(World& w, Process& p, Step& s) {
   Pages range = pages_of(w, s.op);
@@ -122,12 +128,22 @@ void rule_mlock(World& w, Process& p, Step& s) {
     else
       s.may(kENOMEM, Freedom::documented_alternative);
   }
-  bool failed = s.failed(on_fault ? C::mlock2_onfault : C::mlock_resident);
+  C success = separate_limits(w, p, range.high - range.low) ? C::limit_mlock_rlimit_separate
+              : on_fault                                    ? C::mlock2_onfault
+                                                            : C::mlock_resident;
+  bool failed = s.failed(success);
   if (limited || wraps) return;
+  // It may have been the limit, with which nothing is begun.
+  if (failed && p.lock_count_off && !p.cred.machine && !s.running()) {
+    bool otherwise = hole < range.high || refused < range.high;
+    if (otherwise) s.lose_quietly(Freedom::lock_count);
+    return;
+  }
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_accounting;
   change_mapped(w, p, s, range.low, *end, lock);
   // Nothing is faulted in if a part was not mapped.
-  if (!on_fault && hole >= range.high && s.profile >= Profile::defacto) populate(w, p, range.low, refused);
+  if (!on_fault && hole >= range.high && s.profile >= Profile::defacto)
+    populate(w, p, range.low, refused, C::mlock_resident);
 }
 
 void rule_munlock(World& w, Process& p, Step& s) {
@@ -138,13 +154,60 @@ void rule_munlock(World& w, Process& p, Step& s) {
     s.may(kEINVAL, Freedom::documented_alternative);
   std::uint64_t hole = wraps ? range.high : p.memory.first_hole(range.low, range.high);
   if (hole < range.high) s.must(kENOMEM, C::mlock_unmapped);
-  auto unlock = [](Vma& v) { v.locked = v.on_fault = v.resident = v.shown_resident = false; };
+  auto unlock = [](Vma& v) { v.locked = v.on_fault = v.shown_resident = false, v.resident_by = C::none; };
   std::optional<std::uint64_t> end = changed_until(p, s, range, hole, unlock);
   if (!end) return;
   bool failed = s.failed(C::mlock_no_stacking);
   if (wraps) return;
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_no_stacking;
   change_mapped(w, p, s, range.low, *end, unlock);
+}
+
+void rule_mlockall(World& w, Process& p, Step& s) {
+  using namespace program::mlockall;
+  const std::uint32_t flags = s.op.flags;
+  if (flags == 0 || flags == kOnFault || (flags & kUnknown)) s.must(kEINVAL, C::mlockall_flags);
+  may_lock_errors(p, s, C::mlock_limit);
+  if ((flags & kCurrent) && !p.cred.machine) {
+    // The limit is compared with all that is mapped, the executor's own memory included.
+    if (mapped_within(p, 0, UINT64_MAX) > p.memlock)
+      s.must(kENOMEM, C::mlock_limit);
+    else
+      s.may(kENOMEM, Freedom::uncounted);
+  }
+  if (s.failed(C::mlockall_flags)) return;
+  p.lock_future = (flags & kFuture) != 0;
+  p.lock_future_on_fault = p.lock_future && (flags & kOnFault) != 0;
+  if (!(flags & kCurrent)) return;
+  bool on_fault = (flags & kOnFault) != 0;
+  p.lock_clause = C::mlock_accounting;
+  for (Vma& v : p.memory.vmas()) v.locked = true, v.on_fault = on_fault;
+  if (on_fault || s.profile < Profile::defacto) return;
+  // A page that cannot be had ends the work on its mapping only, and is no error (__mm_populate).
+  for (std::size_t i = 0; i < p.memory.vmas().size(); ++i) {
+    std::uint64_t low = p.memory.vmas()[i].low, high = p.memory.vmas()[i].high;
+    populate(w, p, low, first_refused(w, p, low, high), C::mlock_resident);
+  }
+}
+
+void rule_munlockall(World&, Process& p, Step& s) {
+  if (s.failed(C::mlock_no_stacking)) return;
+  p.lock_clause = p.lock_future ? C::mlockall_future : C::mlock_no_stacking;
+  p.lock_future = p.lock_future_on_fault = false;
+  for (Vma& v : p.memory.vmas()) v.locked = v.on_fault = false, v.resident_by = C::none;
+}
+
+void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bool asked, bool populated) {
+  Vma& v = *p.memory.find(low);
+  v.locked = asked || p.lock_future;
+  v.on_fault = p.lock_future_on_fault;
+  if (v.locked) p.lock_clause = p.lock_future ? C::mlockall_future : C::mmap_flag_locked;
+  // With MCL_ONFAULT not even MAP_POPULATE faults pages in (mm/gup.c, populate_vma_page_range).
+  bool faults_in = !v.on_fault && (populated || v.locked);
+  if (!faults_in || s.profile < Profile::defacto) return;
+  C clause = p.lock_future ? C::mlockall_future : populated ? C::mmap_flag_populate : C::mmap_flag_locked;
+  std::uint64_t high = v.high;
+  populate(w, p, low, first_refused(w, p, low, high), clause);
 }
 
 void rule_locked(World&, Process& p, Step& s) {

@@ -2,13 +2,15 @@
 #include <fmt/format.h>
 
 #include "model/blame.h"
+#include "model/rlimit.h"
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kEBADF = 9, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kEINVAL = 22, kEOVERFLOW = 75,
-              kEOPNOTSUPP = 95;
+constexpr int kEPERM = 1, kEBADF = 9, kEAGAIN = 11, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kENODEV = 19,
+              kEINVAL = 22, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
 constexpr std::uint32_t kType = program::map::kShared | program::map::kPrivate;
 
 // No user address space has a free range of this length.
@@ -17,12 +19,15 @@ constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
 struct Request {
   std::uint64_t address, length, offset, pages;  // pages: length rounded up, in bytes
   bool anonymous, shared, validate, fixed, noreplace, write;
-  bool sealed = false;  // seals are the first thing that is wrong
+  program::MapSource source;
+  bool sealed = false;    // seals are the first thing that is wrong
+  bool no_space = false;  // RLIMIT_AS is, for a range that would have been replaced
   OpenFile* file = nullptr;
 };
 
 Request request_of(World& w, Process& p, const Op& op) {
   using namespace program::map;
+  using program::MapSource;
   Request r{};
   r.address = w.value(op.addr);
   r.length = w.value(op.len);
@@ -34,7 +39,8 @@ Request request_of(World& w, Process& p, const Op& op) {
   r.noreplace = (op.flags & kNoReplace) != 0;
   r.fixed = (op.flags & kFixed) != 0 || r.noreplace;
   r.write = (op.small & program::kProtWrite) != 0;
-  if (!r.anonymous) r.file = w.open_file(p, op.object);
+  r.source = r.anonymous ? MapSource::slot : static_cast<MapSource>(op.byte);
+  if (!r.anonymous && r.source == MapSource::slot) r.file = w.open_file(p, op.object);
   return r;
 }
 
@@ -66,6 +72,45 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r) {
   if (r.noreplace && !impossible && occupied(w, p, r.address, r.address + r.pages)) {
     s.must(kEEXIST, C::mmap_fixed_noreplace);
   }
+}
+
+// Looked at when a place has been found, and before the file is.
+void lock_errors(const World& w, const Process& p, Step& s, const Request& r) {
+  bool asked = (s.op.flags & program::map::kLocked) != 0;
+  if (asked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
+  if (asked || p.lock_future)
+    memlock_errors(w, p, s, r.pages, kEAGAIN, asked ? C::mmap_flag_locked_limit : C::mlockall_future);
+}
+
+// Special files. A directory and the end of a pipe are open for reading only; the device of zeros can be
+// mapped.
+void special_errors(Step& s, const Request& r) {
+  using program::MapSource;
+  bool device = r.source == MapSource::zero || r.source == MapSource::null;
+  // Their offsets are not bounded as those of files are.
+  if (r.pages > UINT64_MAX - r.offset)
+    s.must(kEOVERFLOW, C::mmap_create_offset_overflow);
+  else if (r.offset > INT64_MAX - r.pages && !s.exact())
+    s.may(kEOVERFLOW, Freedom::documented_alternative);
+  if ((s.op.flags & kType) == 0) return s.must(kEINVAL, C::mmap_type_required);
+  if (r.validate && (s.op.flags & (program::map::kUnknown | program::map::kSync)))
+    s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
+  else if (r.validate && r.noreplace)
+    s.may(kEOPNOTSUPP, Freedom::documented_alternative);
+  if (r.shared && r.write && !device) s.must(kEACCES, C::mmap_fd_read_only_shared_write);
+  // Pipes lie in a file system without execution since 6.17; /dev may be mounted so, which is no fact.
+  bool exec = (s.op.small & program::kProtExec) != 0, pipe = r.source == MapSource::pipe;
+  if (exec && pipe && s.exact() && s.facts.release >= program::release(6, 17))
+    s.must(kEPERM, C::mmap_fd_noexec_mount);
+  else if (exec)
+    s.may(kEPERM, Freedom::documented_alternative);
+  if (r.source != MapSource::zero) s.must(kENODEV, kEACCES, C::mmap_fd_unsupported_type);
+}
+
+// A stack is private anonymous memory.
+void stack_errors(Step& s, const Request& r) {
+  if ((s.op.flags & program::map::kGrowsDown) && (s.op.flags & kType))
+    s.must(kEINVAL, r.shared ? C::mmap_anon_growsdown_shared : C::none);
 }
 
 // Whether the new pages may come to lie beside a shared mapping of the file that shows the ones before or
@@ -102,6 +147,14 @@ void seal_errors(const World& w, const Process& p, Step& s, Request& r) {
   r.sealed = right_before && s.must_fail();
 }
 
+void space_errors(const Process& p, Step& s, Request& r) {
+  bool replaces = r.fixed && !r.noreplace;
+  std::uint64_t gone = replaces ? mapped_within(p, r.address, r.address + r.pages) : 0;
+  if (s.must_fail() || fits_address_space(p, r.pages, gone)) return;
+  s.must(kENOMEM, C::mmap_limit_rlimit_as);
+  r.no_space = replaces;
+}
+
 void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
   using namespace program::map;
   constexpr std::uint64_t largest = INT64_MAX;
@@ -129,7 +182,9 @@ void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
     s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
   }
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
+  stack_errors(s, r);
   seal_errors(w, p, s, r);
+  space_errors(p, s, r);
   // The file system's own refusal comes last.
   if ((op.flags & kSync) && knows_sync) {
     if (r.validate)
@@ -144,15 +199,25 @@ void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
 void errors(World& w, Process& p, Step& s, Request& r) {
   const Op& op = s.op;
   if (r.offset % w.page() != 0) s.must(kEINVAL, C::mmap_create_offset_unaligned);
-  if (!r.anonymous && !r.file) s.must(kEBADF, C::mmap_fd_bad);
+  bool slot = r.source == program::MapSource::slot;
+  if (!r.anonymous && slot && !r.file) s.must(kEBADF, C::mmap_fd_bad);
+  // Only files of a file system for them have huge pages.
+  if (!r.anonymous && (op.flags & program::map::kHuge)) s.must(kEINVAL, C::none);
   length_errors(w, s, r);
   placement_errors(w, p, s, r);
+  if (!s.must_fail()) lock_errors(w, p, s, r);
   if (r.anonymous) {
+    stack_errors(s, r);
     if ((op.flags & kType) == 0)
       s.must(kEINVAL, C::mmap_type_required);
     else if (r.validate)
       s.must(kEINVAL, C::mmap_type_both);
     if (r.offset != 0 && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
+    space_errors(p, s, r);
+  } else if (!slot) {
+    special_errors(s, r);
+    stack_errors(s, r);
+    space_errors(p, s, r);
   } else if (r.file) {
     file_errors(w, p, s, r, op);
   }
@@ -167,6 +232,11 @@ bool refused_late(const World& w, const Step& s, const Request& r) {
   bool unknown = r.validate && (s.op.flags & (kUnknown | kNoReplace)) != 0;
   if (r.sealed) return w.facts().release < program::release(6, 13);
   return sync && !unknown && w.may_know_sync(w.inodes[r.file->inode]) && s.first_error() == kEOPNOTSUPP;
+}
+
+void may_have_accessed(World& w, const OpenFile& file) {
+  Inode& inode = w.inodes[file.inode];
+  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
 }
 
 // The start that was given or chosen, checked against what is mapped.
@@ -211,16 +281,12 @@ C clause_of_grant(const World& w, const Step& s, const Request& r) {
   if (empty && s.saw(kEINVAL)) return C::mmap_create_empty_file;
   if (flags & program::map::kPopulate) return C::mmap_flag_populate;
   if (!r.validate && (flags & program::map::kUnknown)) return C::mmap_type_shared_ignores_unknown;
-  if (flags & program::map::kStack) return C::mmap_flag_noop_legacy;
+  if (flags & (program::map::kLegacy | program::map::kStack)) return C::mmap_flag_noop_legacy;
   if (r.anonymous) return r.offset != 0 ? C::mmap_anon_offset : C::mmap_anon_fd_ignored;
+  if (r.source == program::MapSource::zero) return C::mmap_anon_dev_zero;
   if (read_only) return C::mmap_fd_read_only_private_write;
   if (r.file && r.shared && r.write && r.file->append) return C::mmap_fd_o_append;
   return empty ? C::mmap_create_empty_file : C::mmap_create_len_beyond_eof;
-}
-
-// A writable private mapping is populated by write faults, which copy the pages (mm_populate).
-void populate(World& w, const Step& s, Vma& v) {
-  if (s.profile >= Profile::defacto) w.populate_copies(v, v.low, v.high);
 }
 
 }  // namespace
@@ -243,6 +309,8 @@ void rule_mmap(World& w, Process& p, Step& s) {
   }
   C success = clause_of_grant(w, s, r);
   // What the kernel takes to be there has been removed.
+  // What the file system refuses may have been counted as an access.
+  if (r.file) may_have_accessed(w, *r.file);
   C removed = s.saw(kEEXIST) ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages) : C::none;
   if (s.failed(removed == C::none ? success : removed)) {
     bool unsure = r.fixed && !r.noreplace && r.file && s.saw(kEPERM) && !s.must_fail() &&
@@ -251,6 +319,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     if (gone && (s.running() || s.seen().kind == OutcomeKind::error)) {
       w.unmap(index_of(w, p), r.address, r.address + r.pages, s.when);
     }
+    if (r.no_space && !s.report().diverged) divide_at_edges(w, p, s, r.address, r.address + r.pages);
     return;
   }
   std::uint64_t low = placed(w, p, s, r);
@@ -260,6 +329,10 @@ void rule_mmap(World& w, Process& p, Step& s) {
     if (low % w.page() != 0 || low + r.pages <= low || low + r.pages > w.facts().top) return;
   }
   std::uint8_t who = index_of(w, p);
+  // A mapping that continues another one grows it, and the file is not asked.
+  bool counts_as_access = r.file && std::ranges::none_of(p.memory.vmas(), [&](const Vma& v) {
+                            return v.inode == static_cast<std::int32_t>(r.file->inode);
+                          });
   if (r.fixed) {
     if (p.memory.overlaps(low, low + r.pages)) s.applies(C::mmap_fixed_replaces);
     w.unmap(who, low, low + r.pages, s.when);
@@ -276,7 +349,9 @@ void rule_mmap(World& w, Process& p, Step& s) {
   v.shared = r.shared;
   v.page_offset = r.anonymous && r.shared ? 0 : r.anonymous ? low / w.page() : r.offset / w.page();
   if (r.file) {
+    if (counts_as_access) moves_atime(w, s, w.inodes[r.file->inode]);
     v.inode = static_cast<std::int32_t>(r.file->inode);
+    v.file = static_cast<std::int32_t>(r.file - w.open_files.data());
     v.writable_file = r.file->writable;
     v.entry = r.file->entry;
     v.open = p.files[s.op.object];
@@ -286,6 +361,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
   } else if (r.shared) {
     Inode object;
     object.kind = InodeKind::shared_anonymous;
+    object.of_device = r.source == program::MapSource::zero;
     object.size = r.pages;
     v.inode = static_cast<std::int32_t>(w.inodes.size());
     v.writable_file = true;
@@ -294,7 +370,10 @@ void rule_mmap(World& w, Process& p, Step& s) {
   }
   w.mapping_names[s.op.result] = low;
   p.memory.insert(std::move(v));
-  if (s.op.flags & program::map::kPopulate) populate(w, s, *p.memory.find(low));
+  using namespace program::map;
+  // With MAP_NONBLOCK, MAP_POPULATE does nothing: mmap(2).
+  bool populated = (s.op.flags & (kPopulate | kNonBlock)) == kPopulate;
+  lock_at_creation(w, p, s, low, (s.op.flags & kLocked) != 0, populated);
 }
 
 }  // namespace shmcheck::model

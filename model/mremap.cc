@@ -4,6 +4,7 @@
 // equal neighbours may be refused or not; if it is not, they were one.
 #include <fmt/format.h>
 
+#include "model/rlimit.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -125,6 +126,8 @@ void merge(World& w, Process& p, const Request& r) {
     if (vmas[first].copies.empty())
       vmas[first].page_offset = vmas[i].page_offset - (vmas[i].low - vmas[first].low) / w.page();
     vmas[first].high = vmas[i].high;
+    vmas[first].dirtied |= vmas[i].dirtied;
+    if (vmas[i].resident_by == C::none) vmas[first].resident_by = C::none;
     vmas[first].touched |= vmas[i].touched;
     vmas[first].copies.append(std::move(vmas[i].copies));
     vmas[first].older.insert(vmas[first].older.end(), vmas[i].older.begin(), vmas[i].older.end());
@@ -165,7 +168,8 @@ void unlock(const World& w, Process& p, const Request& r) {
   }
   for (std::size_t i = first; i < last; ++i) {
     p.lock_count_off |= vmas[i].locked;
-    vmas[i].locked = vmas[i].on_fault = vmas[i].resident = false;
+    vmas[i].locked = vmas[i].on_fault = false;
+    vmas[i].resident_by = C::none;
   }
 }
 
@@ -174,7 +178,7 @@ void populate_growth(World& w, Vma& v, std::uint64_t from) {
   bool populated = v.locked && !v.on_fault;
   if (populated) w.populate_copies(v, from, v.high);
   bool backed = w.backed(v, v.object_offset(v.high - 1, w.page()));
-  v.resident = v.resident && populated && v.prot != 0 && backed;
+  if (!populated || v.prot == 0 || !backed) v.resident_by = C::none;
 }
 
 void resize_in_place(World& w, Process& p, Step& s, const Request& r, std::uint8_t who) {
@@ -308,10 +312,18 @@ void rule_mremap(World& w, Process& p, Step& s) {
   else if (!several && r.old_length == 0 && !v->shared) {
     s.must(kEINVAL, C::mremap_duplicate_private);
   }
-  bool grows_locked = source == Source::one && v->locked && r.new_length > r.old_length && !p.cred.machine;
-  const std::uint64_t locked = p.memory.locked_bytes(), limit = w.facts().memlock;
-  if (grows_locked && (locked > limit || r.new_length - r.old_length > limit - locked))
-    s.must(kEAGAIN, C::mremap_locked_limit);
+  bool grows = source == Source::one && r.new_length > r.old_length;
+  if (grows && v->locked)
+    memlock_errors(w, p, s, r.new_length - r.old_length, kEAGAIN, C::mremap_locked_limit);
+  // A range that is moved onto is cleared before, if the pages are not needed for growing.
+  std::uint64_t cleared = r.fixed ? mapped_within(p, r.to, r.to + r.new_length) : 0;
+  bool clears_first = r.dont_unmap || !since_617(w);
+  std::uint64_t more = r.dont_unmap ? r.old_length : grows ? r.new_length - r.old_length : 0;
+  bool no_space = more > 0 && !fits_address_space(p, more, clears_first ? cleared : 0);
+  if (no_space && source == Source::one) s.must(kENOMEM, C::mmap_limit_rlimit_as);
+  // How many of several mappings are left behind before there is no more space, no document says.
+  if (no_space && source == Source::several && moves_all)
+    return s.lose_quietly(Freedom::documented_alternative);
   bool in_place = source == Source::one && !r.moves_to() &&
                   (shrinks_in_place || (r.old_length > 0 && room_behind(w, p, r)));
   bool huge = r.new_length >= w.facts().top;
@@ -328,8 +340,8 @@ void rule_mremap(World& w, Process& p, Step& s) {
   if (covers_source && source != Source::nothing) s.must(kEFAULT, C::mremap_unmapped);
   bool refused_before_move = r.fixed && r.to < w.facts().min_address && !p.cred.machine;
   if (refused_before_move) s.must(kEPERM, C::mmap_fixed_low_address_priv);
-  bool target_goes =
-      r.fixed && source != Source::nothing && (since_617(w) ? covers_source && !refused_before : true);
+  bool target_goes = r.fixed && source != Source::nothing &&
+                     (since_617(w) ? (covers_source && !refused_before) || (no_space && r.dont_unmap) : true);
   const bool of_object = v && (v->shared || v->inode >= 0);
   C success = s.saw(kEFAULT)                ? C::mremap_unmapped
               : r.dont_unmap && of_object   ? C::mremap_dontunmap_shared

@@ -1,6 +1,7 @@
 // msync(2) and fsync(2): their errors, and what write-back does to slack. Contents as readers see them never
 // change.
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 
@@ -72,9 +73,10 @@ void rule_msync(World& w, Process& p, Step& s) {
   }
   if (!(flags & kSync)) return;
   for (std::size_t i = p.memory.first_above(low); i < p.memory.vmas().size(); ++i) {
-    const Vma& v = p.memory.vmas()[i];
+    Vma& v = p.memory.vmas()[i];
     if (v.low >= low + pages) break;
     if (!v.shared || !v.writable_file) continue;
+    if (v.low >= low && v.high <= low + pages) v.dirtied = false;
     const Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
     std::uint64_t from = v.object_offset(std::max(v.low, low), w.page());
     std::uint64_t to = v.object_offset(std::min(v.high, low + pages) - 1, w.page()) + 1;
@@ -91,6 +93,7 @@ void rule_fsync(World& w, Process& p, Step& s) {
   if (s.failed(C::msync_fsync_equivalent)) return;
   write_back(w, s, file->inode);
   w.inodes[file->inode].storage.written(0, UINT64_MAX, C::msync_fsync_equivalent);
+  written_back(w, file->inode);
 }
 
 }  // namespace shmcheck::model

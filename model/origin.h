@@ -14,6 +14,7 @@ enum class OriginKind : std::uint8_t {
   cut,           // zeroed when the object was cut within the page
   extended,      // slack that was zeroed when the object grew
   written_back,  // slack that was zeroed by a write-back
+  shifted,       // to where it is, when a range before it was taken out of the file or put in
   private_copy,  // of the object's page, when a private mapping stored elsewhere in it
 };
 

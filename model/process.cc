@@ -16,7 +16,8 @@ Vma inherited(const Vma& v, std::uint32_t step) {
   Vma copy = v;
   copy.made = step;
   copy.inherited = true;
-  copy.locked = copy.on_fault = copy.resident = copy.shown_resident = false;
+  copy.locked = copy.on_fault = copy.shown_resident = false;
+  copy.resident_by = C::none;
   if (v.wipe_on_fork && !v.shared && v.inode < 0) {
     copy.copies = ObjectBytes();
     copy.touched = false;
@@ -58,7 +59,12 @@ void rule_fork(World& w, Process& p, Step& s) {
   child.born = w.next_vma;
   child.layout = {};
   child.lock_count_off = false;
-  child.lock_clause = p.memory.locked_bytes() > 0 ? C::fork_locks_not_inherited : C::mlock_accounting;
+  child.lock_future = child.lock_future_on_fault = false;
+  child.memlock = p.memlock;
+  child.address_space = p.address_space;
+  child.file_size = p.file_size;
+  child.lock_clause =
+      p.memory.locked_bytes() > 0 || p.lock_future ? C::fork_locks_not_inherited : C::mlock_accounting;
   for (const Vma& v : p.memory.vmas()) {
     if (v.dont_fork) continue;
     if (v.segment >= 0) w.open_attach(static_cast<std::uint32_t>(v.segment), who, s.when, false);
@@ -113,6 +119,7 @@ void rule_exec(World& w, Process& p, Step& s) {
   }
   p.born = w.next_vma;
   p.lock_count_off = false;
+  p.lock_future = p.lock_future_on_fault = false;
   p.lock_clause = C::exec_locks_dropped;
   p.layout = {};
   p.layout.note({C::none, C::exec_mappings_gone, w.steps, 0, UINT64_MAX});

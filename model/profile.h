@@ -45,6 +45,7 @@ enum class Freedom : std::uint8_t {
   fixed_failure,           // a failed MAP_FIXED may have removed what was there
   uncounted,               // the executor could not count the segments of the namespace
   lock_count,              // what VmLck says once MREMAP_DONTUNMAP has left locked memory behind (D38)
+  file_times,              // when a file's times follow what is done by way of mappings (D1, D2)
   residency,               // which pages that are not locked are resident
   not_yet_stored,  // storage may hold a byte as it was at any time since it was last written for certain
   tainted,         // undetermined since an earlier divergence

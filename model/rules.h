@@ -31,7 +31,7 @@ Rule rule_pread, rule_pwrite, rule_pread_to, rule_pwrite_from;
 // mmap.cc, munmap.cc, mprotect.cc, mremap.cc, msync.cc, madvise.cc
 Rule rule_mmap, rule_munmap, rule_mprotect, rule_mremap, rule_msync, rule_fsync, rule_madvise;
 // access.cc, contents.cc
-Rule rule_load, rule_store, rule_contents;
+Rule rule_load, rule_store, rule_call, rule_contents;
 // process.cc
 Rule rule_fork, rule_exit, rule_kill, rule_setid, rule_exec;
 // ipcns.cc
@@ -47,7 +47,11 @@ Rule rule_maps;
 // fallocate.cc, memfd.cc, seal.cc
 Rule rule_fallocate, rule_memfd, rule_seal, rule_seals;
 // mlock.cc, mincore.cc
-Rule rule_mlock, rule_munlock, rule_locked, rule_mincore;
+Rule rule_mlock, rule_munlock, rule_mlockall, rule_munlockall, rule_locked, rule_mincore;
+// times.cc
+Rule rule_age, rule_times;
+// rlimit.cc, remap.cc
+Rule rule_rlimit, rule_remap;
 
 // --- shared by several rules
 
@@ -66,6 +70,13 @@ bool occupied(const World& w, const Process& p, std::uint64_t low, std::uint64_t
 std::uint64_t free_range(const World& w, const Process& p, std::uint64_t length);
 // Whether an address that the kernel chose is page aligned, above the minimum and free.
 bool good_choice(const World& w, const Process& p, std::uint64_t low, std::uint64_t length);
+
+// Faulting pages in, one after the other: the first address that cannot be had, or the end.
+std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high);
+// Faults in the pages of mappings; whatever is whole is resident, as the clause demands.
+void populate(World& w, Process& p, std::uint64_t low, std::uint64_t high, C clause);
+// What a new mapping has of mlockall(MCL_FUTURE), and of what its call `asked`: to be locked or `populated`.
+void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bool asked, bool populated);
 
 // POSIX permission classes of files.
 bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want /* 4 read, 2 write */);

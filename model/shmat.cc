@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "model/blame.h"
+#include "model/rlimit.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -72,6 +73,17 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r, std::uint
   if (r.address < w.facts().min_address && !p.cred.machine) s.must(kEPERM, kEINVAL, C::shmat_invalid_addr);
 }
 
+// mlockall(MCL_FUTURE) makes the new memory locked, too.
+// True if only the room for what is to be replaced does not do.
+bool limit_errors(const World& w, const Process& p, Step& s, const Request& r, std::uint64_t pages) {
+  constexpr int kEAGAIN = 11;
+  if (p.lock_future) memlock_errors(w, p, s, pages, kEAGAIN, C::mlockall_future);
+  std::uint64_t gone = r.fixed ? mapped_within(p, r.address, r.address + pages) : 0;
+  if (s.must_fail() || fits_address_space(p, pages, gone)) return false;
+  s.must(kENOMEM, C::shmat_rlimit);
+  return r.fixed;
+}
+
 // Whether what was seen says that there is no such segment. At a given address EINVAL has other meanings.
 bool says_gone(const Step& s, const Request& r) {
   return s.saw(kEIDRM) || (s.saw(kEINVAL) && !r.fixed);
@@ -98,6 +110,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
   if (op.object == program::kSegmentBogus) s.must(kEINVAL, C::shmat_invalid_id);
   const bool named = op.object < program::kSegments;
   const std::int32_t segment = named ? w.named_segment(p.ipc_namespace, op.object) : -1;
+  bool no_space = false;  // in the address space, by RLIMIT_AS
   bool attached = false;  // for a moment, though no place is found: do_shmat counts before it looks for one
   if (named && segment < 0) {
     const C absence = w.clause_of_no_segment(p.ipc_namespace, op.object);
@@ -109,6 +122,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
     attached = !s.must_fail();
     placement_errors(w, p, s, r, k.segsz);
     if (!r.fixed && k.segsz >= kNoRoom) s.must(kENOMEM, C::shmat_rlimit);
+    if (!s.must_fail()) no_space = limit_errors(w, p, s, r, w.up(k.segsz));
   }
   C success = r.remap ? C::shmat_remap : r.fixed ? C::shmat_explicit_addr : C::shmat_null_addr;
   if (!s.must_fail() && says_gone(s, r)) {
@@ -117,12 +131,27 @@ void rule_shmat(World& w, Process& p, Step& s) {
   }
   const bool bad_id = op.object >= program::kSegments || !attached;
   if (s.must_fail() && s.failures() > 1 && bad_id) s.applies(C::prec_shmat_id_args);
-  if (attached && s.must_fail() && forced_removal_ends(w, s, static_cast<std::uint32_t>(segment))) return;
+  auto divided = [&] {
+    if (!no_space || s.report().diverged) return;
+    std::uint64_t pages = w.up(w.ipc.segments[static_cast<std::size_t>(segment)].segsz);
+    divide_at_edges(w, p, s, r.address, r.address + pages);
+  };
+  if (attached && s.must_fail() && forced_removal_ends(w, s, static_cast<std::uint32_t>(segment))) {
+    if (s.choices_wanted() == 0) divided();
+    return;
+  }
+  const bool could_fail = !s.must_fail();
   if (s.failed(success)) {
-    if (segment >= 0) {
-      ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
-      k.count_clause = k.atime_clause = k.lpid_clause = C::shmat_failure_no_effect;
-    }
+    ShmidKernel* k = segment < 0 ? nullptr : &w.ipc.segments[static_cast<std::size_t>(segment)];
+    // What was refused because of locked memory that is miscounted (D38) had been attached for a moment, too.
+    bool last = attached && could_fail && !s.running() && !s.report().diverged && k->nattch == 0 &&
+                w.ipc.of(*k).limits.rmid_forced;
+    if (last && s.exact())
+      w.destroy_segment(static_cast<std::uint32_t>(segment), C::limit_rmid_forced_detach);
+    else if (last)
+      s.lose_quietly(Freedom::documented_alternative);
+    if (k) k->count_clause = k->atime_clause = k->lpid_clause = C::shmat_failure_no_effect;
+    divided();
     return;
   }
   ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
@@ -162,6 +191,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
   v.attach = w.next_attach++;
   w.mapping_names[op.result] = low;
   p.memory.insert(std::move(v));
+  lock_at_creation(w, p, s, low, false, false);
 }
 
 }  // namespace shmcheck::model

@@ -1,6 +1,8 @@
 // shmctl(2): IPC_STAT, IPC_SET, IPC_RMID, SHM_LOCK, SHM_UNLOCK.
 #include <algorithm>
 
+#include "model/rlimit.h"
+#include "model/rules.h"
 #include "model/shm_stat.h"
 
 namespace shmcheck::model {
@@ -27,12 +29,20 @@ C clause_of_gone(const World& w, const Process& p, std::uint8_t name) {
   return by_detach ? C::shmdt_last_of_marked : clause;
 }
 
-void lock_errors(const ShmidKernel& k, const Process& p, Step& s, bool locking) {
+// RLIMIT_MEMLOCK bounds all locked segments of a user together.
+bool over_lock_limit(const World& w, const ShmidKernel& k, const Process& p) {
+  std::uint64_t pages = (locked_segments(w, p.cred.uid) + w.up(k.segsz)) / w.page();
+  return !(k.perm.mode & kShmLocked) && pages > p.memlock / w.page();
+}
+
+void lock_errors(const World& w, const ShmidKernel& k, const Process& p, Step& s, bool locking) {
   if (p.cred.machine) return;
   if (!ipc_owner(k.perm, p.cred) && !p.cred.capable) s.must(kEPERM, C::shmctl_lock_who);
-  // RLIMIT_MEMLOCK bounds all locked segments of a user together.
-  else if (locking)
-    s.may(kENOMEM, Freedom::overcommit);
+  if (!locking) return;
+  if (p.memlock == 0 && !p.cred.capable) s.must(kEPERM, C::shmctl_lock_limit);
+  if (over_lock_limit(w, k, p)) s.must(kENOMEM, C::shmctl_lock_limit);
+  // What the user has locked elsewhere, in other programs, counts too.
+  if (!(k.perm.mode & kShmLocked)) s.may(kENOMEM, Freedom::overcommit);
 }
 
 void bad_command(const World& w, const Process& p, Step& s) {
@@ -101,11 +111,11 @@ void rule_shmctl(World& w, Process& p, Step& s) {
     else if (command == ShmCommand::set && !owner)
       s.must(kEPERM, or_lost(C::shmctl_set_who));
     else if (command == ShmCommand::lock || command == ShmCommand::unlock)
-      lock_errors(k, p, s, command == ShmCommand::lock);
+      lock_errors(w, k, p, s, command == ShmCommand::lock);
   }
   if (fills) fills_bad_buffer(s);
-  if (s.failed(s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, p, s, w.ipc.segments[segment])))
-    return;
+  C success = s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, p, s, w.ipc.segments[segment]);
+  if (s.failed(success)) return;
   ShmidKernel& k = w.ipc.segments[segment];
   note_why_allowed(k, p, s, command);
   if (bad_buffer && command == ShmCommand::rmid) s.applies(C::shmctl_rmid_buf_ignored);
@@ -137,6 +147,7 @@ void rule_shmctl(World& w, Process& p, Step& s) {
       break;
     case ShmCommand::lock:
     case ShmCommand::unlock:
+      if (command == ShmCommand::lock && !(k.perm.mode & kShmLocked)) k.locked_by = p.cred.uid;
       k.perm.mode = command == ShmCommand::lock ? k.perm.mode | kShmLocked : k.perm.mode & ~kShmLocked;
       k.locker = command == ShmCommand::lock ? static_cast<std::int8_t>(op.proc) : std::int8_t{-1};
       k.flags_clause = C::none;

@@ -42,6 +42,7 @@ std::string_view to_string(Freedom freedom) {
                                         "fixed-failure",
                                         "uncounted",
                                         "lock-count",
+                                        "file-times",
                                         "residency",
                                         "not-yet-stored",
                                         "tainted"};

@@ -61,6 +61,7 @@ World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
   Process& p0 = processes[0];
   p0.life = Life::alive;
   p0.pid = root_pid;
+  p0.memlock = facts.memlock;
   p0.cred = {facts.uid, facts.gid, facts.capable, facts.capable && facts.first_userns};
   IpcLimits& limits = ipc.namespaces.front().limits;
   limits.shmmax = facts.shmmax;
@@ -253,7 +254,8 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
 void World::not_resident(std::uint32_t index) {
   for (Process& p : processes) {
     for (Vma& v : p.memory.vmas()) {
-      if (v.inode == static_cast<std::int32_t>(index)) v.resident = v.shown_resident = false;
+      if (v.inode == static_cast<std::int32_t>(index))
+        v.resident_by = clauses::Clause::none, v.shown_resident = false;
     }
   }
 }
@@ -318,6 +320,10 @@ bool equal_pieces(const Vma& a, const Vma& b) {
   return a.attach == b.attach && a.segment == b.segment && a.prot == b.prot && a.dont_fork == b.dont_fork &&
          a.locked == b.locked && a.on_fault == b.on_fault && a.read_hint == b.read_hint;
 }
+// What has taken over a part is known to be resident as far as that part is.
+void resident_like(Vma& v, const Vma& part) {
+  if (part.resident_by == clauses::Clause::none) v.resident_by = part.resident_by;
+}
 bool adjoin(const Vma& low, const Vma& high, std::uint32_t page) {
   return low.high == high.low && low.page_offset + (low.high - low.low) / page == high.page_offset;
 }
@@ -329,6 +335,7 @@ bool World::join_neighbour(std::uint8_t who, const Vma& piece) {
     if (!equal_pieces(v, piece)) continue;
     if (adjoin(v, piece, page())) {
       v.high = piece.high;
+      resident_like(v, piece);
       return true;
     }
   }
@@ -336,6 +343,7 @@ bool World::join_neighbour(std::uint8_t who, const Vma& piece) {
     if (!equal_pieces(v, piece) || !adjoin(piece, v, page())) continue;
     v.low = piece.low;
     v.page_offset = piece.page_offset;
+    resident_like(v, piece);
     return true;
   }
   return false;
@@ -350,6 +358,7 @@ bool World::hand_over(std::uint8_t who, std::uint64_t low, std::uint64_t high, c
   bool tail = low > v.low && high == v.high;
   if (head && i > 0 && adjoin(vmas[i - 1], v, page()) && equal_pieces(vmas[i - 1], changed)) {
     vmas[i - 1].high = high;
+    resident_like(vmas[i - 1], changed);
     v.page_offset += (high - low) / page();
     v.low = high;
     return true;
@@ -357,6 +366,7 @@ bool World::hand_over(std::uint8_t who, std::uint64_t low, std::uint64_t high, c
   if (tail && i + 1 < vmas.size() && adjoin(v, vmas[i + 1], page()) && equal_pieces(vmas[i + 1], changed)) {
     vmas[i + 1].page_offset -= (high - low) / page();
     vmas[i + 1].low = low;
+    resident_like(vmas[i + 1], changed);
     v.high = low;
     return true;
   }

@@ -56,6 +56,8 @@ inline bool only_a_way(clauses::Clause clause) {
 
 enum class InodeKind : std::uint8_t { file, shared_anonymous, segment };
 
+enum class Moved : std::uint8_t { no, perhaps, yes };
+
 struct Inode {
   InodeKind kind = InodeKind::file;
   std::uint64_t size = 0;
@@ -65,6 +67,7 @@ struct Inode {
   bool memfd = false;         // made by memfd_create: no file of the program's directory
   bool posix = false;         // made by shm_open: a file of /dev/shm
   bool linked = false;        // by link(2)
+  bool of_device = false;     // shared anonymous memory that a mapping of /dev/zero made
   std::uint32_t seals = 0;    // program::seal
   std::uint8_t path = 255;    // index of the path it was opened by last, from kNames on of the object's name
   std::uint32_t segment = 0;  // index into Ipc::segments
@@ -93,6 +96,9 @@ struct Inode {
     if (event.clause != clauses::Clause::none) earlier_event = event;
     event = {};
   }
+  // Whether st_atime and st_mtime are others than `age` has set.
+  Moved atime = Moved::yes, mtime = Moved::yes;
+  clauses::Clause mtime_clause = clauses::Clause::none;  // what demands that of st_mtime
 };
 
 struct OpenFile {
@@ -112,10 +118,12 @@ struct Vma {
   bool dont_fork = false;
   bool wipe_on_fork = false;
   bool locked = false, on_fault = false;  // mlock, mlock2 with MLOCK_ONFAULT
-  bool resident = false;        // an mlock made all its pages resident; not of private file mappings
+  // What demands that all its pages are resident, if something does; not of private file mappings.
+  clauses::Clause resident_by = clauses::Clause::none;
   bool shown_resident = false;  // and mincore has shown it since
   std::uint8_t read_hint = 0;   // program::Advice normal, random or sequential
   std::int32_t inode = -1;      // index into World::inodes; -1: private anonymous
+  std::int32_t file = -1;       // index into World::open_files of the descriptor it was made through
   std::uint64_t page_offset = 0;
   std::uint32_t entry = 0;    // OpenFile::entry of a file
   std::int32_t segment = -1;  // index into Ipc::segments of an attach
@@ -125,6 +133,7 @@ struct Vma {
   std::int32_t open = -1;     // of a file: index into World::open_files, what it was made through
   bool inherited = false;     // by fork
   bool rounded_up = false;    // its last page is asked for in part only
+  bool dirtied = false;       // shared pages of it may be writable to the processor: stores are not noticed
   bool discarded = false;     // private pages of it were dropped by MADV_DONTNEED
   bool touched = false;       // private pages of it were stored to, so it keeps its page numbers (anon_vma)
   Event event;                // of the mapping only
@@ -182,6 +191,9 @@ struct Process {
   bool lock_count_off = false;  // MREMAP_DONTUNMAP has left locked memory behind
   // What demands that as much is locked as is: the last call that changed it, or should not have.
   clauses::Clause lock_clause = clauses::Clause::mlock_accounting;
+  bool lock_future = false, lock_future_on_fault = false;  // mlockall with MCL_FUTURE, and MCL_ONFAULT
+  // Its soft limits: bytes that it may lock, and have mapped in all, and the size that it may give a file.
+  std::uint64_t memlock = UINT64_MAX, address_space = UINT64_MAX, file_size = UINT64_MAX;
   LayoutEvents layout;  // the last calls that changed its mappings
 };
 
@@ -263,6 +275,7 @@ struct ShmidKernel {
   bool destroyed = false;
   clauses::Clause destroyed_by = clauses::Clause::shmctl_gone_id;  // what demands that it is gone
   std::int8_t creator = -1;                                        // while it lives: index of the process
+  std::uint32_t locked_by = 0;                                     // the user who did SHM_LOCK
 };
 
 // kernel.shmmax, shmall, shmmni and shm_rmid_forced. The largest value: nothing is known of it.

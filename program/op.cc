@@ -24,7 +24,13 @@ constexpr NamedValue kMapFlags[] = {{"validate", map::kShared | map::kPrivate},
                                     {"noreserve", map::kNoReserve},
                                     {"stack", map::kStack},
                                     {"unknown", map::kUnknown},
-                                    {"sync", map::kSync}};
+                                    {"sync", map::kSync},
+                                    {"locked", map::kLocked},
+                                    {"nonblock", map::kNonBlock},
+                                    {"growsdown", map::kGrowsDown},
+                                    {"huge", map::kHuge},
+                                    {"legacy", map::kLegacy}};
+constexpr NamedValue kMapSources[] = {{"slot", 0}, {"zero", 1}, {"null", 2}, {"directory", 3}, {"pipe", 4}};
 constexpr NamedValue kShmgetFlags[] = {
     {"creat", shmget::kCreat}, {"excl", shmget::kExcl}, {"noreserve", shmget::kNoReserve}};
 constexpr NamedValue kShmatFlags[] = {
@@ -44,8 +50,8 @@ constexpr NamedValue kAdvice[] = {
     {"remove", 5},   {"dontfork", 6},       {"dofork", 7},          {"free", 8},        {"cold", 9},
     {"pageout", 10}, {"populate_read", 11}, {"populate_write", 12}, {"wipeonfork", 13}, {"keeponfork", 14},
     {"unknown", 15}};
-constexpr NamedValue kAllocate[] = {{"extend", 0}, {"keep", 1},      {"punch", 2},
-                                    {"zero", 3},   {"zero_keep", 4}, {"unknown", 5}};
+constexpr NamedValue kAllocate[] = {{"extend", 0},    {"keep", 1},    {"punch", 2},    {"zero", 3},
+                                    {"zero_keep", 4}, {"unknown", 5}, {"collapse", 6}, {"insert", 7}};
 constexpr NamedValue kSync[] = {{"all", 0}, {"data", 1}};
 constexpr NamedValue kMemfdFlags[] = {{"sealing", memfd::kSealing}, {"unknown", memfd::kUnknown}};
 constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
@@ -55,6 +61,12 @@ constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
                                  {"future_write", seal::kFutureWrite},
                                  {"unknown", seal::kUnknown}};
 constexpr NamedValue kMlockFlags[] = {{"onfault", mlock::kOnFault}, {"unknown", mlock::kUnknown}};
+constexpr NamedValue kMlockallFlags[] = {{"current", mlockall::kCurrent},
+                                         {"future", mlockall::kFuture},
+                                         {"onfault", mlockall::kOnFault},
+                                         {"unknown", mlockall::kUnknown}};
+constexpr NamedValue kResources[] = {{"as", 0}, {"memlock", 1}, {"fsize", 2}};
+constexpr NamedValue kRemapFilePagesFlags[] = {{"nonblock", map::kNonBlock}};
 constexpr NamedValue kShmctlFlags[] = {{"badbuf", shmctl::kBadBuffer}};
 constexpr NamedValue kShmStatFlags[] = {{"any", shmstat::kAny}};
 constexpr NamedValue kTotals[] = {
@@ -101,12 +113,18 @@ constexpr Arg kPread[] = {object(), small_len(), quantity(Slot::off, "off", fals
 constexpr Arg kPwrite[] = {
     object(), small_len(), {ArgKind::byte, Slot::byte, "byte", true, {}}, quantity(Slot::off, "off", false)};
 constexpr Arg kMemoryIo[] = {object(), address(), small_len(), quantity(Slot::off, "off", false)};
-constexpr Arg kMmap[] = {object(),       quantity(Slot::len, "len", true), prot(), flags(kMapFlags),
-                         address(false), quantity(Slot::off, "off", false)};
+constexpr Arg kMmap[] = {object(),
+                         quantity(Slot::len, "len", true),
+                         prot(),
+                         flags(kMapFlags),
+                         address(false),
+                         quantity(Slot::off, "off", false),
+                         choice(Slot::byte, "from", kMapSources)};
 constexpr Arg kMunmap[] = {address(), quantity(Slot::len, "len", true)};
 constexpr Arg kMprotect[] = {address(), quantity(Slot::len, "len", true), prot()};
 constexpr Arg kLoad[] = {
     address(), {ArgKind::access_size, Slot::small, "size", false, {}}, choice(Slot::byte, "act", kActions)};
+constexpr Arg kCall[] = {address()};
 constexpr Arg kStore[] = {
     address(), {ArgKind::bytes, Slot::value, "", true, {}}, choice(Slot::byte, "act", kActions)};
 constexpr Arg kContents[] = {address(), small_len(), choice(Slot::small, "via", kVia)};
@@ -147,6 +165,14 @@ constexpr Arg kExec[] = {choice(Slot::small, "image", kImages)};
 constexpr Arg kRename[] = {object(), {ArgKind::choice, Slot::byte, "to", true, kPathNames}};
 constexpr Arg kShmOpen[] = {object(), choice(Slot::small, "access", kShmAccessNames), flags(kShmOpenFlags),
                             mode()};
+constexpr Arg kMlockall[] = {flags(kMlockallFlags)};
+constexpr Arg kRlimit[] = {{ArgKind::choice, Slot::small, "what", true, kResources},
+                           {ArgKind::small_len, Slot::len, "value", true, {}}};
+constexpr Arg kRemap[] = {address(),
+                          quantity(Slot::len, "len", true),
+                          quantity(Slot::off, "off", false),
+                          {ArgKind::prot, Slot::small, "prot", false, {}},
+                          {ArgKind::flags, Slot::flags, "flags", false, kRemapFilePagesFlags}};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 using N = NameKind;
@@ -166,7 +192,7 @@ constexpr OpSpec kSpecs[] = {
      "pwrite(2) from the process's memory at an address"},
     {"fstat", N::none, N::file, R::stat, kObject, "fstat(2)"},
     {"mmap", N::mapping, N::file, R::address, kMmap,
-     "mmap(2); `-` is descriptor -1, `bad` one that is never open"},
+     "mmap(2); `-` is descriptor -1, `bad` one that is never open; from= maps a special file instead"},
     {"munmap", N::none, N::none, R::nothing, kMunmap, "munmap(2)"},
     {"mprotect", N::none, N::none, R::nothing, kMprotect, "mprotect(2)"},
     {"load", N::none, N::none, R::value, kLoad,
@@ -188,7 +214,8 @@ constexpr OpSpec kSpecs[] = {
     {"mremap", N::mapping, N::none, R::address, kMremap, "mremap(2); to= is the new address for fixed"},
     {"madvise", N::none, N::none, R::nothing, kMadvise, "madvise(2)"},
     {"fallocate", N::none, N::file, R::nothing, kFallocate,
-     "fallocate(2); how= extends the file, keeps its size, punches a hole or zeroes"},
+     "fallocate(2); how= extends the file, keeps its size, punches a hole, zeroes, or takes a range out or "
+     "puts one in"},
     {"fsync", N::none, N::file, R::nothing, kFsync, "fsync(2), or with how=data fdatasync(2)"},
     {"memfd", N::file, N::none, R::nothing, kMemfd, "memfd_create(2) into a descriptor slot"},
     {"seal", N::none, N::file, R::nothing, kSeal, "fcntl(2) F_ADD_SEALS"},
@@ -224,6 +251,18 @@ constexpr OpSpec kSpecs[] = {
     {"shm_stat", N::none, N::segment, R::shm_at, kShmStat,
      "shmctl(2) SHM_STAT, or with flags=any SHM_STAT_ANY, of the index of a segment or of one behind it"},
     {"sysvipc", N::none, N::none, R::listing, {}, "the segments of the namespace, from /proc/sysvipc/shm"},
+    {"mlockall", N::none, N::none, R::nothing, kMlockall,
+     "mlockall(2); the executor's own memory stays unlocked"},
+    {"munlockall", N::none, N::none, R::nothing, {}, "munlockall(2)"},
+    {"rlimit", N::none, N::none, R::nothing, kRlimit,
+     "setrlimit(2) of the soft limit; that of what=as is given as what may be mapped beyond what is now"},
+    {"remap", N::none, N::none, R::nothing, kRemap, "remap_file_pages(2)"},
+    {"call", N::none, N::none, R::nothing, kCall,
+     "calls the code at an address, if it is one return instruction"},
+    {"age", N::none, N::file, R::nothing, kObject,
+     "futimens(2): sets the access and the modification time of the file to a day of long ago"},
+    {"times", N::none, N::file, R::count, kObject,
+     "fstat(2): which times are not those that age has set, added up: 1 access, 2 modification"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

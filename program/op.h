@@ -65,6 +65,13 @@ enum class OpCode : std::uint8_t {
   ipc_info,
   shm_stat,
   sysvipc,
+  mlockall,
+  munlockall,
+  rlimit,
+  remap,
+  call,
+  age,
+  times,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -114,8 +121,12 @@ inline constexpr std::uint8_t kProtRead = 1, kProtWrite = 2, kProtExec = 4, kPro
 // Bits of Op::flags, by operation. They are ours; the executor translates them to the target's.
 namespace map {
 inline constexpr std::uint32_t kShared = 1, kPrivate = 2, kAnonymous = 4, kFixed = 8, kNoReplace = 16,
-                               kPopulate = 32, kNoReserve = 64, kStack = 128, kUnknown = 256, kSync = 512;
+                               kPopulate = 32, kNoReserve = 64, kStack = 128, kUnknown = 256, kSync = 512,
+                               kLocked = 1024, kNonBlock = 2048, kGrowsDown = 4096, kHuge = 8192,
+                               kLegacy = 16384;
 }
+// Op::byte of mmap: what is mapped instead of a descriptor slot. Opened for the call, and closed behind it.
+enum class MapSource : std::uint8_t { slot, zero, null, directory, pipe };
 namespace openflag {
 inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kTrunc = 4, kAppend = 8;
 }
@@ -163,8 +174,14 @@ enum class Allocate : std::uint8_t {  // Op::small of fallocate
   punch,
   zero,
   zero_keep,
-  unknown
+  unknown,
+  collapse,
+  insert
 };
+// What `times` adds up: the times of a file that are not those which `age` has set.
+namespace moved {
+inline constexpr std::uint8_t kAccess = 1, kModification = 2;
+}
 namespace memfd {
 inline constexpr std::uint32_t kSealing = 1, kUnknown = 2;
 }
@@ -176,6 +193,11 @@ inline constexpr std::uint32_t kSeal = 1, kShrink = 2, kGrow = 4, kWrite = 8, kF
 namespace mlock {
 inline constexpr std::uint32_t kOnFault = 1, kUnknown = 2;
 }
+namespace mlockall {
+inline constexpr std::uint32_t kCurrent = 1, kFuture = 2, kOnFault = 4, kUnknown = 8;
+}
+// Op::small of rlimit.
+enum class Resource : std::uint8_t { address_space, memlock, file_size };
 // Op::small of limit, limits. The id that the next segment is to have reads as 2^64-1 if none is asked for.
 enum class Limit : std::uint8_t { shmmax, shmall, shmmni, rmid_forced, next_id };
 inline constexpr std::size_t kLimits = 5;

@@ -88,7 +88,7 @@ static const struct sigaction caught = {.sa_flags = SA_SIGINFO, .sa_sigaction = 
   sigprocmask(how == 3 ? SIG_BLOCK : SIG_UNBLOCK, &both, NULL);
 }
 )c"},
-    {kNeedLoad | kNeedStore, kNeedFault, "", R"c(static size_t at; /* what is accessed */
+    {kNeedLoad | kNeedStore | kNeedCall, kNeedFault, "", R"c(static size_t at; /* what is accessed */
 static void faulted(void) { /* +9 is anywhere else */
   size_t page = (size_t)info.si_addr / P - at / P;
   S.kind = 's', say("%s/%d at page +%d", FAULT, page < 9 ? (int)page : 9);
@@ -300,6 +300,61 @@ static void forked(int name) {
   if (failed(sys(mincore, a, n, (long)in))) return;
   for (size_t i = 0; i < (n + P - 1) / P; i++) pages += in[i] & 1;
   count(pages);
+}
+)c"},
+    {kNeedLockAll, kNeedSys | kNeedOk, "",
+     R"c(static void lock_all(int flags) { /* and unlocks what is the C program's own */
+  char line[4400], *path;
+  size_t low, high;
+  long r = sys(mlockall, flags);
+  FILE *f = r == 0 && flags & MCL_CURRENT ? fopen("/proc/self/maps", "r") : NULL;
+  while (f && fgets(line, sizeof line, f)) {
+    if (sscanf(line, "%lx-%lx", &low, &high) != 2) continue;
+    path = strpbrk(line, "/[");
+    int theirs = !path || !strncmp(path, "/dev/zero", 9) || !strncmp(path, "/SYSV", 5) ||
+                 !strncmp(path, "/memfd:", 7) || (*path == '/' && strrchr(path, '/')[1] == 'n');
+    if (!theirs || low < 0x100000000) munlock((void *)low, high - low);
+  }
+  if (f) fclose(f);
+  ok(r);
+}
+)c"},
+    {kNeedSetLimit, kNeedOk | kNeedFailed, "sys/resource.h",
+     R"c(static void set_limit(int which, size_t value) { /* RLIMIT_AS: beyond what is mapped now */
+  struct rlimit limit;
+  unsigned long pages = 0;
+  FILE *f = which == RLIMIT_AS ? fopen("/proc/self/statm", "r") : NULL;
+  if (f && fscanf(f, "%lu", &pages) != 1) pages = 0;
+  if (f) fclose(f);
+  if (failed(getrlimit(which, &limit))) return;
+  limit.rlim_cur = pages * P + value;
+  ok(setrlimit(which, &limit));
+}
+)c"},
+    {kNeedCall, kNeedFault, "fcntl.h",
+     R"c(static void run_code(size_t a) { /* one return instruction; nothing else is run */
+  unsigned char code = 0xc3;
+  int fd = open("/proc/self/mem", O_RDONLY);
+  ssize_t n = pread(fd, &code, 1, a);
+  close(fd), at = a;
+  if (n == 1 && code != 0xc3) say("withheld");
+  else if (sigsetjmp(back, 1)) faulted();
+  else ((void (*)(void))a)(), say("ok");
+}
+)c"},
+    {kNeedAge, kNeedOk, "sys/stat.h", R"c(static void age(int fd) {
+  const struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+  ok(futimens(fd, long_ago));
+}
+)c"},
+    {kNeedTimes, kNeedCount, "sys/stat.h", R"c(static void times(int fd) {
+  struct stat s;
+  count(fstat(fd, &s) ? -1 : (s.st_atime != 1000000000) + 2 * (s.st_mtime != 1000000000));
+}
+)c"},
+    {kNeedPipeEnd, 0, "", R"c(static int pipe_end(void) {
+  int end[2];
+  return pipe(end) ? -1 : end[0];
 }
 )c"},
     {kNeedBeside, 0, "",

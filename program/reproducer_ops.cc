@@ -24,7 +24,15 @@ constexpr CName kMapFlags[] = {{map::kShared, "MAP_SHARED"},
                                {map::kNoReserve, "MAP_NORESERVE"},
                                {map::kStack, "MAP_STACK"},
                                {map::kUnknown, "0x400000"},
-                               {map::kSync, "MAP_SYNC"}};
+                               {map::kSync, "MAP_SYNC"},
+                               {map::kLocked, "MAP_LOCKED"},
+                               {map::kNonBlock, "MAP_NONBLOCK"},
+                               {map::kGrowsDown, "MAP_GROWSDOWN"},
+                               {map::kHuge, "MAP_HUGETLB"},
+                               {map::kLegacy, "MAP_DENYWRITE | MAP_EXECUTABLE"}};
+// In the order of MapSource.
+constexpr std::string_view kMapSources[] = {"", "open(\"/dev/zero\", O_RDWR)", "open(\"/dev/null\", O_RDWR)",
+                                            "open(\".\", O_RDONLY)", "pipe_end()"};
 constexpr CName kOpenFlags[] = {{openflag::kCreat, "O_CREAT"},
                                 {openflag::kExcl, "O_EXCL"},
                                 {openflag::kTrunc, "O_TRUNC"},
@@ -51,13 +59,21 @@ constexpr CName kSealBits[] = {{seal::kSeal, "F_SEAL_SEAL"},
                                {seal::kFutureWrite, "16 /* F_SEAL_FUTURE_WRITE */"},
                                {seal::kUnknown, "0x4000"}};
 constexpr CName kMlockFlags[] = {{mlock::kOnFault, "1 /* MLOCK_ONFAULT */"}, {mlock::kUnknown, "0x100"}};
+constexpr CName kMlockallFlags[] = {{mlockall::kCurrent, "MCL_CURRENT"},
+                                    {mlockall::kFuture, "MCL_FUTURE"},
+                                    {mlockall::kOnFault, "4 /* MCL_ONFAULT */"},
+                                    {mlockall::kUnknown, "0x100"}};
+// In the order of Resource.
+constexpr std::string_view kResources[] = {"RLIMIT_AS", "RLIMIT_MEMLOCK", "RLIMIT_FSIZE"};
 // In the order of Allocate.
 constexpr std::string_view kAllocate[] = {"0",
                                           "FALLOC_FL_KEEP_SIZE",
                                           "FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE",
                                           "FALLOC_FL_ZERO_RANGE",
                                           "FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE",
-                                          "0x4000"};
+                                          "0x4000",
+                                          "8 /* FALLOC_FL_COLLAPSE_RANGE */",
+                                          "0x20 /* FALLOC_FL_INSERT_RANGE */"};
 constexpr std::string_view kAccess[] = {"O_RDONLY", "O_RDWR", "O_WRONLY"};
 constexpr std::string_view kTypes[] = {"unsigned char", "unsigned short", "unsigned", "unsigned long"};
 constexpr std::string_view kCommands[] = {"IPC_STAT", "IPC_RMID", "IPC_SET", "SHM_LOCK", "SHM_UNLOCK", "77"};
@@ -228,7 +244,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::mmap:
       return sys(mapped + name_of(op.result) + ", ",
                  list("mmap", q(op.addr), q(op.len), bits(op.small, kProt), bits(op.flags, kMapFlags),
-                      descriptor(op.object), q(op.off)));
+                      op.byte == 0 ? descriptor(op.object) : std::string(kMapSources[op.byte]), q(op.off)));
     case OpCode::munmap:
       return sys("ok(", list("munmap", q(op.addr), q(op.len)));
     case OpCode::mprotect:
@@ -319,6 +335,21 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "stored(" + list(descriptor(op.object), q(op.len), q(op.off)) + ");";
     case OpCode::unshare:
       return "ok(unshare(CLONE_NEWIPC));";
+    case OpCode::mlockall:
+      return "lock_all(" + bits(op.flags, kMlockallFlags) + ");";
+    case OpCode::munlockall:
+      return "ok(sys(munlockall));";
+    case OpCode::rlimit:
+      return "set_limit(" + list(kResources[op.small], q(op.len)) + ");";
+    case OpCode::remap:
+      return sys("ok(", list("remap_file_pages", q(op.addr), q(op.len), bits(op.small, kProt),
+                             "(" + q(op.off) + ") / P", bits(op.flags, kMapFlags)));
+    case OpCode::call:
+      return "run_code(" + q(op.addr) + ");";
+    case OpCode::age:
+      return "age(" + descriptor(op.object) + ");";
+    case OpCode::times:
+      return "times(" + descriptor(op.object) + ");";
     case OpCode::end:
       break;
   }
@@ -341,8 +372,20 @@ std::uint64_t needs_of(const Op& op, bool failing) {
     case OpCode::fstat:
       return kNeedFstat | kNeedFiles;
     case OpCode::mmap:
+      if (static_cast<MapSource>(op.byte) == MapSource::pipe) mapped |= kNeedPipeEnd;
+      return op.byte != 0 ? mapped | kNeedFiles : mapped;
     case OpCode::mremap:
       return mapped;
+    case OpCode::mlockall:
+      return kNeedLockAll;
+    case OpCode::rlimit:
+      return kNeedSetLimit;
+    case OpCode::call:
+      return kNeedCall;
+    case OpCode::age:
+      return kNeedAge;
+    case OpCode::times:
+      return kNeedTimes;
     case OpCode::shmat:
       return mapped | kNeedSegments;
     case OpCode::load:

@@ -52,6 +52,12 @@ enum Need : std::uint64_t {
   kNeedIpcInfo = std::uint64_t{1} << 37,
   kNeedListing = std::uint64_t{1} << 38,
   kNeedSayPid = std::uint64_t{1} << 39,
+  kNeedLockAll = std::uint64_t{1} << 40,
+  kNeedSetLimit = std::uint64_t{1} << 41,
+  kNeedCall = std::uint64_t{1} << 42,
+  kNeedPipeEnd = std::uint64_t{1} << 43,
+  kNeedAge = std::uint64_t{1} << 44,
+  kNeedTimes = std::uint64_t{1} << 45,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -101,7 +101,16 @@ constexpr std::string_view kExamples =
     "p0 shmctl s0 cmd=set owner=u1 mode=600 flags=badbuf\n"
     "p0 ipc_info what=shmseg id=negative\n"
     "p0 shm_stat s0 behind=3 flags=any\n"
-    "p0 sysvipc\n";
+    "p0 sysvipc\n"
+    "p0 mmap m2 - len=1p prot=r flags=shared,locked,nonblock,growsdown,huge,legacy from=pipe\n"
+    "p0 mlockall flags=current,future,onfault,unknown\n"
+    "p0 munlockall\n"
+    "p0 rlimit what=fsize value=2p+1\n"
+    "p0 remap m0+1p len=1p off=3p prot=r flags=nonblock\n"
+    "p0 call m0+1\n"
+    "p0 fallocate f0 len=1p how=collapse\n"
+    "p0 age f0\n"
+    "p0 times f0\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

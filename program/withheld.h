@@ -4,17 +4,24 @@
 // The ranges of the executor are Facts::own. An op is withheld if what it works on overlaps one of them,
 // unless its arguments alone make the refusal certain, before anything is changed, on every target:
 //
-//   load, store, contents, pread_to, pwrite_from
+//   load, store, call, contents, pread_to, pwrite_from
 //       every byte of the range
+//   call
+//       also an address that no program has: the kernel may have code of its own there (vsyscall)
 //   munmap
 //       the pages of the range; refused: unaligned address, no length, a range that wraps or passes `top`
 //   mprotect, msync, madvise
 //       the pages of the range. They may work on the first pages before they find a hole, so passing `top` is
 //       no excuse; refused or without effect: unaligned address, no length, wrap
+//   remap
+//       the pages of the range, its start and its length rounded down; refused: no page, a range that wraps
 //   mlock, munlock, mincore
 //       the pages of the range, its start rounded down; without effect: no length, wrap
 //   mmap
-//       with `fixed` and not `noreplace`; refused: as munmap
+//       with `fixed` and not `noreplace`; refused: as munmap. And, since what it makes is more than a
+//       mapping: a stack (`growsdown` of private anonymous memory), which would grow over what lies below;
+//       huge pages, which are the machine's; private memory of /dev/zero, which is anonymous and yet has a
+//       file
 //   mremap
 //       the old pages (at least one), and with `fixed` the new ones, which are unmapped before the old are
 //       looked at; refused: unknown flags, `fixed` without `maymove`, no new length, an address that is
@@ -90,9 +97,18 @@ constexpr bool of_mremap(const Op& op, const Resolved& at, const Layout& layout)
 // Space for more than a program's objects can use would be the machine's memory.
 constexpr bool of_fallocate(const Op& op, const Resolved& at, const Layout& layout) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 63;
-  bool takes_none = static_cast<Allocate>(op.small) == Allocate::punch || at.len == 0;
+  auto how = static_cast<Allocate>(op.small);
+  bool takes_none = how == Allocate::punch || how == Allocate::collapse || at.len == 0;
   bool refused = at.len >= kMost || at.off >= kMost || at.off + at.len >= kMost;
   return !takes_none && !refused && at.len > std::uint64_t{4} * kMaxIoPages * layout.page;
+}
+
+constexpr bool of_kind(const Op& op) {
+  constexpr std::uint32_t kType = map::kShared | map::kPrivate;
+  bool anonymous = (op.flags & map::kAnonymous) != 0, is_private = (op.flags & kType) == map::kPrivate;
+  if (anonymous && (op.flags & map::kHuge) != 0) return true;
+  if (anonymous) return is_private && (op.flags & map::kGrowsDown) != 0;
+  return is_private && static_cast<MapSource>(op.byte) == MapSource::zero;
 }
 
 constexpr bool of_shmat(const Op& op, const Resolved& at, const Layout& layout, std::uint64_t segment_bytes) {
@@ -109,6 +125,12 @@ constexpr bool of_shmat(const Op& op, const Resolved& at, const Layout& layout, 
 constexpr bool withheld(const Op& op, const Resolved& at, const Layout& layout,
                         std::uint64_t segment_bytes = 0) {
   switch (op.code) {
+    case OpCode::call:
+      return at.addr >= layout.top || layout.own_overlaps(at.addr, 1);
+    case OpCode::remap: {
+      std::uint64_t low = at.addr & ~(layout.page - 1), length = at.len & ~(layout.page - 1);
+      return !layout.wraps(low, length) && layout.own_overlaps(low, length);
+    }
     case OpCode::load:
     case OpCode::store:
       return layout.own_overlaps(at.addr, access_bytes(op));
@@ -117,6 +139,7 @@ constexpr bool withheld(const Op& op, const Resolved& at, const Layout& layout,
     case OpCode::pwrite_from:
       return layout.own_overlaps(at.addr, at.len);
     case OpCode::mmap:
+      if (withheld_detail::of_kind(op)) return true;
       if ((op.flags & map::kFixed) == 0 || (op.flags & map::kNoReplace) != 0) return false;
       [[fallthrough]];
     case OpCode::munmap: {

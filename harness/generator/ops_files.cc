@@ -115,7 +115,8 @@ Op build_fallocate(Scene& s, std::uint8_t p) {
   using program::Allocate;
   Op op = with_file(s, OpCode::fallocate, p);
   Allocate how = s.dice.pick({Allocate::punch, Allocate::punch, Allocate::punch, Allocate::extend,
-                              Allocate::extend, Allocate::keep, Allocate::zero, Allocate::zero_keep});
+                              Allocate::extend, Allocate::keep, Allocate::zero, Allocate::zero_keep,
+                              Allocate::collapse, Allocate::insert});
   op.small = static_cast<std::uint8_t>(how);
   op.len = io_length(s);
   op.off = s.dice.chance(50) ? pages(static_cast<int>(s.dice.below(3))) : io_offset(s, p, op.object);
@@ -193,6 +194,18 @@ Op build_stored(Scene& s, std::uint8_t p) {
 Op build_shm_unlink(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::shm_unlink, p);
   op.object = s.object();
+  return op;
+}
+
+Op build_age(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::age, p);
+  op.object = s.file(p);
+  return op;
+}
+
+Op build_times(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::times, p);
+  op.object = s.file(p);
   return op;
 }
 

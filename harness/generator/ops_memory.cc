@@ -36,6 +36,19 @@ void place_mapping(Scene& s, Op& op) {
   if (!exact && s.dice.chance(30)) op.addr = plus(op.addr, 0, s.dice.pick({1, -1, 100}));
 }
 
+// Flags that few programs use, and files that are none.
+void special_request(Scene& s, Op& op) {
+  using namespace program::map;
+  if (s.dice.chance(70)) {
+    op.flags |= s.dice.pick({kLocked, kLocked, kPopulate, kPopulate | kNonBlock, kGrowsDown, kHuge, kLegacy});
+    return;
+  }
+  op.flags &= ~kAnonymous;
+  op.object = program::kFileNone;
+  op.byte = s.dice.pick<std::uint8_t>({1, 1, 1, 2, 3, 4});
+  if (s.dice.chance(80)) op.flags = (op.flags & ~kPrivate) | kShared;
+}
+
 Op with_stretch(Scene& s, OpCode code, std::uint8_t p) {
   Op op = make_op(code, p);
   if (std::optional<Stretch> r = s.stretch(p)) {
@@ -71,6 +84,7 @@ Op build_mmap(Scene& s, std::uint8_t p) {
   if (s.dice.chance(10))
     op.flags |= s.dice.pick({program::map::kPopulate, program::map::kNoReserve, program::map::kStack,
                              program::map::kUnknown, program::map::kShared | program::map::kPrivate});
+  if (s.dice.chance(8)) special_request(s, op);
   place_mapping(s, op);
   return op;
 }
@@ -150,6 +164,35 @@ Op build_mincore(Scene& s, std::uint8_t p) {
   Op op = build_contents(s, p);
   op.code = OpCode::mincore;
   op.small = 0;
+  return op;
+}
+
+Op build_remap(Scene& s, std::uint8_t p) {
+  Op op = with_stretch(s, OpCode::remap, p);
+  op.off = some_offset(s);
+  if (s.dice.chance(10)) op.flags = program::map::kNonBlock;
+  return op;
+}
+
+// Mostly where code is, and may be executed.
+Op build_call(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::call, p);
+  op.addr = s.address(p);
+  const Vma* v = s.dice.chance(75) ? s.vma(p) : nullptr;
+  std::optional<Quantity> low = v ? s.say(v->low) : std::nullopt;
+  if (!low) return op;
+  op.addr = *low;
+  if (s.dice.chance(80)) {
+    Op permit = make_op(OpCode::mprotect, p);
+    permit.addr = *low;
+    permit.len = pages(1);
+    permit.small = kReadWrite | kProtExec;
+    s.act_exactly(permit);
+  }
+  Op put = make_op(OpCode::store, p);
+  put.addr = *low;
+  put.value = kReturnCode;
+  s.act_exactly(put);
   return op;
 }
 

@@ -52,6 +52,30 @@ Op build_locked(Scene&, std::uint8_t p) {
   return make_op(OpCode::locked, p);
 }
 
+Op build_mlockall(Scene& s, std::uint8_t p) {
+  using namespace program::mlockall;
+  Op op = make_op(OpCode::mlockall, p);
+  op.flags =
+      s.dice.pick({kCurrent, kFuture, kFuture, kCurrent | kFuture, kCurrent | kOnFault, kFuture | kOnFault});
+  return op;
+}
+
+Op build_munlockall(Scene&, std::uint8_t p) {
+  return make_op(OpCode::munlockall, p);
+}
+
+// A limit on files would soon end the only process.
+Op build_rlimit(Scene& s, std::uint8_t p) {
+  using program::Resource;
+  Op op = make_op(OpCode::rlimit, p);
+  bool alone = s.alive() < 2;
+  Resource what = s.dice.pick({Resource::address_space, Resource::memlock, Resource::file_size});
+  if (alone && what == Resource::file_size) what = Resource::memlock;
+  op.small = static_cast<std::uint8_t>(what);
+  op.len = s.dice.chance(30) ? pages(64) : pages(static_cast<int>(s.dice.below(8)), s.dice.pick({0, 0, 1}));
+  return op;
+}
+
 Op build_exec(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::exec, p);
   if (s.dice.chance(20)) op.small = static_cast<std::uint8_t>(program::Image::missing);

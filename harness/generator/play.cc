@@ -139,6 +139,54 @@ void Play::unlock(std::uint8_t p, Quantity where, Quantity length) {
   step(over(OpCode::munlock, p, where, length));
 }
 
+void Play::age(std::uint8_t p, std::uint8_t file) {
+  Op op = make_op(OpCode::age, p);
+  op.object = file;
+  step(op);
+}
+
+void Play::times(std::uint8_t p, std::uint8_t file) {
+  Op op = make_op(OpCode::times, p);
+  op.object = file;
+  step(op);
+}
+
+void Play::lock_all(std::uint8_t p, std::uint32_t flags) {
+  Op op = make_op(OpCode::mlockall, p);
+  op.flags = flags;
+  step(op);
+}
+
+void Play::unlock_all(std::uint8_t p) {
+  step(make_op(OpCode::munlockall, p));
+}
+
+void Play::rlimit(std::uint8_t p, program::Resource what, Quantity value) {
+  Op op = make_op(OpCode::rlimit, p);
+  op.small = static_cast<std::uint8_t>(what);
+  op.len = value;
+  step(op);
+}
+
+void Play::remap(std::uint8_t p, Quantity where, Quantity length, Quantity offset) {
+  Op op = over(OpCode::remap, p, where, length);
+  op.off = offset;
+  step(op);
+}
+
+void Play::put_return(std::uint8_t p, Quantity where) {
+  Op op = make_op(OpCode::store, p);
+  op.addr = where;
+  op.value = kReturnCode;
+  step(op);
+}
+
+void Play::call(std::uint8_t p, Quantity where) {
+  Op op = make_op(OpCode::call, p);
+  op.addr = where;
+  step(op);
+}
+
 void Play::count_locked(std::uint8_t p) {
   step(make_op(OpCode::locked, p));
 }
@@ -380,10 +428,9 @@ void play_scenario(Scene& scene) {
     both.insert(both.end(), ipcns_scenarios().begin(), ipcns_scenarios().end());
     return both;
   }();
-  const std::array<std::span<const Scenario>, 3> all = {file_scenarios(), memory_scenarios(), sysv};
-  constexpr std::uint32_t kNames = 10;  // one in as many is about names
-  std::span<const Scenario> group =
-      scene.dice.below(kNames) == 0 ? name_scenarios() : all[scene.dice.below(std::size(all))];
+  const std::array<std::span<const Scenario>, 5> all = {file_scenarios(), memory_scenarios(), sysv,
+                                                        limit_scenarios(), name_scenarios()};
+  std::span<const Scenario> group = all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U})];
   Play play(scene);
   group[scene.dice.below(static_cast<std::uint32_t>(group.size()))](play);
 }

@@ -31,6 +31,8 @@ class Play {
   void seal(std::uint8_t p, std::uint8_t file, std::uint32_t seals);
   void read(std::uint8_t p, std::uint8_t file, int n);
   void size(std::uint8_t p, std::uint8_t file);
+  void age(std::uint8_t p, std::uint8_t file);
+  void times(std::uint8_t p, std::uint8_t file);
   std::uint8_t path_of(std::uint8_t p, std::uint8_t file) const;
 
   // --- memory; the result is the mapping's name
@@ -48,6 +50,12 @@ class Play {
   void sync(std::uint8_t p, Quantity where, Quantity length);
   void lock(std::uint8_t p, Quantity where, Quantity length, std::uint32_t flags = 0);
   void unlock(std::uint8_t p, Quantity where, Quantity length);
+  void lock_all(std::uint8_t p, std::uint32_t flags);
+  void unlock_all(std::uint8_t p);
+  void rlimit(std::uint8_t p, program::Resource what, Quantity value);
+  void remap(std::uint8_t p, Quantity where, Quantity length, Quantity offset);
+  void put_return(std::uint8_t p, Quantity where);  // code that `call` runs
+  void call(std::uint8_t p, Quantity where);
   void count_locked(std::uint8_t p);
   void count_resident(std::uint8_t p, Quantity where, int n);
   Quantity move(std::uint8_t p, Quantity where, Quantity old_length, Quantity new_length, std::uint32_t flags,
@@ -73,11 +81,13 @@ class Play {
 };
 
 using Scenario = void (*)(Play&);
-// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_names.cc, scenarios_ipcns.cc
+// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_names.cc, scenarios_ipcns.cc,
+// scenarios_limits.cc
 std::span<const Scenario> file_scenarios();
 std::span<const Scenario> memory_scenarios();
 std::span<const Scenario> sysv_scenarios();
 std::span<const Scenario> name_scenarios();
 std::span<const Scenario> ipcns_scenarios();
+std::span<const Scenario> limit_scenarios();
 
 }  // namespace shmcheck::harness

@@ -52,6 +52,7 @@ bool Scene::tame(const Op& op) const {
     case OpCode::madvise:
     case OpCode::mlock:
     case OpCode::munlock:
+    case OpCode::remap:
       return small_or(number(op.len), impossible);
     case OpCode::mremap:
       return small_or(number(op.len), impossible) && small_or(number(op.off), impossible);

@@ -42,6 +42,9 @@ inline Quantity plus(Quantity q, int n, int bytes = 0) {
   return q;
 }
 
+// A return instruction of x86-64, which is all that `call` runs.
+inline constexpr std::uint8_t kReturnCode = 0xc3;
+
 // Addresses [addr, addr + len).
 struct Stretch {
   Quantity addr, len;
