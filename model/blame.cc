@@ -40,7 +40,7 @@ C clause_of_other_store(const World& w, const Vma& vma, const Inode& o, const Or
   if (vma.inherited) return C::fork_shared_both_ways;
   if (o.memfd) return C::memfd_passing;
   const Vma* other = stored_through(w, from);
-  if (other && !other->inherited && other->open != vma.open) return C::share_unrelated;
+  if (other && !other->inherited && other->file != vma.file) return C::share_unrelated;
   const bool elsewhere =
       other && other->low - other->page_offset * w.page() != vma.low - vma.page_offset * w.page();
   return elsewhere ? C::share_different_addresses : C::share_immediate;
@@ -67,7 +67,7 @@ C clause_of_stored(const World& w, std::uint8_t who, const Vma& vma, const Inode
   if (o.kind == InodeKind::shared_anonymous) return C::mremap_duplicate_shared;
   if (!(vma.prot & program::kProtWrite)) return C::share_ro_sees_rw;
   const Vma* other = stored_through(w, from);
-  return other && other->open != vma.open ? C::mmap_create_same_file_many_opens : C::share_aliases;
+  return other && other->file != vma.file ? C::mmap_create_same_file_many_opens : C::share_aliases;
 }
 
 // A byte of an object, as a mapping of it shows it.

@@ -122,11 +122,16 @@ Origin origin_of_write(const World& w, const Step& s) {
   return {OriginKind::write, s.op.proc, w.next_vma, w.steps};
 }
 
-void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes, std::uint64_t length) {
-  if (length == 0) return;
+// All that changes but the bytes.
+void begin_write(World& w, Step& s, const Transfer& t, std::uint64_t length) {
   moves_mtime(w.inodes[t.file->inode], C::none);
   object_changes(w, s, t.file->inode, t.offset, length);
   grow(w, s, t, length);
+}
+
+void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes, std::uint64_t length) {
+  if (length == 0) return;
+  begin_write(w, s, t, length);
   w.write_object(t.file->inode, t.offset, bytes, length, origin_of_write(w, s));
   w.inodes[t.file->inode].slack_from = UINT64_MAX;
 }
@@ -229,8 +234,7 @@ void rule_pwrite(World& w, Process& p, Step& s) {
   if (s.failed(C::none)) return;
   s.returns(t.length, t.sealed ? C::seal_grow : t.limited ? C::trunc_size_limit : C::none);
   if (t.length == 0) return;
-  object_changes(w, s, t.file->inode, t.offset, t.length);
-  grow(w, s, t, t.length);
+  begin_write(w, s, t, t.length);
   w.write_object(t.file->inode, t.offset, s.op.byte, t.length, origin_of_write(w, s));
   w.inodes[t.file->inode].slack_from = UINT64_MAX;
 }

@@ -35,8 +35,7 @@ template <typename Change>
 void change_mapped(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, Change change) {
   std::uint8_t who = index_of(w, p);
   for_each_changed(p, low, high, change, [&](std::uint64_t from, std::uint64_t to) {
-    const Vma& v = *p.memory.find(from);
-    if (v.segment >= 0) w.inodes[static_cast<std::size_t>(v.inode)].populated = true;
+    note_populated(w, *p.memory.find(from));
     w.change_part(who, from, to, s.when, change);
     return true;
   });
@@ -181,7 +180,10 @@ void rule_mlockall(World& w, Process& p, Step& s) {
   if (!(flags & kCurrent)) return;
   bool on_fault = (flags & kOnFault) != 0;
   p.lock_clause = C::mlock_accounting;
-  for (Vma& v : p.memory.vmas()) v.locked = true, v.on_fault = on_fault;
+  for (Vma& v : p.memory.vmas()) {
+    v.locked = true, v.on_fault = on_fault;
+    if (!on_fault) note_populated(w, v);
+  }
   if (on_fault || s.profile < Profile::defacto) return;
   // A page that cannot be had ends the work on its mapping only, and is no error (__mm_populate).
   for (std::size_t i = 0; i < p.memory.vmas().size(); ++i) {
@@ -194,7 +196,7 @@ void rule_munlockall(World&, Process& p, Step& s) {
   if (s.failed(C::mlock_no_stacking)) return;
   p.lock_clause = p.lock_future ? C::mlockall_future : C::mlock_no_stacking;
   p.lock_future = p.lock_future_on_fault = false;
-  for (Vma& v : p.memory.vmas()) v.locked = v.on_fault = false, v.resident_by = C::none;
+  for (Vma& v : p.memory.vmas()) v.locked = v.on_fault = v.shown_resident = false, v.resident_by = C::none;
 }
 
 void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bool asked, bool populated) {
@@ -204,6 +206,7 @@ void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bo
   if (v.locked) p.lock_clause = p.lock_future ? C::mlockall_future : C::mmap_flag_locked;
   // With MCL_ONFAULT not even MAP_POPULATE faults pages in (mm/gup.c, populate_vma_page_range).
   bool faults_in = !v.on_fault && (populated || v.locked);
+  if (faults_in) note_populated(w, v);
   if (!faults_in || s.profile < Profile::defacto) return;
   C clause = p.lock_future ? C::mlockall_future : populated ? C::mmap_flag_populate : C::mmap_flag_locked;
   std::uint64_t high = v.high;

@@ -354,7 +354,6 @@ void rule_mmap(World& w, Process& p, Step& s) {
     v.file = static_cast<std::int32_t>(r.file - w.open_files.data());
     v.writable_file = r.file->writable;
     v.entry = r.file->entry;
-    v.open = p.files[s.op.object];
     bool sealed =
         (w.inodes[r.file->inode].seals & (program::seal::kWrite | program::seal::kFutureWrite)) != 0;
     v.may_write = !r.shared || (r.file->writable && !sealed);

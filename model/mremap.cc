@@ -176,7 +176,7 @@ void unlock(const World& w, Process& p, const Request& r) {
 // Locked memory grows by pages that are there at once.
 void populate_growth(World& w, Vma& v, std::uint64_t from) {
   bool populated = v.locked && !v.on_fault;
-  if (populated) w.populate_copies(v, from, v.high);
+  if (populated) w.populate_copies(v, from, v.high), note_populated(w, v);
   bool backed = w.backed(v, v.object_offset(v.high - 1, w.page()));
   if (!populated || v.prot == 0 || !backed) v.resident_by = C::none;
 }

@@ -96,6 +96,8 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   v.read_hint = 0;
   v.event = {C::remap_file_pages_order, w.steps};
   if (v.locked) p.lock_clause = C::mlock_accounting;
+  // The call maps with MAP_POPULATE (mm/mmap.c).
+  if (!(s.op.flags & program::map::kNonBlock) || (v.locked && !v.on_fault)) note_populated(w, v);
   if (v.segment >= 0 && w.join_neighbour(who, v)) return;
   if (v.segment >= 0) w.open_attach(static_cast<std::uint32_t>(v.segment), who, s.when, false);
   p.memory.insert(std::move(v));

@@ -23,8 +23,9 @@ std::int64_t index_of_op(const World& w, const Op& op) {
 bool shows_any(World& w, const Process& p, Step& s) {
   if (s.running() || s.profile >= Profile::defacto) return false;
   if (!s.saw(kEINVAL) && s.seen().kind != OutcomeKind::ok) return false;
-  const std::int32_t shown = w.ipc.find_id(w.ipc.of(p), s.seen().value);
-  if (s.seen().kind == OutcomeKind::ok && shown < 0) return false;
+  const bool granted = s.seen().kind == OutcomeKind::ok;
+  const std::int32_t shown = granted ? w.ipc.find_id(w.ipc.of(p), s.seen().value) : -1;
+  if (granted && shown < 0) return false;
   s.uses(Freedom::documented_alternative);
   if (shown >= 0) match_shm_stat(w, s, static_cast<std::uint32_t>(shown), s.seen().words);
   return true;

@@ -130,7 +130,6 @@ struct Vma {
   std::uint32_t attach = 0;   // which attach the vma is a piece of
   std::uint32_t id = 0;       // which call made it; pieces and inherited ones keep it
   std::uint32_t made = 0;     // at which step
-  std::int32_t open = -1;     // of a file: index into World::open_files, what it was made through
   bool inherited = false;     // by fork
   bool rounded_up = false;    // its last page is asked for in part only
   bool dirtied = false;       // shared pages of it may be writable to the processor: stores are not noticed
