@@ -18,8 +18,8 @@ namespace {
 using std::string;
 using std::string_view;
 
-constexpr string_view kClauseKeys[] = {"id",    "statement", "strength", "seed",    "source",
-                                       "check", "marks",     "freedom",  "rulings", "seeds"};
+constexpr string_view kClauseKeys[] = {"id",    "statement", "strength", "seed",  "source", "check",
+                                       "marks", "freedom",   "rulings",  "seeds", "no_rule"};
 constexpr string_view kChapterKeys[] = {"number", "title", "note", "clause"};
 
 // rulings.toml and claims.toml have the same shape: rows of text with a list of clauses.
@@ -175,6 +175,7 @@ class Reader {
     entry.source = text(row, "source", true);
     entry.check = text(row, "check", true);
     entry.freedom = text(row, "freedom", false);
+    entry.no_rule = text(row, "no_rule", false);
     entry.chapter = chapter;
     if (const toml::node* seed = row.get("seed")) {
       if (!seed->is_boolean()) error(seed->source(), "'seed' must be true or false");

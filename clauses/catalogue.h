@@ -16,7 +16,7 @@ struct Source {
 };
 
 struct ClauseEntry {
-  std::string id, statement, source, check, freedom;
+  std::string id, statement, source, check, freedom, no_rule;
   Strength strength = Strength::kSeed;
   bool seed = false;
   std::uint8_t chapter = 0;

@@ -8,7 +8,7 @@ namespace shmcheck::clauses {
 namespace {
 
 constexpr std::size_t kMostSuggestions = 3;
-constexpr Info kNone = {"none", "", "", "", "", Strength::kSeed, false, 0, 0, {}, {}};
+constexpr Info kNone = {"none", "", "", "", "", "", Strength::kSeed, false, 0, 0, {}, {}};
 
 // Levenshtein distance, one row at a time.
 std::size_t edit_distance(std::string_view a, std::string_view b) {

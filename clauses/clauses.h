@@ -21,6 +21,7 @@ struct Info {
   std::string_view source;     // the documents it rests on
   std::string_view check;      // how it is observed
   std::string_view freedom;    // what an oracle must accept besides; empty: nothing
+  std::string_view no_rule;    // why no program can decide it; empty: a rule of the model does
   Strength strength;
   bool seed;                              // the introductory text claims it as well
   std::uint8_t chapter;                   // 1…20

@@ -94,7 +94,8 @@ string header(const Catalogue& catalogue) {
 
 string clause_row(const ClauseEntry& clause, Arrays& arrays) {
   string out = "    {";
-  for (const string* text : {&clause.id, &clause.statement, &clause.source, &clause.check, &clause.freedom}) {
+  for (const string* text :
+       {&clause.id, &clause.statement, &clause.source, &clause.check, &clause.freedom, &clause.no_rule}) {
     out += literal(*text) + ", ";
   }
   out += "static_cast<Strength>(" + std::to_string(static_cast<int>(clause.strength)) + "), ";

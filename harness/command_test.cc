@@ -236,6 +236,14 @@ TEST_F(Command, WantedFileSystemThatIsAbsentIs125WithEvidence) {
 
 // --- 0 and 1
 
+TEST_F(Command, EveryClauseHasARuleThatProgramsReachOrAReason) {
+  const Said said = shmcheck({"list", "clauses", "--coverage"});
+  EXPECT_EQ(said.code, 0);
+  EXPECT_THAT(said.text, HasSubstr("[no rule: about headers]"));
+  EXPECT_THAT(said.text, testing::Not(HasSubstr("has neither rule nor reason"))) << said.text;
+  EXPECT_THAT(said.text, testing::Not(HasSubstr("and a reason why it has none"))) << said.text;
+}
+
 TEST_F(Command, AllowedIs0) {
   for (const std::string& target : {std::string("model"), fake("good")}) {
     const Said said = shmcheck({"run", "--target", target, "--trace", file("a.prog", program_)});

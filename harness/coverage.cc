@@ -68,9 +68,24 @@ std::string list_tests(std::string& listing) {
   return {};
 }
 
-std::string row(std::string_view name, std::string_view strength, const ClauseCoverage& c) {
-  return fmt::format("{:<46} {:<8}{:>6}{:>7}{:>9}{:>8}{:>7}  {}\n", name, strength, c.tests.size(),
-                     c.broken.size(), c.programs.size(), c.random, c.faults.size(), c.lie);
+std::string row(const clauses::Info& info, const ClauseCoverage& c) {
+  const std::string reason = info.no_rule.empty() ? "" : fmt::format("  [no rule: {}]", info.no_rule);
+  return fmt::format("{:<46} {:<8}{:>6}{:>7}{:>9}{:>8}{:>7}  {}{}\n", info.id, clauses::name(info.strength),
+                     c.tests.size(), c.broken.size(), c.programs.size(), c.random, c.faults.size(), c.lie,
+                     reason);
+}
+
+// Each clause has either a rule that programs reach or a reason why not.
+std::string contradictions(const Coverage& coverage) {
+  std::string text;
+  for (std::size_t i = 0; i < clauses::kCount; ++i) {
+    const clauses::Info& info = clauses::all()[i];
+    const bool rule = coverage[i].rule(), reason = !info.no_rule.empty();
+    if (rule == reason)
+      text += fmt::format("{}: {}\n", info.id,
+                          rule ? "has a rule, and a reason why it has none" : "has neither rule nor reason");
+  }
+  return text;
 }
 
 // The clauses of a comma-separated list. Empty on success, else the one that is unknown.
@@ -144,18 +159,19 @@ std::string coverage_table(const Coverage& coverage) {
   std::string text = fmt::format("{:<46} {:<8}{:>6}{:>7}{:>9}{:>8}{:>7}  {}\n", "clause", "strength", "tests",
                                  "broken", "programs", "random", "faults", "by, for instance");
   struct Sums {
-    std::size_t clauses = 0, tested = 0, broken = 0, ruled = 0;
+    std::size_t clauses = 0, tested = 0, broken = 0, ruled = 0, excused = 0;
 
-    void add(const ClauseCoverage& c) {
+    void add(const clauses::Info& info, const ClauseCoverage& c) {
       ++clauses;
       tested += c.tests.empty() ? 0 : 1;
       broken += c.broken.empty() ? 0 : 1;
       ruled += c.rule() ? 1 : 0;
+      excused += info.no_rule.empty() ? 0 : 1;
     }
   } all;
   auto line = [](std::string_view title, const Sums& sums) {
-    return fmt::format("{:<46}{:>8}{:>8}{:>8}{:>8}\n", title, sums.clauses, sums.tested, sums.broken,
-                       sums.ruled);
+    return fmt::format("{:<46}{:>8}{:>8}{:>8}{:>8}{:>9}\n", title, sums.clauses, sums.tested, sums.broken,
+                       sums.ruled, sums.excused);
   };
   std::string chapters;
   for (const clauses::Chapter& chapter : clauses::chapters()) {
@@ -164,19 +180,21 @@ std::string coverage_table(const Coverage& coverage) {
       const clauses::Info& info = clauses::all()[i];
       if (info.chapter != chapter.number) continue;
       const ClauseCoverage& c = coverage[i];
-      text += row(info.id, clauses::name(info.strength), c);
-      sums.add(c);
-      all.add(c);
+      text += row(info, c);
+      sums.add(info, c);
+      all.add(info, c);
     }
     chapters += line(fmt::format("{:>2} {}", chapter.number, chapter.title), sums);
   }
-  text += fmt::format("\n{:<46}{:>8}{:>8}{:>8}{:>8}\n{}{}", "chapter", "clauses", "tested", "broken", "ruled",
-                      chapters, line("   all", all));
+  text += fmt::format("\n{:<46}{:>8}{:>8}{:>8}{:>8}{:>9}\n{}{}", "chapter", "clauses", "tested", "broken",
+                      "ruled", "no rule", chapters, line("   all", all));
+  const std::string wrong = contradictions(coverage);
+  if (!wrong.empty()) text += "\n" + wrong;
   return text + fmt::format(R"(
 tests: conformance tests that name the clause. broken: those that a lie has made fail (docs/liar.md), and one
 such lie at the end of the line. programs: programs of the corpus in which it decided a step on the model.
 random: of {} random programs, those in which it did. faults: planted bugs it is to be blamed for. ruled: it decided
-some step.
+some step. no rule: no program can decide it, for the reason that the line ends with (no_rule in clauses/).
 )",
                             kRandomPrograms);
 }

@@ -93,6 +93,16 @@ void not_resident(const World&, World&, const Op& op, Outcome& o) {
   if (op.code == OpCode::mincore && ok(o) && o.value > 1) --o.value;
 }
 
+constexpr C kSegmentsApart[] = {C::proc_vmlck};
+void locked_counts_segments(const World& was, World&, const Op& op, Outcome& o) {
+  if (op.code != OpCode::locked || !ok(o)) return;
+  for (const Vma& v : was.processes[op.proc].memory.vmas()) {
+    const bool attached = v.segment >= 0 && !v.locked;
+    if (attached && (was.ipc.segments[static_cast<std::size_t>(v.segment)].perm.mode & kShmLocked))
+      o.value += v.high - v.low;
+  }
+}
+
 void fork_drops_residency(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::mincore || !ok(o) || o.value < 1) return;
   const bool forked = std::ranges::any_of(w.processes, [](const Process& p) { return p.born != 0; });
@@ -104,6 +114,8 @@ constexpr Fault kFaults[] = {
      advice_drops_locked, nullptr, false},
     {"msync-invalidate-ignores-locks", "MS_INVALIDATE of locked memory succeeds", kInvalidated,
      invalidate_ignores_locks, nullptr, false},
+    {"locked-counts-segments", "VmLck has the attached segments that SHM_LOCK has locked", kSegmentsApart,
+     nullptr, locked_counts_segments, true},
     {"mlock-unaligned-one-page",
      "mlock of an unaligned range ends where the length says, from the page's start", kCounted, one_page_less,
      nullptr, false},

@@ -43,7 +43,10 @@ void negative_id_ignored(World&, Op& op) {
   if (op.code == OpCode::ipc_info) op.byte = 0;
 }
 
-constexpr C kKept[] = {C::shmctl_shm_info_rss};
+constexpr C kUntouched[] = {C::shmctl_shm_info_rss, C::shmat_demand, C::shmctl_lock_no_fault_in};
+constexpr C kUnattached[] = {C::shmctl_shm_info_rss, C::sysv_life_undestroyed_leak};
+constexpr C kDestroyed[] = {C::shmctl_shm_info_rss, C::sysv_life_memory_returned, C::shmat_demand,
+                            C::shmctl_lock_no_fault_in};
 void kept_is_the_size(const World& was, World&, const Op& op, Outcome& o) {
   if (total(op, o, ShmTotal::kept)) o.value = was.ipc.pages(was.ipc.of(was.processes[op.proc]), was.page());
 }
@@ -181,11 +184,11 @@ constexpr Fault kFaults[] = {
      returns_the_number, true},
     {"ipc-info-negative-id-ignored", "IPC_INFO takes a negative id", kNegative, negative_id_ignored, nullptr,
      false},
-    {"shm-info-kept-is-the-size", "shm_rss counts pages that nobody has touched", kKept, nullptr,
+    {"shm-info-kept-is-the-size", "shm_rss counts pages that nobody has touched", kUntouched, nullptr,
      kept_is_the_size, true},
     {"shm-info-kept-while-attached",
      "shm_rss falls when a segment is detached",
-     kKept,
+     kUnattached,
      nullptr,
      kept_while_attached,
      true,
@@ -193,7 +196,7 @@ constexpr Fault kFaults[] = {
      true},
     {"shm-info-kept-counts-destroyed",
      "shm_rss does not fall when a segment is destroyed",
-     kKept,
+     kDestroyed,
      nullptr,
      kept_counts_destroyed,
      true,

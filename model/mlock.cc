@@ -213,14 +213,32 @@ void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bo
   populate(w, p, low, first_refused(w, p, low, high), clause);
 }
 
-void rule_locked(World&, Process& p, Step& s) {
+namespace {
+
+// Attached memory that SHM_LOCK has locked, and the process has not.
+std::uint64_t locked_by_segment(const World& w, const Process& p) {
+  std::uint64_t bytes = 0;
+  for (const Vma& v : p.memory.vmas()) {
+    const bool attached = v.segment >= 0 && !v.locked;
+    if (attached && (w.ipc.segments[static_cast<std::size_t>(v.segment)].perm.mode & kShmLocked))
+      bytes += v.high - v.low;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void rule_locked(World& w, Process& p, Step& s) {
   if (s.failed(C::mlock_accounting)) return;
   std::uint64_t bytes = p.memory.locked_bytes();
+  const std::uint64_t of_segments = locked_by_segment(w, p);
   if (p.lock_count_off) {
     s.chosen(bytes, Freedom::lock_count);
     return s.uses(Freedom::lock_count);
   }
-  s.returns(bytes, p.lock_clause);
+  if (of_segments > 0) s.applies(C::proc_vmlck);
+  const bool counted = of_segments > 0 && !s.running() && s.seen().value == bytes + of_segments;
+  s.returns(bytes, counted ? C::proc_vmlck : p.lock_clause);
   if (s.report().diverged) s.adopted();  // a wrong count changes no mapping
 }
 

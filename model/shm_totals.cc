@@ -65,6 +65,28 @@ void count_segments(World& w, const Process& p, Step& s, bool pages) {
   number(s, all, clause);
 }
 
+// What else the number of kept pages is held to, by what segments there are and were.
+struct KeptFor {
+  C too_few = C::none, too_many = C::none;
+};
+KeptFor kept_for(const World& w, const Process& p) {
+  KeptFor reasons;
+  for (const ShmidKernel& k : w.ipc.segments) {
+    if (k.ipc_namespace != p.ipc_namespace) continue;
+    const Inode& inode = w.inodes[k.inode];
+    if (k.destroyed && k.had_pages) reasons.too_many = C::sysv_life_memory_returned;
+    if (k.destroyed) continue;
+    if (k.nattch == 0 && inode.stored.size() > 0) reasons.too_few = C::sysv_life_undestroyed_leak;
+    const bool untouched = !inode.populated && inode.accessed.size() < w.up(k.segsz) / w.page();
+    if (!untouched || reasons.too_many != C::none) continue;
+    if (k.perm.mode & kShmLocked)
+      reasons.too_many = C::shmctl_lock_no_fault_in;
+    else if (k.nattch > 0)
+      reasons.too_many = C::shmat_demand;
+  }
+  return reasons;
+}
+
 // Pages that are kept in memory or in swap.
 void count_kept(World& w, const Process& p, Step& s) {
   PageRange sum;
@@ -73,10 +95,15 @@ void count_kept(World& w, const Process& p, Step& s) {
     sum = {sum.least + one.least, sum.most + one.most};
   }
   if (!all_known(w, p)) return unknown_number(s, sum.least, Freedom::uncounted);
-  if (sum.least == sum.most) return number(s, sum.least, C::shmctl_shm_info_rss);
+  const KeptFor reasons = kept_for(w, p);
+  s.applies(reasons.too_few), s.applies(reasons.too_many);
+  C clause = C::shmctl_shm_info_rss;
+  if (!s.running() && s.seen().value < sum.least && reasons.too_few != C::none) clause = reasons.too_few;
+  if (!s.running() && s.seen().value > sum.most && reasons.too_many != C::none) clause = reasons.too_many;
+  if (sum.least == sum.most) return number(s, sum.least, clause);
   const std::uint64_t seen = s.chosen(sum.least, Freedom::residency);
   s.uses(Freedom::residency);
-  expect_within(s, seen >= sum.least && seen <= sum.most, C::shmctl_shm_info_rss,
+  expect_within(s, seen >= sum.least && seen <= sum.most, clause,
                 fmt::format("{} to {} pages", sum.least, sum.most));
 }
 

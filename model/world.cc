@@ -303,8 +303,10 @@ void World::close_attach(std::uint32_t segment, std::uint8_t who, Moment when, b
 
 void World::destroy_segment(std::uint32_t segment, clauses::Clause by) {
   ipc.destroy(segment);
-  ipc.segments[segment].destroyed_by = by;
-  Inode& inode = inodes[ipc.segments[segment].inode];
+  ShmidKernel& k = ipc.segments[segment];
+  Inode& inode = inodes[k.inode];
+  k.destroyed_by = by;
+  k.had_pages = inode.stored.size() > 0;
   inode.bytes = ObjectBytes();
   inode.stored = inode.accessed = PageSet();
 }

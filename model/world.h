@@ -258,6 +258,7 @@ struct ShmidKernel {
   std::uint32_t divided = 0;   // the step that added pieces last
   std::uint32_t set_step = 0;  // of the last IPC_SET
   bool detached_last = false;  // destroyed by the shmdt that detached it last
+  bool had_pages = false;      // that were stored to, when it was destroyed
   // When IPC_STAT last showed it as it is, and a call that must not change it right after that.
   std::uint32_t shown_step = 0, quiet_step = 0;
   // What demands that times and pids are what they are: the last call that set them.
