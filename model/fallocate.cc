@@ -88,16 +88,25 @@ void zero(World& w, Step& s, std::uint32_t index, std::uint64_t low, std::uint64
   w.happens(index, clause);
 }
 
-// The cached pages go, and private copies of them (ext4_collapse_range, ext4_insert_range). False: of a page
-// whose beginning stays, which is not told apart.
-bool drop_copies(World& w, std::uint32_t index, std::uint64_t offset) {
+// Where private copies go with the cached pages: ext4 drops all from the range on (truncate_pagecache in
+// ext4_collapse_range, ext4_insert_range), xfs only those behind the new end (truncate_pagecache_range in
+// xfs_flush_unmap_range leaves copies alone; xfs_setattr_size does not).
+std::uint64_t copies_go_from(const World& w, std::uint64_t offset, std::uint64_t size) {
+  return w.facts().fs == program::FileSystem::xfs ? w.up(size) : offset;
+}
+
+// False: what became of a copy is not told apart, or no document says it.
+bool drop_copies(World& w, const Step& s, std::uint32_t index, std::uint64_t offset, std::uint64_t size) {
+  using program::FileSystem;
+  bool known = s.exact() && (w.facts().fs == FileSystem::ext4 || w.facts().fs == FileSystem::xfs);
+  std::uint64_t from = copies_go_from(w, offset, size);
   bool certain = true;
   for (Process& p : w.processes) {
     for (Vma& v : p.memory.vmas()) {
-      if (v.shared || v.inode != static_cast<std::int32_t>(index)) continue;
-      certain &= offset % w.page() == 0 || !v.copies.find(offset / w.page());
-      v.copies.settle(w.up(offset), UINT64_MAX);
-      v.copies.drop_from(w.up(offset) / w.page());
+      if (v.shared || v.inode != static_cast<std::int32_t>(index) || v.copies.empty()) continue;
+      certain &= known && (from % w.page() == 0 || !v.copies.find(from / w.page()));
+      v.copies.settle(w.up(from), UINT64_MAX);
+      v.copies.drop_from(w.up(from) / w.page());
     }
   }
   return certain;
@@ -129,7 +138,7 @@ void shift(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::ui
   w.not_resident(index);
   inode.size_clause = C::fallocate_collapse_insert;
   w.happens(index, C::fallocate_collapse_insert);
-  if (!drop_copies(w, index, offset)) s.lose_quietly(Freedom::documented_alternative);
+  if (!drop_copies(w, s, index, offset, size)) s.lose_quietly(Freedom::documented_alternative);
 }
 
 }  // namespace
