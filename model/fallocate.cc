@@ -25,6 +25,13 @@ C clause_of(Allocate how) {
   return how == Allocate::punch ? C::punch_zero : zeroes(how) ? C::fallocate_zero_range : C::fallocate_extend;
 }
 
+// Of file systems other than these two it is not known what they can do.
+bool may_refuse(const World& w, const OpenFile& file, Allocate how) {
+  program::FileSystem fs = w.fs_of(w.inodes[file.inode]);
+  bool known = fs == program::FileSystem::tmpfs || fs == program::FileSystem::ext4;
+  return !known && how != Allocate::unknown;
+}
+
 // Whole blocks only, and none of the last; tmpfs cannot.
 void shift_errors(const World& w, Step& s, const Inode& inode, std::uint64_t offset, std::uint64_t length,
                   Allocate how) {
@@ -50,8 +57,7 @@ void errors(World& w, Step& s, const OpenFile& file, std::uint64_t offset, std::
   if (tmpfs && (how == Allocate::zero || how == Allocate::zero_keep))
     s.must(kEOPNOTSUPP, C::fallocate_zero_range);
   if (shifts(how)) shift_errors(w, s, inode, offset, length, how);
-  bool known = tmpfs || w.fs_of(inode) == program::FileSystem::ext4;
-  if (!known && how != Allocate::unknown) s.may(kEOPNOTSUPP, Freedom::documented_alternative);
+  if (may_refuse(w, file, how)) s.may(kEOPNOTSUPP, Freedom::documented_alternative);
 }
 
 void seal_errors(const World& w, Step& s, const OpenFile& file, std::uint64_t end, Allocate how) {
@@ -157,6 +163,8 @@ void rule_fallocate(World& w, Process& p, Step& s) {
       file && !s.must_fail() && sizes && beyond_file_size(p, w.inodes[file->inode], offset + length);
   if (beyond && how == Allocate::keep && !s.exact()) return s.lose_quietly(Freedom::documented_alternative);
   bool tmpfs = file && w.fs_of(w.inodes[file->inode]) == program::FileSystem::tmpfs;
+  // What a file system cannot do it refuses before it looks at any limit, as may_refuse allows.
+  if (beyond && s.saw(kEOPNOTSUPP) && may_refuse(w, *file, how)) beyond = false;
   if (beyond && (how != Allocate::keep || tmpfs)) return dies_of_file_size(w, p, s);
   if (file) seal_errors(w, s, *file, offset + length, how);
   // ext4 moves the times before it looks at the range.
