@@ -147,6 +147,16 @@ void shift(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::ui
   if (!drop_copies(w, s, index, offset, size)) s.lose_quietly(Freedom::documented_alternative);
 }
 
+// Whether RLIMIT_FSIZE is looked at although the size is to be kept: by tmpfs (mm/shmem.c, shmem_fallocate),
+// not by ext4, xfs and btrfs. What is beneath an overlay decides for it.
+bool limits_kept_size(const World& w, Step& s, const OpenFile& file) {
+  using program::FileSystem;
+  FileSystem fs = w.fs_of(w.inodes[file.inode]);
+  if (fs != FileSystem::overlay && fs != FileSystem::other) return fs == FileSystem::tmpfs;
+  s.uses(Freedom::documented_alternative);
+  return !s.running() && s.seen().kind == OutcomeKind::died;
+}
+
 }  // namespace
 
 void rule_fallocate(World& w, Process& p, Step& s) {
@@ -157,15 +167,13 @@ void rule_fallocate(World& w, Process& p, Step& s) {
     errors(w, s, *file, offset, length, how);
   else
     s.must(kEBADF, C::none);
-  // tmpfs looks at the limit even if the size is to be kept (mm/shmem.c, shmem_fallocate).
   bool sizes = how == Allocate::extend || how == Allocate::zero || how == Allocate::keep;
   bool beyond =
       file && !s.must_fail() && sizes && beyond_file_size(p, w.inodes[file->inode], offset + length);
-  if (beyond && how == Allocate::keep && !s.exact()) return s.lose_quietly(Freedom::documented_alternative);
-  bool tmpfs = file && w.fs_of(w.inodes[file->inode]) == program::FileSystem::tmpfs;
-  // What a file system cannot do it refuses before it looks at any limit, as may_refuse allows.
+  // What a file system cannot do it refuses before it looks at any limit.
   if (beyond && s.saw(kEOPNOTSUPP) && may_refuse(w, *file, how)) beyond = false;
-  if (beyond && (how != Allocate::keep || tmpfs)) return dies_of_file_size(w, p, s);
+  if (beyond && how == Allocate::keep && !s.exact()) return s.lose_quietly(Freedom::documented_alternative);
+  if (beyond && (how != Allocate::keep || limits_kept_size(w, s, *file))) return dies_of_file_size(w, p, s);
   if (file) seal_errors(w, s, *file, offset + length, how);
   // ext4 moves the times before it looks at the range.
   if (file) may_move_mtime(w.inodes[file->inode]);
