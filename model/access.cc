@@ -197,6 +197,7 @@ void call_code(World& w, Process& p, Step& s) {
     Vma& hidden = *r.first.vma;
     bool copied = !hidden.shared && hidden.copies.find(r.first.offset / w.page());
     there = copied || w.backed(hidden, r.first.offset);
+    if (there && !copied) w.note_accessed(hidden, r.first.offset);
   }
   if (!there) return takes_fault(w, p, s, r, address, 1, false);
   Vma& v = *r.first.vma;

@@ -25,6 +25,13 @@ C clause_of(Allocate how) {
   return how == Allocate::punch ? C::punch_zero : zeroes(how) ? C::fallocate_zero_range : C::fallocate_extend;
 }
 
+// Of file systems other than these two it is not known what they can do.
+bool may_refuse(const World& w, const OpenFile& file, Allocate how) {
+  program::FileSystem fs = w.fs_of(w.inodes[file.inode]);
+  bool known = fs == program::FileSystem::tmpfs || fs == program::FileSystem::ext4;
+  return !known && how != Allocate::unknown;
+}
+
 // Whole blocks only, and none of the last; tmpfs cannot.
 void shift_errors(const World& w, Step& s, const Inode& inode, std::uint64_t offset, std::uint64_t length,
                   Allocate how) {
@@ -50,8 +57,7 @@ void errors(World& w, Step& s, const OpenFile& file, std::uint64_t offset, std::
   if (tmpfs && (how == Allocate::zero || how == Allocate::zero_keep))
     s.must(kEOPNOTSUPP, C::fallocate_zero_range);
   if (shifts(how)) shift_errors(w, s, inode, offset, length, how);
-  bool known = tmpfs || w.fs_of(inode) == program::FileSystem::ext4;
-  if (!known && how != Allocate::unknown) s.may(kEOPNOTSUPP, Freedom::documented_alternative);
+  if (may_refuse(w, file, how)) s.may(kEOPNOTSUPP, Freedom::documented_alternative);
 }
 
 void seal_errors(const World& w, Step& s, const OpenFile& file, std::uint64_t end, Allocate how) {
@@ -88,16 +94,25 @@ void zero(World& w, Step& s, std::uint32_t index, std::uint64_t low, std::uint64
   w.happens(index, clause);
 }
 
-// The cached pages go, and private copies of them (ext4_collapse_range, ext4_insert_range). False: of a page
-// whose beginning stays, which is not told apart.
-bool drop_copies(World& w, std::uint32_t index, std::uint64_t offset) {
+// Where private copies go with the cached pages: ext4 drops all from the range on (truncate_pagecache in
+// ext4_collapse_range, ext4_insert_range), xfs only those behind the new end (truncate_pagecache_range in
+// xfs_flush_unmap_range leaves copies alone; xfs_setattr_size does not).
+std::uint64_t copies_go_from(const World& w, std::uint64_t offset, std::uint64_t size) {
+  return w.facts().fs == program::FileSystem::xfs ? w.up(size) : offset;
+}
+
+// False: what became of a copy is not told apart, or no document says it.
+bool drop_copies(World& w, const Step& s, std::uint32_t index, std::uint64_t offset, std::uint64_t size) {
+  using program::FileSystem;
+  bool known = s.exact() && (w.facts().fs == FileSystem::ext4 || w.facts().fs == FileSystem::xfs);
+  std::uint64_t from = copies_go_from(w, offset, size);
   bool certain = true;
   for (Process& p : w.processes) {
     for (Vma& v : p.memory.vmas()) {
-      if (v.shared || v.inode != static_cast<std::int32_t>(index)) continue;
-      certain &= offset % w.page() == 0 || !v.copies.find(offset / w.page());
-      v.copies.settle(w.up(offset), UINT64_MAX);
-      v.copies.drop_from(w.up(offset) / w.page());
+      if (v.shared || v.inode != static_cast<std::int32_t>(index) || v.copies.empty()) continue;
+      certain &= known && (from % w.page() == 0 || !v.copies.find(from / w.page()));
+      v.copies.settle(w.up(from), UINT64_MAX);
+      v.copies.drop_from(w.up(from) / w.page());
     }
   }
   return certain;
@@ -129,7 +144,17 @@ void shift(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::ui
   w.not_resident(index);
   inode.size_clause = C::fallocate_collapse_insert;
   w.happens(index, C::fallocate_collapse_insert);
-  if (!drop_copies(w, index, offset)) s.lose_quietly(Freedom::documented_alternative);
+  if (!drop_copies(w, s, index, offset, size)) s.lose_quietly(Freedom::documented_alternative);
+}
+
+// Whether RLIMIT_FSIZE is looked at although the size is to be kept: by tmpfs (mm/shmem.c, shmem_fallocate),
+// not by ext4, xfs and btrfs. What is beneath an overlay decides for it.
+bool limits_kept_size(const World& w, Step& s, const OpenFile& file) {
+  using program::FileSystem;
+  FileSystem fs = w.fs_of(w.inodes[file.inode]);
+  if (fs != FileSystem::overlay && fs != FileSystem::other) return fs == FileSystem::tmpfs;
+  s.uses(Freedom::documented_alternative);
+  return !s.running() && s.seen().kind == OutcomeKind::died;
 }
 
 }  // namespace
@@ -142,13 +167,13 @@ void rule_fallocate(World& w, Process& p, Step& s) {
     errors(w, s, *file, offset, length, how);
   else
     s.must(kEBADF, C::none);
-  // tmpfs looks at the limit even if the size is to be kept (mm/shmem.c, shmem_fallocate).
   bool sizes = how == Allocate::extend || how == Allocate::zero || how == Allocate::keep;
   bool beyond =
       file && !s.must_fail() && sizes && beyond_file_size(p, w.inodes[file->inode], offset + length);
+  // What a file system cannot do it refuses before it looks at any limit.
+  if (beyond && s.saw(kEOPNOTSUPP) && may_refuse(w, *file, how)) beyond = false;
   if (beyond && how == Allocate::keep && !s.exact()) return s.lose_quietly(Freedom::documented_alternative);
-  bool tmpfs = file && w.fs_of(w.inodes[file->inode]) == program::FileSystem::tmpfs;
-  if (beyond && (how != Allocate::keep || tmpfs)) return dies_of_file_size(w, p, s);
+  if (beyond && (how != Allocate::keep || limits_kept_size(w, s, *file))) return dies_of_file_size(w, p, s);
   if (file) seal_errors(w, s, *file, offset + length, how);
   // ext4 moves the times before it looks at the range.
   if (file) may_move_mtime(w.inodes[file->inode]);

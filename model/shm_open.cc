@@ -1,5 +1,6 @@
 // shm_open(3) and shm_unlink(3): files of /dev/shm, as the libraries open and remove them.
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
@@ -52,6 +53,16 @@ std::int32_t create(World& w, const Process& p, const Op& op, C because) {
   return w.objects[op.object];
 }
 
+// Linux opens the object as any file, of which O_TRUNC moves the times whatever its size was (fs/namei.c,
+// handle_truncate). POSIX says so of open, and nothing of shm_open.
+void truncated(const Step& s, Inode& object) {
+  object.size_clause = C::pshm_open_trunc;
+  if (s.exact())
+    moves_mtime(object, C::none);
+  else
+    may_move_mtime(object);
+}
+
 }  // namespace
 
 void rule_shm_open(World& w, Process& p, Step& s) {
@@ -73,7 +84,7 @@ void rule_shm_open(World& w, Process& p, Step& s) {
     found = create(w, p, op, success);
   } else if (op.flags & program::openflag::kTrunc) {
     set_size(w, s, static_cast<std::uint32_t>(found), 0);
-    w.inodes[static_cast<std::size_t>(found)].size_clause = C::pshm_open_trunc;
+    truncated(s, w.inodes[static_cast<std::size_t>(found)]);
   }
   w.inodes[static_cast<std::size_t>(found)].path = static_cast<std::uint8_t>(program::kNames + op.object);
   open_into_slot(w, p, op, static_cast<std::uint32_t>(found), w.object_entries[op.object]);

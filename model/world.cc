@@ -122,7 +122,7 @@ Access World::access(Process& process, std::uint64_t address, bool write) {
   if (!permitted) return {Access::Kind::protection, vma, offset};
   if (!vma->shared && vma->copies.find(offset / page())) return {Access::Kind::byte, vma, offset};
   if (!backed(*vma, offset)) return {Access::Kind::beyond_object, vma, offset};
-  if (vma->segment >= 0) inodes[static_cast<std::size_t>(vma->inode)].accessed.add(offset / page());
+  note_accessed(*vma, offset);
   return {Access::Kind::byte, vma, offset};
 }
 

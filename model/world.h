@@ -380,6 +380,10 @@ class World {
 
   // --- memory
   Access access(Process& process, std::uint64_t address, bool write);
+  // A page of a segment that an access brought into memory.
+  void note_accessed(const Vma& vma, std::uint64_t offset) {
+    if (vma.segment >= 0) inodes[static_cast<std::size_t>(vma.inode)].accessed.add(offset / page());
+  }
   // Whether the object has a page at this offset (within its size rounded up to pages).
   bool backed(const Vma& vma, std::uint64_t offset) const;
   // The bytes that supply an offset of a mapping: the private copy if there is one, else the object's.
