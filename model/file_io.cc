@@ -45,6 +45,17 @@ void size_limit(const Process& p, const Step& s, const Inode& inode, Transfer& t
   if (t.limited) t.length = p.file_size - t.offset;
 }
 
+// Takes one of the two for a write within the file. False: this world has yet to be told which.
+bool settle_limit(World& w, Step& s, Transfer& t) {
+  if (!t.unsure) return true;
+  const int pick = s.choose(2, Freedom::documented_alternative);
+  if (pick < 0) return false;
+  if (pick == 0) return true;
+  t.length = w.value(s.op.len);
+  t.dies = t.limited = false;
+  return true;
+}
+
 // The argument errors that all four calls share, in Linux's order. `bad_memory`: access_ok fails.
 Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_memory) {
   Transfer t{w.value(s.op.off), w.value(s.op.len), w.open_file(p, s.op.object)};
@@ -228,7 +239,7 @@ void rule_pread(World& w, Process& p, Step& s) {
 
 void rule_pwrite(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, true, false);
-  if (t.unsure) return s.lose_quietly(Freedom::documented_alternative);
+  if (!settle_limit(w, s, t)) return;
   if (t.dies) return dies_of_file_size(w, p, s);
   if (s.first_error() == kEPERM && t.file) may_move_mtime(w.inodes[t.file->inode]);
   if (s.failed(C::none)) return;
@@ -333,7 +344,7 @@ std::uint64_t readable_for_certain(World& w, Process& p, std::uint64_t address, 
 void rule_pwrite_from(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr);
   Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
-  if (t.unsure) return s.lose_quietly(Freedom::documented_alternative);
+  if (!settle_limit(w, s, t)) return;
   if (t.dies) return dies_of_file_size(w, p, s);
   bool refused = s.must_fail();
   std::uint64_t wanted = refused ? 0 : t.length;

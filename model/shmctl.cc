@@ -41,8 +41,9 @@ void lock_errors(const World& w, const ShmidKernel& k, const Process& p, Step& s
   if (!locking) return;
   if (p.memlock == 0 && !p.cred.capable) s.must(kEPERM, C::shmctl_lock_limit);
   if (over_lock_limit(w, k, p)) s.must(kENOMEM, C::shmctl_lock_limit);
-  // What the user has locked elsewhere, in other programs, counts too.
-  if (!(k.perm.mode & kShmLocked)) s.may(kENOMEM, Freedom::overcommit);
+  // What the user has locked elsewhere, in other programs, counts too; Linux counts last.
+  const bool uncounted = s.exact() && s.must_fail();
+  if (!(k.perm.mode & kShmLocked) && !uncounted) s.may(kENOMEM, Freedom::overcommit);
 }
 
 void bad_command(const World& w, const Process& p, Step& s) {
