@@ -62,9 +62,12 @@ void shmmni_allows_one_more(World& w, Op& op) {
   if (op.code == OpCode::shmget && set) ++limits_of(w, op).shmmni;
 }
 
-// What `before` has changed for one call.
+// What `before` has changed for one call. The id that was asked for is used up all the same.
 void limits_back(const World& was, World& w, const Op& op, Outcome&) {
-  if (op.code == OpCode::shmget) limits_of(w, op) = limits_of(was, op);
+  if (op.code != OpCode::shmget) return;
+  const auto next = limits_of(w, op).next_id;
+  limits_of(w, op) = limits_of(was, op);
+  limits_of(w, op).next_id = next;
 }
 
 constexpr C kSettable[] = {C::limit_settable};
