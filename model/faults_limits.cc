@@ -103,7 +103,8 @@ void exit_keeps_own(const World& was, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kSwitch[] = {C::limit_rmid_forced_switch, C::limit_rmid_forced_exit};
+constexpr C kSwitch[] = {C::limit_rmid_forced_switch, C::limit_rmid_forced_exit,
+                         C::shmget_id_not_reused_soon};
 void switch_keeps_orphans(const World& was, World& w, const Op& op, Outcome& o) {
   if (!sets(op, Limit::rmid_forced) || !ok(o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
