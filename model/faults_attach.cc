@@ -115,7 +115,7 @@ constexpr C kShort[] = {C::shmat_whole_segment,     C::access_unmapped,         
                         C::shmat_occupied,          C::mprotect_unmapped,         C::msync_unmapped,
                         C::mmap_fixed_noreplace,    C::mmap_create_hint_occupied, C::madvise_hole,
                         C::mremap_several_mappings, C::eof_straddling_access,     C::proc_maps_sysv_name,
-                        C::mmap_create_null_addr};
+                        C::mmap_create_null_addr,   C::shmdt_split_count,         C::madvise_populate_read};
 void last_page_missing(const World&, World& w, const Op& op, Outcome& o) {
   Vma* v = attached(w, op, o);
   bool odd = v && w.ipc.segments[static_cast<std::size_t>(v->segment)].segsz % w.page() != 0;
@@ -163,7 +163,12 @@ constexpr C kStays[] = {C::shmdt_data_stays,
                         C::shmget_lookup,
                         C::shmget_noent,
                         C::shmctl_rmid_marked_usable,
-                        C::shmat_marked_still_attachable};
+                        C::shmat_marked_still_attachable,
+                        C::shmctl_shm_stat,
+                        C::shmctl_shm_info,
+                        C::shmat_explicit_addr,
+                        C::shmat_remap,
+                        C::proc_sysvipc_listing};
 void last_detach_destroys(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   for (std::uint32_t i = 0; i < w.ipc.segments.size(); ++i) {
@@ -172,9 +177,10 @@ void last_detach_destroys(const World&, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kOthers[] = {C::shmdt_nattch,  C::shmdt_detaches, C::access_unmapped, C::proc_maps_unmapped_gone,
-                         C::proc_maps_row, C::shmat_shared,   C::shmat_nattch,    C::access_syscall_efault,
-                         C::shmdt_bad_addr};
+constexpr C kOthers[] = {
+    C::shmdt_nattch,   C::shmdt_detaches,    C::access_unmapped,     C::proc_maps_unmapped_gone,
+    C::proc_maps_row,  C::shmat_shared,      C::shmat_nattch,        C::access_syscall_efault,
+    C::shmdt_bad_addr, C::mprotect_unmapped, C::mmap_fixed_noreplace};
 void detaches_all_of_process(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
@@ -193,7 +199,9 @@ constexpr C kSplit[] = {C::shmat_nattch,
                         C::shmat_removed_id,
                         C::sysv_life_until_removed,
                         C::shmctl_rmid_marked_usable,
-                        C::shmat_marked_still_attachable};
+                        C::shmat_marked_still_attachable,
+                        C::shmat_exit_detaches,
+                        C::limit_rmid_forced_detach};
 void split_not_counted(const World& was, World& w, const Op& op, Outcome& o) {
   bool divides = op.code == OpCode::munmap || op.code == OpCode::mprotect;
   if (!divides || !ok(o)) return;

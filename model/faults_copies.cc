@@ -129,8 +129,10 @@ void dontneed_whole_vma(const World& was, World& w, const Op& op, Outcome& o) {
   if (v && !v->shared) v->copies = ObjectBytes();
 }
 
-constexpr C kPunch[] = {C::madvise_remove,  C::access_read,           C::shmat_shared,
-                        C::share_fork_anon, C::share_mapping_to_read, C::private_isolated};
+constexpr C kPunch[] = {
+    C::madvise_remove,        C::access_read,      C::shmat_shared,           C::share_fork_anon,
+    C::share_mapping_to_read, C::private_isolated, C::share_write_to_mapping, C::private_initial_content,
+    C::shmat_whole_segment};
 void remove_one_page_more(const World& was, World& w, const Op& op, Outcome& o) {
   if (!advises(op, Advice::remove) || !ok(o)) return;
   Vma* v = vma_at(w, op);

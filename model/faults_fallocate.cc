@@ -52,10 +52,10 @@ void drops_private_copies(const World& was, World& w, const Op& op, Outcome& o) 
     }
   }
 }
-constexpr C kSize[] = {C::eof_accessible_extent,        C::access_hole_zero,     C::punch_size_kept,
-                       C::mmap_sizes_never_change_file, C::fallocate_extend,     C::access_beyond_object,
-                       C::access_syscall_efault,        C::slack_size_unchanged, C::slack_not_readable,
-                       C::fallocate_zero_range};
+constexpr C kSize[] = {C::eof_accessible_extent,        C::access_hole_zero,      C::punch_size_kept,
+                       C::mmap_sizes_never_change_file, C::fallocate_extend,      C::access_beyond_object,
+                       C::access_syscall_efault,        C::slack_size_unchanged,  C::slack_not_readable,
+                       C::fallocate_zero_range,         C::mmap_create_empty_file};
 void keeps_no_size(World&, Op& op) {
   if (op.code != OpCode::fallocate) return;
   if (static_cast<Allocate>(op.small) == Allocate::keep)

@@ -22,7 +22,9 @@ void limits_inherited(const World& was, World& w, const Op& op, Outcome& o) {
   if (unshared(op, o)) w.ipc.of(actor(w, op)).limits = was.ipc.of(was.processes[op.proc]).limits;
 }
 
-constexpr C kSeparate[] = {C::ipcns_sysctl_separate, C::ipcns_fresh_defaults, C::sysv_life_until_removed};
+constexpr C kSeparate[] = {
+    C::ipcns_sysctl_separate, C::ipcns_fresh_defaults, C::sysv_life_until_removed, C::limit_shmmni,
+    C::limit_shmmax,          C::limit_shmall,         C::limit_rmid_forced_detach};
 void limits_of_all(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::limit || !ok(o)) return;
   const IpcLimits set = w.ipc.of(actor(w, op)).limits;
@@ -30,7 +32,10 @@ void limits_of_all(const World&, World& w, const Op& op, Outcome& o) {
 }
 
 // --- who is in it
-constexpr C kFork[] = {C::ipcns_fork_inherits, C::ipcns_isolation, C::ipcns_same_key};
+constexpr C kFork[] = {C::ipcns_fork_inherits,  C::ipcns_isolation,      C::ipcns_same_key,
+                       C::limit_shmmni,         C::limit_shmmax,         C::limit_shmall,
+                       C::shmget_create,        C::shmat_remap,          C::shmat_explicit_addr,
+                       C::proc_sysvipc_listing, C::ipcns_sysctl_separate};
 void child_of_the_first(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code == OpCode::fork && ok(o)) w.processes[op.result].ipc_namespace = 0;
 }
@@ -96,7 +101,7 @@ void foreign_detach_uncounted(const World& was, World& w, const Op& op, Outcome&
   }
 }
 
-constexpr C kOwn[] = {C::limit_rmid_forced_exit};
+constexpr C kOwn[] = {C::limit_rmid_forced_exit, C::shmget_id_not_reused_soon};
 void keeps_own_segments(const World& was, World& w, const Op& op, Outcome& o) {
   if (!unshared(op, o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);

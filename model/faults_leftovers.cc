@@ -32,7 +32,10 @@ constexpr C kFixed[] = {C::prec_mmap_failed_fixed,
                         C::shmctl_gone_id,
                         C::shmdt_detaches,
                         C::mprotect_sets,
-                        C::sysv_life_marked_dies_with_last};
+                        C::sysv_life_marked_dies_with_last,
+                        C::mlock_accounting,
+                        C::mlock_no_stacking,
+                        C::shmat_rdonly_no_upgrade};
 void failed_fixed_unmaps(const World& was, World& w, const Op& op, Outcome& o) {
   bool replaces = op.code == OpCode::mmap && (op.flags & map::kFixed) && !(op.flags & map::kNoReplace);
   if (!replaces || o.kind != OutcomeKind::error || !runs(was, op)) return;
@@ -63,7 +66,9 @@ constexpr C kGrow[] = {C::mremap_no_move_no_room,
                        C::shmat_nattch,
                        C::mremap_shrink,
                        C::shmdt_bad_addr,
-                       C::mprotect_sets};
+                       C::mprotect_sets,
+                       C::mlock_resident,
+                       C::mmap_limit_rlimit_as};
 void failed_growth_cuts(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::mremap || !failed_with(o, kENOMEM) || !runs(was, op)) return;
   std::uint64_t low = was.value(op.addr), end = low + w.up(was.value(op.len));
@@ -75,14 +80,17 @@ void failed_growth_cuts(const World& was, World& w, const Op& op, Outcome& o) {
 constexpr C kAttach[] = {C::shmat_failure_no_effect, C::shmat_nattch,
                          C::shmctl_gone_id,          C::sysv_life_marked_dies_with_last,
                          C::shmctl_rmid_unattached,  C::sysv_life_until_removed,
-                         C::shmat_removed_id,        C::sysv_life_survives_exit};
+                         C::shmat_removed_id,        C::sysv_life_survives_exit,
+                         C::shmat_exit_detaches,     C::shmget_not_attached,
+                         C::limit_rmid_forced_detach};
 void failed_attach_counts(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmat || o.kind != OutcomeKind::error || !runs(was, op)) return;
   ShmidKernel* k = named_segment(w, op);
   if (k && !k->destroyed) ++k->nattch;
 }
 
-constexpr C kAttachTime[] = {C::shmat_failure_no_effect, C::shmat_atime, C::shmat_lpid};
+constexpr C kAttachTime[] = {C::shmat_failure_no_effect, C::shmat_atime, C::shmat_lpid,
+                             C::shmget_init_counters};
 void failed_attach_stamps(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmat || o.kind != OutcomeKind::error || !runs(was, op)) return;
   ShmidKernel* k = named_segment(w, op);
@@ -105,9 +113,10 @@ void failed_create_sets_mode(const World&, World& w, const Op& op, Outcome& o) {
   perm.mode = (perm.mode & ~0777U) | op.mode;
 }
 
-constexpr C kSet[] = {C::shmctl_set_who,    C::shmget_init_mode,        C::shmctl_rmid_dest_flag,
-                      C::shmctl_set_fields, C::shmat_rw_needs_both,     C::shmctl_stat_permission,
-                      C::shmat_rdonly,      C::shmget_lookup_permission};
+constexpr C kSet[] = {C::shmctl_set_who,         C::shmget_init_mode,         C::shmctl_rmid_dest_flag,
+                      C::shmctl_set_fields,      C::shmat_rw_needs_both,      C::shmctl_stat_permission,
+                      C::shmat_rdonly,           C::shmget_lookup_permission, C::shmctl_stat_copies,
+                      C::shmget_size_zero_lookup};
 void denied_set_sets_mode(const World& was, World& w, const Op& op, Outcome& o) {
   bool denied = op.code == OpCode::shmctl &&
                 static_cast<program::ShmCommand>(op.small) == program::ShmCommand::set &&
@@ -161,9 +170,9 @@ void short_transfer_fails(const World& was, World& w, const Op& op, Outcome& o) 
 }
 
 // --- ends of files, sizes within a page
-constexpr C kFrozen[] = {C::trunc_regrow_no_remap, C::eof_grow_makes_accessible,
-                         C::access_read,           C::private_isolated,
-                         C::access_write,          C::eof_accessible_extent};
+constexpr C kFrozen[] = {
+    C::trunc_regrow_no_remap, C::eof_grow_makes_accessible, C::access_read,       C::private_isolated,
+    C::access_write,          C::eof_accessible_extent,     C::eof_offset_mapping};
 // Running, no byte is ever in doubt, so the list of doubts is free to note the size at the time of mmap.
 void size_noted(const World&, World& w, const Op& op, Outcome& o) {
   Vma* v = op.code == OpCode::mmap && ok(o) ? actor(w, op).memory.find(o.value) : nullptr;

@@ -62,9 +62,12 @@ void shmmni_allows_one_more(World& w, Op& op) {
   if (op.code == OpCode::shmget && set) ++limits_of(w, op).shmmni;
 }
 
-// What `before` has changed for one call.
+// What `before` has changed for one call. The id that was asked for is used up all the same.
 void limits_back(const World& was, World& w, const Op& op, Outcome&) {
-  if (op.code == OpCode::shmget) limits_of(w, op) = limits_of(was, op);
+  if (op.code != OpCode::shmget) return;
+  const auto next = limits_of(w, op).next_id;
+  limits_of(w, op) = limits_of(was, op);
+  limits_of(w, op).next_id = next;
 }
 
 constexpr C kSettable[] = {C::limit_settable};
@@ -100,7 +103,8 @@ void exit_keeps_own(const World& was, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kSwitch[] = {C::limit_rmid_forced_switch, C::limit_rmid_forced_exit};
+constexpr C kSwitch[] = {C::limit_rmid_forced_switch, C::limit_rmid_forced_exit,
+                         C::shmget_id_not_reused_soon};
 void switch_keeps_orphans(const World& was, World& w, const Op& op, Outcome& o) {
   if (!sets(op, Limit::rmid_forced) || !ok(o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);

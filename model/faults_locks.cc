@@ -59,7 +59,7 @@ void munlock_needs_two(const World& was, World& w, const Op& op, Outcome& o) {
   if (before && v && before->locked && before->low < v->low) v->locked = true;
 }
 constexpr C kInherited[] = {C::fork_locks_not_inherited, C::msync_invalidate_locked,
-                            C::madvise_dontneed_locked};
+                            C::madvise_dontneed_locked, C::madvise_remove, C::madvise_hole};
 void child_inherits_locks(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::fork || !ok(o)) return;
   const Process& parent = w.processes[op.proc];

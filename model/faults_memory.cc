@@ -44,9 +44,16 @@ void write_only_descriptor_mappable(World& w, Op& op) {
   if (OpenFile* f = descriptor(w, op)) f->readable = true;
 }
 
-constexpr C kOffsetIgnored[] = {C::mmap_create_returns_start, C::access_read,   C::access_beyond_object,
-                                C::private_isolated,          C::proc_maps_row, C::access_syscall_efault,
-                                C::share_mapping_to_read,     C::access_write};
+constexpr C kOffsetIgnored[] = {C::mmap_create_returns_start,
+                                C::access_read,
+                                C::access_beyond_object,
+                                C::private_isolated,
+                                C::proc_maps_row,
+                                C::access_syscall_efault,
+                                C::share_mapping_to_read,
+                                C::access_write,
+                                C::share_write_to_mapping,
+                                C::mremap_shared_anon_fixed_size};
 void offset_ignored(World&, Op& op) {
   bool file = is_mmap(op) && !(op.flags & map::kAnonymous);
   if (file && op.off.base == 0 && op.off.pages > 0) op.off.pages = 0;
@@ -81,15 +88,19 @@ void fixed_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) 
 
 // --- munmap
 constexpr C kRounded[] = {
-    C::shmdt_munmap_equivalent, C::munmap_len_rounded,      C::munmap_removes, C::access_unmapped,
-    C::proc_maps_row,           C::proc_maps_unmapped_gone, C::shmat_nattch,   C::shmdt_dtime_lpid};
+    C::shmdt_munmap_equivalent, C::munmap_len_rounded,      C::munmap_removes,        C::access_unmapped,
+    C::proc_maps_row,           C::proc_maps_unmapped_gone, C::shmat_nattch,          C::shmdt_dtime_lpid,
+    C::msync_unmapped,          C::mprotect_unmapped,       C::mmap_create_hint_free, C::munmap_unlocks,
+    C::shmat_explicit_addr,     C::shmdt_implicit_times,    C::shmdt_split_count};
 void munmap_rounds_down(World& w, Op& op) {
   if (op.code == OpCode::munmap && op.len.pages > 0 && op.len.bytes > 0 && w.page() > 1) op.len.bytes = 0;
 }
 
 constexpr C kSeveral[] = {
-    C::shmdt_munmap_equivalent, C::munmap_removes,        C::access_unmapped, C::proc_maps_row,
-    C::proc_maps_unmapped_gone, C::access_syscall_efault, C::shmat_nattch,    C::shmdt_dtime_lpid};
+    C::shmdt_munmap_equivalent, C::munmap_removes,        C::access_unmapped,       C::proc_maps_row,
+    C::proc_maps_unmapped_gone, C::access_syscall_efault, C::shmat_nattch,          C::shmdt_dtime_lpid,
+    C::msync_unmapped,          C::mprotect_unmapped,     C::mmap_create_hint_free, C::shmat_explicit_addr,
+    C::shmdt_implicit_times};
 void munmap_first_only(World& w, Op& op) {
   if (op.code != OpCode::munmap || !runs(w, op)) return;
   std::uint64_t low = w.value(op.addr), length = w.value(op.len);
@@ -116,7 +127,8 @@ constexpr C kWhole[] = {C::shmdt_split_count, C::mprotect_sets,
                         C::proc_maps_row,     C::access_syscall_efault,
                         C::private_isolated,  C::private_fork_isolated,
                         C::share_fork_anon,   C::shmat_shared,
-                        C::shmat_nattch,      C::mprotect_shared_upgrade_denied};
+                        C::shmat_nattch,      C::mprotect_shared_upgrade_denied,
+                        C::mlock_resident};
 void mprotect_whole_vma(World& w, Op& op) {
   if (op.code != OpCode::mprotect || op.small > 7) return;
   Vma* v = vma_at(w, op);
@@ -208,8 +220,8 @@ std::uint32_t truncated_inode(const World& w, const Op& op) {
   return w.open_files[static_cast<std::size_t>(w.processes[op.proc].files[op.object])].inode;
 }
 
-constexpr C kRegrow[] = {C::trunc_regrow_zero, C::trunc_tail_zeroed, C::access_read, C::share_mapping_to_read,
-                         C::private_isolated};
+constexpr C kRegrow[] = {C::trunc_regrow_zero,     C::trunc_tail_zeroed, C::access_read,
+                         C::share_mapping_to_read, C::private_isolated,  C::slack_zero_filled};
 void truncate_keeps_pages(const World& was, World& w, const Op& op, Outcome& o) {
   if (!truncates(op) || !ok(o)) return;
   std::uint32_t i = truncated_inode(was, op);
@@ -257,9 +269,10 @@ void bad_buffer_ignored(const World&, World&, const Op& op, Outcome& o) {
 }
 
 constexpr C kClose[] = {
-    C::mmap_create_fd_close, C::munmap_close_not_unmap, C::access_unmapped,      C::access_read,
-    C::access_write,         C::proc_maps_row,          C::private_isolated,     C::access_beyond_object,
-    C::access_none,          C::access_write_protected, C::access_syscall_efault};
+    C::mmap_create_fd_close, C::munmap_close_not_unmap, C::access_unmapped,       C::access_read,
+    C::access_write,         C::proc_maps_row,          C::private_isolated,      C::access_beyond_object,
+    C::access_none,          C::access_write_protected, C::access_syscall_efault, C::mprotect_unmapped,
+    C::msync_unmapped,       C::madvise_hole,           C::mremap_unmapped,       C::access_fault_default};
 void close_unmaps(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::close || !ok(o)) return;
   std::uint32_t inode =

@@ -35,7 +35,7 @@ void always_creates(World&, Op& op) {
   if (opens(op)) op.flags |= kCreat;
 }
 
-constexpr C kEmpty[] = {C::pshm_open_create_empty, C::pshm_unlink_recreate};
+constexpr C kEmpty[] = {C::pshm_open_create_empty, C::pshm_unlink_recreate, C::slack_not_readable};
 void page_at_once(const World& was, World& w, const Op& op, Outcome& o) {
   if (opens(op) && ok(o) && w.inodes.size() > was.inodes.size()) opened(w, op).size = w.page();
 }
@@ -97,7 +97,8 @@ constexpr C kSame[] = {C::pshm_open_same_name,    C::pshm_persist,
                        C::access_syscall_efault,  C::eof_grow_makes_accessible,
                        C::eof_accessible_extent,  C::pshm_open_mode,
                        C::pshm_open_create_empty, C::share_aliases,
-                       C::pshm_size_change,       C::private_initial_content};
+                       C::pshm_size_change,       C::private_initial_content,
+                       C::share_write_to_mapping};
 void name_per_process(const World& was, World& w, const Op& op, Outcome& o) {
   if (!opens(op) || !ok(o) || w.inodes.size() > was.inodes.size()) return;
   Inode own = opened(w, op);
@@ -121,7 +122,7 @@ void content_goes_with_the_name(const World& was, World& w, const Op& op, Outcom
 }
 
 constexpr C kRecreated[] = {C::pshm_unlink_recreate, C::pshm_open_mode, C::access_beyond_object,
-                            C::access_syscall_efault};
+                            C::access_syscall_efault, C::pshm_unlink_name_gone};
 void old_object_comes_back(const World& was, World& w, const Op& op, Outcome& o) {
   if (!opens(op) || !ok(o) || w.inodes.size() == was.inodes.size()) return;
   for (std::size_t i = 0; i < was.inodes.size(); ++i) {
@@ -187,7 +188,9 @@ constexpr C kLinked[] = {C::mmap_create_rename_link, C::mmap_create_same_file_ma
                          C::access_beyond_object,    C::access_syscall_efault,
                          C::share_write_to_mapping,  C::share_ro_sees_rw,
                          C::trunc_shrink_faults,     C::trunc_shrink_private,
-                         C::trunc_truncate_by_path};
+                         C::trunc_truncate_by_path,  C::fallocate_extend,
+                         C::eof_accessible_extent,   C::private_initial_content,
+                         C::trunc_kept_part_intact};
 void link_copies(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::link || !ok(o)) return;
   Inode copy = was.inodes[static_cast<std::size_t>(was.paths[op.object])];

@@ -20,10 +20,10 @@ Vma* tail_of_cut(const World& was, World& w, const Op& op, const Outcome& o, OpC
   return tail && tail->low > before->low ? tail : nullptr;
 }
 
-constexpr C kOffset[] = {C::munmap_partial,        C::access_read,           C::private_isolated,
-                         C::proc_maps_row,         C::share_mapping_to_read, C::access_beyond_object,
-                         C::access_syscall_efault, C::share_fork_anon,       C::eof_straddling_access,
-                         C::share_write_to_mapping};
+constexpr C kOffset[] = {C::munmap_partial,         C::access_read,           C::private_isolated,
+                         C::proc_maps_row,          C::share_mapping_to_read, C::access_beyond_object,
+                         C::access_syscall_efault,  C::share_fork_anon,       C::eof_straddling_access,
+                         C::share_write_to_mapping, C::munmap_keeps_data};
 void tail_restarts(const World& was, World& w, const Op& op, Outcome& o) {
   Vma* tail = tail_of_cut(was, w, op, o, OpCode::munmap);
   if (!tail || tail->inode < 0 || tail->segment >= 0) return;
@@ -31,11 +31,20 @@ void tail_restarts(const World& was, World& w, const Op& op, Outcome& o) {
   tail->copies = ObjectBytes();
 }
 
-constexpr C kTailPrivate[] = {C::remap_file_pages_order, C::munmap_partial,        C::access_read,
-                              C::share_fork_anon,        C::share_mapping_to_read, C::proc_maps_row,
-                              C::fork_shared_both_ways,  C::share_aliases,         C::mprotect_sets,
-                              C::share_write_to_mapping, C::private_isolated,      C::private_fork_isolated,
-                              C::madvise_remove};
+constexpr C kTailPrivate[] = {C::remap_file_pages_order,
+                              C::munmap_partial,
+                              C::access_read,
+                              C::share_fork_anon,
+                              C::share_mapping_to_read,
+                              C::proc_maps_row,
+                              C::fork_shared_both_ways,
+                              C::share_aliases,
+                              C::mprotect_sets,
+                              C::share_write_to_mapping,
+                              C::private_isolated,
+                              C::private_fork_isolated,
+                              C::madvise_remove,
+                              C::mremap_duplicate_no_maymove};
 void protected_tail_is_private(const World& was, World& w, const Op& op, Outcome& o) {
   Vma* tail = tail_of_cut(was, w, op, o, OpCode::mprotect);
   if (tail && tail->segment < 0 && tail->inode >= 0) tail->shared = false;
@@ -53,11 +62,22 @@ void tail_loses_copies(const World& was, World& w, const Op& op, Outcome& o) {
   if (tail && !tail->shared) tail->copies = ObjectBytes();
 }
 
-constexpr C kForkPieces[] = {C::fork_mapping_inherited, C::access_unmapped,      C::access_read,
-                             C::access_write,           C::shmat_shared,         C::proc_maps_row,
-                             C::shmat_fork_inherited,   C::shmat_nattch,         C::access_syscall_efault,
-                             C::share_fork_anon,        C::access_beyond_object, C::access_none,
-                             C::access_write_protected, C::private_isolated,     C::private_fork_isolated};
+constexpr C kForkPieces[] = {C::fork_mapping_inherited,
+                             C::access_unmapped,
+                             C::access_read,
+                             C::access_write,
+                             C::shmat_shared,
+                             C::proc_maps_row,
+                             C::shmat_fork_inherited,
+                             C::shmat_nattch,
+                             C::access_syscall_efault,
+                             C::share_fork_anon,
+                             C::access_beyond_object,
+                             C::access_none,
+                             C::access_write_protected,
+                             C::private_isolated,
+                             C::private_fork_isolated,
+                             C::mmap_create_partial_page_len};
 void child_lacks_second_piece(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::fork || !ok(o)) return;
   std::vector<Vma>& vmas = w.processes[op.result].memory.vmas();
@@ -167,20 +187,34 @@ void remap_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) 
 }
 
 // --- moving and duplicating
-constexpr C kMovedOffset[] = {C::mremap_content_kept,   C::access_read,           C::private_isolated,
-                              C::proc_maps_row,         C::share_mapping_to_read, C::access_beyond_object,
-                              C::access_syscall_efault, C::eof_straddling_access, C::share_write_to_mapping,
-                              C::access_write};
+constexpr C kMovedOffset[] = {C::mremap_content_kept,
+                              C::access_read,
+                              C::private_isolated,
+                              C::proc_maps_row,
+                              C::share_mapping_to_read,
+                              C::access_beyond_object,
+                              C::access_syscall_efault,
+                              C::eof_straddling_access,
+                              C::share_write_to_mapping,
+                              C::access_write,
+                              C::mremap_shared_anon_fixed_size};
 void moved_restarts(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::mremap || !ok(o) || o.value == was.value(op.addr)) return;
   Vma* v = actor(w, op).memory.find(o.value);
   if (v && v->inode >= 0 && v->segment < 0 && v->page_offset > 0) v->page_offset = 0;
 }
 
-constexpr C kDuplicate[] = {
-    C::mremap_duplicate_shared, C::access_read,     C::share_mapping_to_read, C::share_aliases,
-    C::proc_maps_row,           C::share_fork_anon, C::private_isolated,      C::share_write_to_mapping,
-    C::madvise_remove};
+constexpr C kDuplicate[] = {C::mremap_duplicate_shared,
+                            C::access_read,
+                            C::share_mapping_to_read,
+                            C::share_aliases,
+                            C::proc_maps_row,
+                            C::share_fork_anon,
+                            C::private_isolated,
+                            C::share_write_to_mapping,
+                            C::madvise_remove,
+                            C::remap_file_pages_order,
+                            C::mremap_duplicate_no_maymove};
 void duplicate_is_copy(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::mremap || !ok(o) || was.value(op.len) != 0) return;
   Vma* v = actor(w, op).memory.find(o.value);
@@ -191,7 +225,8 @@ constexpr C kShrink[] = {C::access_beyond_mapping, C::mremap_shrink,           C
                          C::proc_maps_row,         C::proc_maps_unmapped_gone, C::access_syscall_efault,
                          C::mmap_fixed_noreplace,  C::mmap_create_hint_free,   C::shmat_nattch,
                          C::shmat_explicit_addr,   C::mprotect_unmapped,       C::msync_unmapped,
-                         C::madvise_hole,          C::fork_mapping_inherited};
+                         C::madvise_hole,          C::fork_mapping_inherited,  C::munmap_unlocks,
+                         C::access_syscall_short};
 void shrink_keeps_tail(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::mremap || !ok(o) || o.value != was.value(op.addr)) return;
   const Vma* v = was.processes[op.proc].memory.find(o.value);

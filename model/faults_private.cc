@@ -118,10 +118,13 @@ Vma* remapped(World& w, const Op& op, const Outcome& o) {
   return op.code == OpCode::mremap && ok(o) ? actor(w, op).memory.find(o.value) : nullptr;
 }
 
-constexpr C kMoved[] = {
-    C::share_aliases,         C::mremap_content_kept,     C::private_isolated, C::access_read,
-    C::shmat_shared,          C::proc_maps_row,           C::share_fork_anon,  C::share_mapping_to_read,
-    C::private_fork_isolated, C::mremap_duplicate_shared, C::madvise_remove,   C::fork_shared_both_ways};
+constexpr C kMoved[] = {C::share_aliases,          C::mremap_content_kept,
+                        C::private_isolated,       C::access_read,
+                        C::shmat_shared,           C::proc_maps_row,
+                        C::share_fork_anon,        C::share_mapping_to_read,
+                        C::private_fork_isolated,  C::mremap_duplicate_shared,
+                        C::madvise_remove,         C::fork_shared_both_ways,
+                        C::remap_file_pages_order, C::mremap_duplicate_no_maymove};
 void moved_is_private(const World& was, World& w, const Op& op, Outcome& o) {
   Vma* v = remapped(w, op, o);
   if (v && v->shared && v->segment < 0 && o.value != was.value(op.addr)) v->shared = false;
@@ -160,7 +163,10 @@ constexpr C kAttachedApart[] = {C::remap_file_pages_order,
                                 C::fork_shared_both_ways,
                                 C::sysv_life_overwrite_kept,
                                 C::mremap_duplicate_shared,
-                                C::shmdt_data_stays};
+                                C::shmdt_data_stays,
+                                C::proc_sysvipc_rss_bytes,
+                                C::shmctl_shm_info_rss,
+                                C::madvise_dontneed_shared};
 void attach_is_private(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmat || o.kind != OutcomeKind::ok) return;
   if (Vma* v = actor(w, op).memory.find(o.value)) v->shared = false;
@@ -172,9 +178,10 @@ void move_loses_copies(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 constexpr C kOldRange[] = {
-    C::mremap_old_range_gone, C::access_unmapped,       C::proc_maps_row, C::proc_maps_unmapped_gone,
-    C::access_syscall_efault, C::mmap_create_hint_free, C::mremap_grow,   C::shmat_null_addr,
-    C::mmap_create_null_addr};
+    C::mremap_old_range_gone, C::access_unmapped,       C::proc_maps_row,  C::proc_maps_unmapped_gone,
+    C::access_syscall_efault, C::mmap_create_hint_free, C::mremap_grow,    C::shmat_null_addr,
+    C::mmap_create_null_addr, C::mprotect_unmapped,     C::msync_unmapped, C::madvise_hole,
+    C::mremap_unmapped,       C::mmap_limit_rlimit_as};
 void old_range_stays(const World& was, World& w, const Op& op, Outcome& o) {
   if (!remapped(w, op, o) || o.value == was.value(op.addr) || (op.flags & program::mremap::kDontUnmap))
     return;

@@ -8,11 +8,13 @@ bool forked(const Op& op, const Outcome& o) {
   return op.code == OpCode::fork && ok(o);
 }
 
-constexpr C kInherited[] = {
-    C::fork_mapping_inherited, C::access_unmapped,      C::access_read,          C::access_write,
-    C::shmat_shared,           C::proc_maps_row,        C::shmat_fork_inherited, C::shmat_nattch,
-    C::share_fork_anon,        C::access_beyond_object, C::access_none,          C::access_write_protected,
-    C::access_syscall_efault,  C::shmdt_detaches,       C::mprotect_sets,        C::private_isolated};
+constexpr C kInherited[] = {C::fork_mapping_inherited, C::access_unmapped, C::access_read,
+                            C::access_write,           C::shmat_shared,    C::proc_maps_row,
+                            C::shmat_fork_inherited,   C::shmat_nattch,    C::share_fork_anon,
+                            C::access_beyond_object,   C::access_none,     C::access_write_protected,
+                            C::access_syscall_efault,  C::shmdt_detaches,  C::mprotect_sets,
+                            C::private_isolated,       C::mremap_unmapped, C::mprotect_unmapped,
+                            C::msync_unmapped,         C::madvise_hole,    C::madvise_populate_errors};
 void loses_shared_mapping(const World&, World& w, const Op& op, Outcome& o) {
   if (!forked(op, o)) return;
   std::vector<Vma>& vmas = w.processes[op.result].memory.vmas();
@@ -33,8 +35,8 @@ void loses_private_page(const World&, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kProtection[] = {C::fork_mapping_inherited, C::access_none, C::access_write_protected,
-                             C::proc_maps_row, C::access_syscall_efault};
+constexpr C kProtection[] = {C::fork_mapping_inherited, C::access_none,           C::access_write_protected,
+                             C::proc_maps_row,          C::access_syscall_efault, C::madvise_populate_errors};
 void child_gets_write(const World&, World& w, const Op& op, Outcome& o) {
   if (!forked(op, o)) return;
   for (Vma& v : w.processes[op.result].memory.vmas()) v.prot |= program::kProtRead | program::kProtWrite;
@@ -96,8 +98,10 @@ void exit_keeps_dtime(const World& was, World& w, const Op& op, Outcome& o) {
                [&](std::uint32_t s, const Vma&) { w.ipc.segments[s].dtim = was.ipc.segments[s].dtim; });
 }
 
-constexpr C kData[] = {C::exit_no_cleanup_of_data, C::access_read,     C::shmat_shared,
-                       C::share_mapping_to_read,   C::share_fork_anon, C::private_isolated};
+constexpr C kData[] = {
+    C::exit_no_cleanup_of_data, C::access_read,      C::shmat_shared, C::share_mapping_to_read,
+    C::share_fork_anon,         C::private_isolated, C::pshm_persist, C::share_write_to_mapping,
+    C::exit_file_data_kept};
 void exit_clears_shared(const World& was, World& w, const Op& op, Outcome& o) {
   bool ends = (op.code == OpCode::exit || op.code == OpCode::kill) && (ok(o) || o.kind == OutcomeKind::died);
   if (!ends) return;
@@ -130,8 +134,10 @@ Vma* shared_before(const World& was, const Op& op) {
   return nullptr;
 }
 
-constexpr C kGone[] = {C::access_unmapped, C::exec_mappings_gone,      C::access_syscall_efault,
-                       C::proc_maps_row,   C::proc_maps_unmapped_gone, C::mmap_create_null_addr};
+constexpr C kGone[] = {
+    C::access_unmapped,         C::exec_mappings_gone,    C::access_syscall_efault, C::proc_maps_row,
+    C::proc_maps_unmapped_gone, C::mmap_create_null_addr, C::mmap_create_hint_free, C::mremap_grow,
+    C::shmat_explicit_addr,     C::mlock_unmapped,        C::msync_unmapped,        C::mprotect_unmapped};
 void exec_keeps_shared(const World& was, World& w, const Op& op, Outcome& o) {
   if (!execed(op, o)) return;
   if (const Vma* kept = shared_before(was, op)) actor(w, op).memory.insert(*kept);
@@ -163,8 +169,10 @@ void exec_keeps_lock_count(const World& was, World&, const Op& op, Outcome& o) {
     o.value += was.page();
 }
 
-constexpr C kFailedExec[] = {C::proc_maps_row, C::exec_failed_keeps, C::access_syscall_efault,
-                             C::shmat_nattch};
+constexpr C kFailedExec[] = {C::proc_maps_row,       C::exec_failed_keeps,    C::access_syscall_efault,
+                             C::shmat_nattch,        C::mmap_fixed_noreplace, C::mprotect_unmapped,
+                             C::madvise_hole,        C::msync_unmapped,       C::mremap_unmapped,
+                             C::access_syscall_short};
 void failed_exec_unmaps(const World& was, World& w, const Op& op, Outcome& o) {
   static_cast<void>(was);
   if (op.code != OpCode::exec || o.kind != OutcomeKind::error || actor(w, op).memory.vmas().empty()) return;

@@ -44,8 +44,17 @@ void pipe_can_be_mapped(World&, Op& op) {
 }
 
 // --- mlockall
-constexpr C kFuture[] = {C::mlockall_future, C::fork_locks_not_inherited, C::madvise_dontneed_locked,
-                         C::msync_invalidate_locked, C::mlock_accounting};
+constexpr C kFuture[] = {C::mlockall_future,
+                         C::fork_locks_not_inherited,
+                         C::madvise_dontneed_locked,
+                         C::msync_invalidate_locked,
+                         C::mlock_accounting,
+                         C::private_later_file_changes,
+                         C::private_page_granular_freeze,
+                         C::madvise_dontneed_shared,
+                         C::madvise_dontneed_private_anon,
+                         C::madvise_hole,
+                         C::shmdt_split_count};
 void future_ignored(const World&, World& w, const Op& op, Outcome&) {
   if (op.code == OpCode::mlockall) actor(w, op).lock_future = false;
 }
@@ -112,8 +121,9 @@ void attach_is_not_limited(World& w, Op& op) {
 void attach_limited_again(const World& was, World& w, const Op& op, Outcome&) {
   if (op.code == OpCode::shmat) actor(w, op).address_space = was.processes[op.proc].address_space;
 }
-constexpr C kFileSize[] = {C::trunc_size_limit, C::mmap_sizes_never_change_file, C::access_beyond_object,
-                           C::access_syscall_efault, C::eof_one_byte_file};
+constexpr C kFileSize[] = {
+    C::trunc_size_limit,  C::mmap_sizes_never_change_file, C::access_beyond_object,  C::access_syscall_efault,
+    C::eof_one_byte_file, C::mmap_create_empty_file,       C::pshm_open_create_empty};
 bool died_of_size(const Outcome& o) {
   constexpr std::uint8_t kSIGXFSZ = 25;
   return o.kind == OutcomeKind::died && o.signal == kSIGXFSZ;
@@ -134,7 +144,7 @@ void extended_all_the_same(const World& was, World& w, const Op& op, Outcome& o)
 constexpr C kOrder[] = {C::remap_file_pages_order, C::remap_file_pages_einval, C::access_beyond_object,
                         C::proc_maps_row,          C::share_immediate,         C::access_read,
                         C::access_syscall_efault,  C::shmat_whole_segment,     C::eof_accessible_extent,
-                        C::shmdt_split_count};
+                        C::shmdt_split_count,      C::eof_offset_mapping};
 void next_page(World&, Op& op) {
   if (op.code == OpCode::remap && op.off.base == 0 && op.off.pages < 8) ++op.off.pages;
 }

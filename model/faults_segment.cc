@@ -91,17 +91,33 @@ constexpr C kImmediate[] = {C::shmctl_gone_id,
                             C::sysv_life_survives_exit,
                             C::shmat_explicit_addr,
                             C::shmat_remap,
-                            C::shmctl_rmid_marked_usable};
+                            C::shmctl_rmid_marked_usable,
+                            C::limit_shmmni,
+                            C::limit_shmall,
+                            C::limit_shmall_release,
+                            C::shmctl_shm_info,
+                            C::shmctl_shm_stat,
+                            C::proc_sysvipc_listing};
 void rmid_immediate(const World& was, World& w, const Op& op, Outcome& o) {
   ShmidKernel* k = named_segment(w, op);
   (void)was;
   if (command(op, ShmCommand::rmid) && ok(o) && k) w.ipc.destroy(*w.segment_names[op.object]);
 }
 
-constexpr C kUndead[] = {
-    C::limit_rmid_forced_exit,  C::limit_rmid_forced_detach, C::sysv_life_marked_dies_with_last,
-    C::shmdt_last_of_marked,    C::shmctl_gone_id,           C::shmat_removed_id,
-    C::sysv_life_until_removed, C::shmat_exit_detaches};
+constexpr C kUndead[] = {C::limit_rmid_forced_exit,
+                         C::limit_rmid_forced_detach,
+                         C::sysv_life_marked_dies_with_last,
+                         C::shmdt_last_of_marked,
+                         C::shmctl_gone_id,
+                         C::shmat_removed_id,
+                         C::sysv_life_until_removed,
+                         C::shmat_exit_detaches,
+                         C::limit_shmmni,
+                         C::limit_shmall,
+                         C::limit_shmall_release,
+                         C::shmctl_shm_info,
+                         C::shmctl_shm_stat,
+                         C::proc_sysvipc_listing};
 void marked_survives(const World& was, World& w, const Op& op, Outcome& o) {
   if (!removes_mappings(op.code) || o.kind == OutcomeKind::unbound) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
@@ -134,7 +150,8 @@ void anyone_stats(World& w, Op& op) {
   if (command(op, ShmCommand::stat) && runs(w, op)) actor(w, op).cred.capable = true;
 }
 
-constexpr C kCreator[] = {C::shmctl_set_creator_fixed, C::shmctl_set_who, C::shmctl_rmid_who};
+constexpr C kCreator[] = {C::shmctl_set_creator_fixed, C::shmctl_set_who, C::shmctl_rmid_who,
+                          C::shmctl_rmid_attached, C::shmctl_lock_flag};
 void set_changes_creator(const World&, World& w, const Op& op, Outcome& o) {
   if (!command(op, ShmCommand::set) || !ok(o)) return;
   KernIpcPerm& perm = named_segment(w, op)->perm;
@@ -189,7 +206,13 @@ constexpr C kEnds[] = {C::sysv_life_survives_exit,
                        C::shmat_explicit_addr,
                        C::shmat_remap,
                        C::shmctl_rmid_marked_usable,
-                       C::shmat_marked_still_attachable};
+                       C::shmat_marked_still_attachable,
+                       C::limit_shmmni,
+                       C::limit_shmall,
+                       C::limit_shmall_release,
+                       C::shmctl_shm_info,
+                       C::shmctl_shm_stat,
+                       C::proc_sysvipc_listing};
 void dies_with_creator(const World& was, World& w, const Op& op, Outcome& o) {
   bool ends = op.code == OpCode::exit && o.kind == OutcomeKind::died;
   if (!ends) return;

@@ -173,7 +173,9 @@ void death_by_fault_clears(const World& was, World& w, const Op& op, Outcome& o)
   }
 }
 
-constexpr C kLocal[] = {C::share_protection_is_local, C::access_syscall_efault, C::proc_maps_row};
+constexpr C kLocal[] = {
+    C::share_protection_is_local, C::access_syscall_efault,  C::proc_maps_row,    C::access_none,
+    C::access_write_protected,    C::fork_mapping_inherited, C::shmdt_split_count};
 void protection_reaches_relatives(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::mprotect || !ok(o)) return;
   const Vma* changed = was.processes[op.proc].memory.find(was.value(op.addr));

@@ -86,7 +86,9 @@ constexpr C kPower[] = {C::limit_settable,
                         C::mmap_fixed_low_address_priv,
                         C::shmat_invalid_addr,
                         C::shmat_exec_flag,
-                        C::none};
+                        C::none,
+                        C::pshm_open_access,
+                        C::shmctl_shm_stat_permission};
 void setid_keeps_power(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code == OpCode::setid && ok(o)) actor(w, op).cred.capable = true;
 }
@@ -144,7 +146,13 @@ constexpr C kAlive[] = {C::sysv_life_marked_dies_with_last,
                         C::shmat_explicit_addr,
                         C::shmctl_rmid_attached,
                         C::shmat_remap,
-                        C::shmctl_rmid_dest_flag};
+                        C::shmctl_rmid_dest_flag,
+                        C::limit_shmmni,
+                        C::limit_shmall,
+                        C::limit_shmall_release,
+                        C::shmctl_shm_info,
+                        C::shmctl_shm_stat,
+                        C::proc_sysvipc_listing};
 void dies_with_creators_detach(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
@@ -154,18 +162,32 @@ void dies_with_creators_detach(const World& was, World& w, const Op& op, Outcome
   }
 }
 
-constexpr C kUndead[] = {
-    C::limit_rmid_forced_exit,  C::limit_rmid_forced_detach, C::sysv_life_marked_dies_with_last,
-    C::shmdt_last_of_marked,    C::shmctl_gone_id,           C::shmat_removed_id,
-    C::sysv_life_until_removed, C::shmat_exit_detaches};
+constexpr C kUndead[] = {C::limit_rmid_forced_exit,
+                         C::limit_rmid_forced_detach,
+                         C::sysv_life_marked_dies_with_last,
+                         C::shmdt_last_of_marked,
+                         C::shmctl_gone_id,
+                         C::shmat_removed_id,
+                         C::sysv_life_until_removed,
+                         C::shmat_exit_detaches,
+                         C::limit_shmmni,
+                         C::limit_shmall,
+                         C::limit_shmall_release,
+                         C::shmctl_shm_info,
+                         C::shmctl_shm_stat,
+                         C::proc_sysvipc_listing};
 void marked_survives_exit(const World& was, World& w, const Op& op, Outcome& o) {
   bool ends = op.code == OpCode::exit || op.code == OpCode::kill;
   if (!ends || (!ok(o) && o.kind != OutcomeKind::died)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
 }
 
-constexpr C kUsed[] = {C::shmctl_rmid_unattached,  C::shmctl_gone_id,     C::shmat_removed_id,
-                       C::sysv_life_until_removed, C::shmctl_rmid_repeat, C::sysv_life_marked_dies_with_last};
+constexpr C kUsed[] = {C::shmctl_rmid_unattached, C::shmctl_gone_id,
+                       C::shmat_removed_id,       C::sysv_life_until_removed,
+                       C::shmctl_rmid_repeat,     C::sysv_life_marked_dies_with_last,
+                       C::limit_shmmni,           C::limit_shmall,
+                       C::limit_shmall_release,   C::shmctl_shm_info,
+                       C::shmctl_shm_stat,        C::proc_sysvipc_listing};
 void once_attached_only_marked(const World& was, World& w, const Op& op, Outcome& o) {
   ShmidKernel* k = command(op, ShmCommand::rmid) && ok(o) ? named_segment(w, op) : nullptr;
   if (!k || !k->destroyed || k->atim.newest().low == 0) return;

@@ -94,7 +94,9 @@ void rule_open(World& w, Process& p, Step& s) {
   } else if (!(op.flags & kCreat)) {
     s.must(kENOENT, C::none);
   }
-  if (s.failed(C::none)) return;
+  // A name that should be there beside another of the same file.
+  const bool linked = found >= 0 && w.inodes[static_cast<std::size_t>(found)].linked;
+  if (s.failed(linked && s.saw(kENOENT) ? C::mmap_create_rename_link : C::none)) return;
   if (found < 0) {
     found = static_cast<std::int32_t>(w.inodes.size());
     make_room(w.inodes);
@@ -221,6 +223,7 @@ namespace {
 // What demands a member of the file's status: its size, its links, or what was given to it when it was made.
 C clause_of_member(const Inode& inode, std::size_t member) {
   if (member == 0) return inode.size_clause;
+  if (member == 1 && inode.posix && inode.links == 0) return C::pshm_unlink_name_gone;
   if (member == 1) return inode.linked ? C::mmap_create_rename_link : C::none;
   return inode.posix ? C::pshm_open_mode : C::none;
 }
