@@ -9,20 +9,17 @@
 // Nothing here judges. Rules (one file per subject) ask and change it; a copy is another possible world.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "clauses/clauses.h"
-#include "model/bytes.h"
+#include "model/address_space.h"
+#include "model/inode.h"
+#include "model/ipc.h"
 #include "model/layout.h"
-#include "model/page_set.h"
-#include "model/room.h"
-#include "model/storage.h"
 #include "program/trace.h"
 
 namespace shmcheck::model {
@@ -32,140 +29,6 @@ using program::Op;
 using program::OpCode;
 using program::Outcome;
 using program::OutcomeKind;
-
-// Something that happened to an object or a mapping and must leave its bytes alone: what a byte that is lost
-// afterwards is blamed on.
-struct Event {
-  clauses::Clause clause = clauses::Clause::none;
-  std::uint32_t step = 0;  // World::steps
-};
-
-// What says of a POSIX object what the clause says of files.
-inline clauses::Clause of_object(clauses::Clause clause) {
-  using C = clauses::Clause;
-  if (clause == C::mmap_create_file_reference) return C::pshm_unlink_content_stays;
-  return clause == C::exit_no_cleanup_of_data ? C::pshm_persist : clause;
-}
-
-// Whether an event only ends a way to the object.
-inline bool only_a_way(clauses::Clause clause) {
-  using C = clauses::Clause;
-  return clause == C::munmap_keeps_data || clause == C::mmap_create_fd_close || clause == C::memfd_lifetime ||
-         clause == C::shmdt_data_stays;
-}
-
-enum class InodeKind : std::uint8_t { file, shared_anonymous, segment };
-
-enum class Moved : std::uint8_t { no, perhaps, yes };
-
-struct Inode {
-  InodeKind kind = InodeKind::file;
-  std::uint64_t size = 0;
-  std::uint32_t links = 0;
-  std::uint32_t mode = 0;  // permission bits
-  std::uint32_t uid = 0, gid = 0;
-  bool memfd = false;         // made by memfd_create: no file of the program's directory
-  bool posix = false;         // made by shm_open: a file of /dev/shm
-  bool linked = false;        // by link(2)
-  bool of_device = false;     // shared anonymous memory that a mapping of /dev/zero made
-  std::uint32_t seals = 0;    // program::seal
-  std::uint8_t path = 255;    // index of the path it was opened by last, from kNames on of the object's name
-  std::uint32_t segment = 0;  // index into Ipc::segments
-  ObjectBytes bytes;
-  Storage storage;
-  bool slack_stored = false;              // to which a mapping ever stored
-  std::uint64_t slack_from = UINT64_MAX;  // while a write extends it: where its end was
-  // Of a segment: pages that were stored to and so are kept, in memory or in swap; and with them those that
-  // were accessed at all. What was only read may be dropped and be zero again.
-  PageSet stored, accessed;
-  bool populated = false;  // pages may have come in without an access of the program
-  // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
-  // pages were removed from it.
-  std::uint64_t cut_to = UINT64_MAX, grown_from = UINT64_MAX;
-  std::uint32_t cut_step = 0;  // when it was cut last
-  clauses::Clause removed_by = clauses::Clause::none;
-  std::uint32_t removed_step = 0;
-  // What demands that the size is what it is: the last call that set it, or must not.
-  clauses::Clause size_clause = clauses::Clause::mmap_sizes_never_change_file;
-  std::uint64_t stored_privately = 0;  // pages (index modulo 64) that some private mapping ever stored to
-  Event event;                         // the first since it was written to last
-  Event earlier_event;                 // before that
-  std::uint32_t unlink_step = 0;       // when a name of it went last
-
-  void written_to() {
-    if (event.clause != clauses::Clause::none) earlier_event = event;
-    event = {};
-  }
-  // Whether st_atime and st_mtime are others than `age` has set.
-  Moved atime = Moved::yes, mtime = Moved::yes;
-  clauses::Clause mtime_clause = clauses::Clause::none;  // what demands that of st_mtime
-};
-
-struct OpenFile {
-  std::uint32_t inode = 0;
-  bool readable = false, writable = false, append = false;
-  std::uint32_t entry = 0;  // the directory entry that it was opened by
-};
-
-// One mapping. `page_offset` is the index of the object's page at `low`; private anonymous memory counts its
-// pages the same way from an object of its own.
-struct Vma {
-  std::uint64_t low = 0, high = 0;
-  std::uint8_t prot = 0;  // program::kProtRead | …
-  bool shared = false;
-  bool may_write = true;       // mprotect may give PROT_WRITE
-  bool writable_file = false;  // made through a descriptor open for writing
-  bool dont_fork = false;
-  bool wipe_on_fork = false;
-  bool locked = false, on_fault = false;  // mlock, mlock2 with MLOCK_ONFAULT
-  // What demands that all its pages are resident, if something does; not of private file mappings.
-  clauses::Clause resident_by = clauses::Clause::none;
-  bool shown_resident = false;  // and mincore has shown it since
-  std::uint8_t read_hint = 0;   // program::Advice normal, random or sequential
-  std::int32_t inode = -1;      // index into World::inodes; -1: private anonymous
-  std::int32_t file = -1;       // index into World::open_files of the descriptor it was made through
-  std::uint64_t page_offset = 0;
-  std::uint32_t entry = 0;    // OpenFile::entry of a file
-  std::int32_t segment = -1;  // index into Ipc::segments of an attach
-  std::uint32_t attach = 0;   // which attach the vma is a piece of
-  std::uint32_t id = 0;       // which call made it; pieces and inherited ones keep it
-  std::uint32_t made = 0;     // at which step
-  bool inherited = false;     // by fork
-  bool rounded_up = false;    // its last page is asked for in part only
-  bool dirtied = false;       // shared pages of it may be writable to the processor: stores are not noticed
-  bool discarded = false;     // private pages of it were dropped by MADV_DONTNEED
-  bool touched = false;       // private pages of it were stored to, so it keeps its page numbers (anon_vma)
-  Event event;                // of the mapping only
-  ObjectBytes copies;         // private pages, by page index of the object
-  std::vector<Doubt> older;   // former bytes that an uncopied private page may still show
-
-  std::uint64_t object_offset(std::uint64_t address, std::uint32_t page_size) const {
-    return page_offset * page_size + (address - low);
-  }
-};
-
-class AddressSpace {
- public:
-  const std::vector<Vma>& vmas() const { return vmas_; }
-  std::vector<Vma>& vmas() { return vmas_; }
-  // The vma that contains the address, or null.
-  const Vma* find(std::uint64_t address) const;
-  Vma* find(std::uint64_t address);
-  // Index of the first vma whose end lies above the address.
-  std::size_t first_above(std::uint64_t address) const;
-  bool overlaps(std::uint64_t low, std::uint64_t high) const;
-  // Whether every page of the range is mapped.
-  bool covers(std::uint64_t low, std::uint64_t high) const { return first_hole(low, high) >= high; }
-  // The first address of the range that is not mapped, or its end.
-  std::uint64_t first_hole(std::uint64_t low, std::uint64_t high) const;
-  std::uint64_t locked_bytes() const;
-  void insert(Vma vma);
-  // Splits the vma that spans the address, if one does; returns its segment, or -1.
-  std::int32_t split(std::uint64_t address, std::uint32_t page_size);
-
- private:
-  std::vector<Vma> vmas_;  // ascending, disjoint
-};
 
 struct Credentials {
   std::uint32_t uid = 0, gid = 0;
@@ -196,127 +59,12 @@ struct Process {
   LayoutEvents layout;  // the last calls that changed its mappings
 };
 
-struct Moment {
-  std::int64_t low = 0, high = 0;  // seconds; 0, 0: never
-  bool operator==(const Moment&) const = default;
-};
-
-// Whether a value can be widened so that it stands for another one as well.
-inline bool widen(Moment& m, const Moment& other) {
-  m = {std::min(m.low, other.low), std::max(m.high, other.high)};
-  return true;
+inline IpcIds& Ipc::of(const Process& p) {
+  return namespaces[p.ipc_namespace];
 }
-inline bool widen(std::uint64_t, std::uint64_t) {
-  return false;
+inline const IpcIds& Ipc::of(const Process& p) const {
+  return namespaces[p.ipc_namespace];
 }
-
-// Values that one of several moments may have given.
-template <typename T, std::size_t N>
-class OneOf {
- public:
-  void set(T v) { count_ = 1, values_[0] = v; }
-  void add(T v) {
-    for (std::size_t i = 0; i < count_; ++i) {
-      if (values_[i] == v) return;
-    }
-    if (count_ < N)
-      values_[count_++] = v;
-    else
-      any_ |= !widen(values_[N - 1], v);
-  }
-  std::span<const T> values() const { return {values_.data(), count_}; }
-  bool any() const { return any_; }
-  bool single() const { return count_ == 1 && !any_; }
-  const T& newest() const { return values_[count_ - 1]; }
-
- private:
-  std::array<T, N> values_{};
-  std::size_t count_ = 1;
-  bool any_ = false;
-};
-
-using When = OneOf<Moment, 8>;
-using Who = OneOf<std::uint64_t, 16>;  // process ids; 0: nobody
-
-struct KernIpcPerm {
-  std::uint32_t key = 0;
-  std::uint32_t uid = 0, gid = 0, cuid = 0, cgid = 0;
-  std::uint32_t mode = 0;  // permission bits, kShmDest, kShmLocked
-};
-inline constexpr std::uint32_t kShmDest = 01000, kShmLocked = 02000;
-
-struct ShmidKernel {
-  KernIpcPerm perm;
-  std::uint32_t ipc_namespace = 0;  // index into Ipc::namespaces
-  std::uint32_t inode = 0;
-  std::uint64_t id = 0;
-  bool id_asked_for = false;  // by shm_next_id
-  std::uint64_t segsz = 0;
-  std::int64_t nattch = 0;  // pieces of attaches in all processes
-  // What demands that it is so: the last call that changed it.
-  clauses::Clause count_clause = clauses::Clause::shmget_not_attached;
-  std::uint32_t divided = 0;   // the step that added pieces last
-  std::uint32_t set_step = 0;  // of the last IPC_SET
-  bool detached_last = false;  // destroyed by the shmdt that detached it last
-  bool had_pages = false;      // that were stored to, when it was destroyed
-  // When IPC_STAT last showed it as it is, and a call that must not change it right after that.
-  std::uint32_t shown_step = 0, quiet_step = 0;
-  // What demands that times and pids are what they are: the last call that set them.
-  clauses::Clause atime_clause = clauses::Clause::shmget_init_counters,
-                  dtime_clause = clauses::Clause::shmget_init_counters,
-                  lpid_clause = clauses::Clause::shmget_init_counters,
-                  ctime_clause = clauses::Clause::shmget_init_ctime_cpid;
-  std::uint32_t flags_seen = 0;  // of the mode: shown by some IPC_STAT
-  // What has worked on the flags of the mode, and must have left them as they were.
-  clauses::Clause flags_clause = clauses::Clause::none;
-  std::int8_t locker = -1;  // index of the process that locked it
-  When atim, dtim, ctim;
-  Who cprid, lprid;
-  bool destroyed = false;
-  clauses::Clause destroyed_by = clauses::Clause::shmctl_gone_id;  // what demands that it is gone
-  std::int8_t creator = -1;                                        // while it lives: index of the process
-  std::uint32_t locked_by = 0;                                     // the user who did SHM_LOCK
-};
-
-// kernel.shmmax, shmall, shmmni and shm_rmid_forced. The largest value: nothing is known of it.
-inline constexpr std::uint64_t kNoId = UINT64_MAX;
-struct IpcLimits {
-  std::uint64_t shmmax = UINT64_MAX, shmall = UINT64_MAX, shmmni = UINT64_MAX;
-  std::uint64_t next_id = kNoId;  // shm_next_id
-  bool next_id_unsure = false;    // or kNoId
-  bool rmid_forced = false;
-  std::bitset<program::kLimits> set;  // by the program
-};
-
-// The index that an id of Linux has in the table of its namespace: IPCMNI_SHIFT, ipc/util.h.
-inline constexpr std::uint64_t kTableIndices = 0x8000;
-inline std::uint64_t table_index(std::uint64_t id) {
-  return id % kTableIndices;
-}
-
-// An IPC namespace.
-struct IpcIds {
-  std::vector<std::uint32_t> live;  // its segments, ascending, so that look-ups do not slow down
-  IpcLimits limits, left;           // left: of the namespace that its maker left
-  std::size_t in_use() const { return live.size(); }
-};
-
-// The segments of all namespaces. A process asks with its own: nobody else's can be found from there.
-struct Ipc {
-  std::vector<ShmidKernel> segments;  // destroyed ones stay, marked
-  std::vector<IpcIds> namespaces{1};  // the first is the one that programs begin in
-  void add(ShmidKernel segment);
-  void destroy(std::uint32_t segment);
-  void revive(std::uint32_t segment);  // undoes it
-  IpcIds& of(const Process& p) { return namespaces[p.ipc_namespace]; }
-  const IpcIds& of(const Process& p) const { return namespaces[p.ipc_namespace]; }
-  IpcIds& of(const ShmidKernel& k) { return namespaces[k.ipc_namespace]; }
-  const IpcIds& of(const ShmidKernel& k) const { return namespaces[k.ipc_namespace]; }
-  std::int32_t find_key(const IpcIds& ids, std::uint32_t key) const;
-  std::int32_t find_id(const IpcIds& ids, std::uint64_t id) const;
-  std::int32_t find_index(const IpcIds& ids, std::uint64_t index) const;
-  std::uint64_t pages(const IpcIds& ids, std::uint32_t page_size) const;
-};
 
 // What happens at one address: which object supplies the byte, or which fault is taken.
 struct Access {
