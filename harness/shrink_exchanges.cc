@@ -1,6 +1,7 @@
 // Exchanges: an op goes when another one changes with it. Each program offered has fewer ops than the one
 // before.
 #include <algorithm>
+#include <optional>
 
 #include "harness/shrink.h"
 
@@ -44,26 +45,44 @@ void lower_limits(const Program& program, std::vector<Program>& offers) {
   }
 }
 
-// A write puts a byte into a file as a store to a mapping of it does, and needs no mapping.
-void write_instead(const Program& program, std::vector<Program>& offers) {
+// A page of the file that is read or written, as is done in place of `access` to a mapping of it.
+Op through_file(OpCode code, const Op& mapping, const Op& access) {
+  Op op;
+  op.code = code;
+  op.proc = access.proc;
+  op.object = mapping.object;
+  op.byte = code == OpCode::pwrite ? kPlainByte : std::uint8_t{0};
+  op.len.pages = 1;
+  program::normalize(op);
+  return op;
+}
+
+// Where the size was set for it.
+std::optional<std::size_t> sized_before(const Program& program, std::size_t at, std::uint8_t file) {
+  for (std::size_t i = at; i-- > 0;) {
+    if (program.ops[i].code == OpCode::ftruncate && program.ops[i].object == file) return i;
+  }
+  return std::nullopt;
+}
+
+// A write puts a byte into a file as a store to a mapping of it does, and needs no mapping, or no size. A
+// read shows a byte as a load does, and needs no mapping either.
+void file_instead(const Program& program, std::vector<Program>& offers) {
   for (std::size_t map = 0; map < program.ops.size(); ++map) {
     const Op& mapping = program.ops[map];
     if (mapping.code != OpCode::mmap || mapping.object >= program::kFiles) continue;
     for (std::size_t at = map + 1; at < program.ops.size(); ++at) {
-      const Op& store = program.ops[at];
-      const bool into =
-          store.code == OpCode::store && store.addr.names_mapping() && store.addr.mapping() == mapping.result;
-      if (!into) continue;
-      Program shorter = program;
-      Op write;
-      write.code = OpCode::pwrite;
-      write.proc = store.proc;
-      write.object = mapping.object;
-      write.byte = kPlainByte;
-      write.len.pages = 1;
-      program::normalize(write);
-      shorter.ops[at] = write;
-      offers.push_back(without(shorter, map));
+      const Op& access = program.ops[at];
+      const bool stores = access.code == OpCode::store;
+      const bool loads = access.code == OpCode::load || access.code == OpCode::contents;
+      const bool of_mapping = access.addr.names_mapping() && access.addr.mapping() == mapping.result;
+      if (!of_mapping || (!stores && !loads)) continue;
+      Program other = program;
+      other.ops[at] = through_file(stores ? OpCode::pwrite : OpCode::pread, mapping, access);
+      offers.push_back(without(other, map));
+      if (!stores) continue;
+      if (const auto sized = sized_before(program, at, mapping.object))
+        offers.push_back(without(other, *sized));
     }
   }
 }
@@ -94,7 +113,7 @@ void child_instead(const Program& program, std::vector<Program>& offers) {
 std::vector<Program> exchanges(const Program& program) {
   std::vector<Program> offers;
   lower_limits(program, offers);
-  write_instead(program, offers);
+  file_instead(program, offers);
   child_instead(program, offers);
   return offers;
 }

@@ -164,6 +164,20 @@ TEST(Exchanges, AWriteMakesUpForMappingAndStore) {
   EXPECT_THAT(exchanges(p), ElementsAre(parse("p1 pwrite f1 len=1p byte=0x41\np0 pread f1 len=1p\n")));
 }
 
+TEST(Exchanges, AWriteMakesUpForTheSizeThatAStoreNeeds) {
+  Program p = parse("p0 ftruncate f1 size=1p\np0 mmap m0 f1 len=1p prot=rw flags=shared\np1 store m0 0x12\n");
+  EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 ftruncate f1 size=1p\np1 pwrite f1 len=1p byte=0x41\n"),
+                                        parse("p0 mmap m0 f1 len=1p prot=rw flags=shared\n"
+                                              "p1 pwrite f1 len=1p byte=0x41\n")));
+}
+
+TEST(Exchanges, AReadMakesUpForMappingAndLoad) {
+  Program p =
+      parse("p0 mmap m0 f1 len=1p prot=rw flags=shared\np0 load m0\np1 contents m0 len=1p\np0 load m1\n");
+  EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 pread f1 len=1p\np1 contents m0 len=1p\np0 load m1\n"),
+                                        parse("p0 load m0\np1 pread f1 len=1p\np0 load m1\n")));
+}
+
 TEST(Exchanges, AChildDoesEverythingWhoseParentEnds) {
   Program p = parse("p0 fork p1\np1 fork p2\np0 kill p1\np2 load m0\n");
   EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 fork p1\np1 load m0\n")));

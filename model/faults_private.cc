@@ -96,7 +96,7 @@ void store_reaches_relatives(const World& was, World& w, const Op& op, Outcome& 
   for (std::uint8_t i = 0; i < w.processes.size(); ++i) {
     if (i == op.proc || w.processes[i].life != Life::alive) continue;
     Vma* other = w.processes[i].memory.find(address);
-    bool same = other && !other->shared && other->inode == v->inode && other->page_offset == v->page_offset;
+    bool same = other && !other->shared && other->id == v->id && other->page_offset == v->page_offset;
     if (same) w.store(*other, other->object_offset(address, w.page()), &byte, 1);
   }
 }
