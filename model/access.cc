@@ -201,7 +201,7 @@ void call_code(World& w, Process& p, Step& s) {
   }
   if (!there) return takes_fault(w, p, s, r, address, 1, false);
   Vma& v = *r.first.vma;
-  bool doubted = w.supply(v, r.first.offset).has_doubts() || !v.older.empty();
+  bool doubted = in_doubt(w, v, r.first.offset);
   bool returns = w.load(v, r.first.offset) == kReturn;
   bool refused = !s.running() && s.seen().kind == OutcomeKind::withheld;
   C clause = clause_of_load(w, s.op.proc, v, r.first.offset);

@@ -77,7 +77,7 @@ void ObjectBytes::append(ObjectBytes tail) {
 template <typename Put>
 void ObjectBytes::write_parts(std::uint64_t offset, std::uint64_t length, std::uint32_t page_size,
                               Origin origin, Put put) {
-  if (!doubts_.empty()) settle(offset, offset + length);
+  if (!doubts_.empty()) keep_pages(offset, offset + length, page_size), settle(offset, offset + length);
   while (length > 0) {
     std::uint64_t in_page = offset % page_size;
     std::uint64_t part = std::min<std::uint64_t>(length, page_size - in_page);
@@ -107,7 +107,7 @@ void ObjectBytes::write_same(std::uint64_t offset, std::uint8_t byte, std::uint6
 
 void ObjectBytes::fill(std::uint64_t offset, std::uint8_t byte, std::uint64_t length, std::uint32_t page_size,
                        Origin origin) {
-  if (!doubts_.empty()) settle(offset, offset + length);
+  if (!doubts_.empty()) keep_pages(offset, offset + length, page_size), settle(offset, offset + length);
   while (length > 0) {
     std::uint64_t in_page = offset % page_size;
     std::uint64_t part = std::min<std::uint64_t>(length, page_size - in_page);
@@ -134,6 +134,44 @@ std::uint64_t ObjectBytes::first_doubted(std::uint64_t low, std::uint64_t high) 
     if (d.low < high && low < d.high) high = std::max(low, d.low);
   }
   return high;
+}
+
+void ObjectBytes::keep_pages(std::uint64_t low, std::uint64_t high, std::uint32_t page_size) {
+  low -= low % page_size;
+  high += (page_size - high % page_size) % page_size;
+  std::vector<Doubt> kept;
+  for (const Doubt& d : doubts_) {
+    if (!d.of_pages() || !d.may_change || d.high <= low || high <= d.low) continue;
+    kept.push_back(d);
+    kept.back().low = std::max(d.low, low);
+    kept.back().high = std::min(d.high, high);
+    kept.back().may_change = false;
+  }
+  if (kept.empty()) return;
+  std::vector<Doubt> others;
+  for (Doubt& d : doubts_) {
+    if (!d.of_pages() || !d.may_change || d.high <= low || high <= d.low) {
+      others.push_back(std::move(d));
+      continue;
+    }
+    if (d.low < low) others.push_back(d), others.back().high = low;
+    if (d.high > high) others.push_back(d), others.back().low = high;
+  }
+  doubts_ = std::move(others);
+  doubts_.insert(doubts_.end(), kept.begin(), kept.end());
+}
+
+void ObjectBytes::settle_page(std::uint64_t index, bool kept, std::uint32_t page_size) {
+  const std::uint64_t low = index * page_size, high = low + page_size;
+  std::vector<Doubt> undecided;
+  for (const Doubt& d : doubts_) {
+    if (d.of_pages() && !d.may_change && d.low < high && low < d.high) undecided.push_back(d);
+  }
+  for (const Doubt& d : undecided) {
+    const std::uint64_t from = std::max(low, d.low), to = std::min(high, d.high);
+    if (!kept) std::memset(get(index).writable(page_size) + from % page_size, 0, to - from);
+    settle(from, to);
+  }
 }
 
 void ObjectBytes::settle(std::uint64_t low, std::uint64_t high) {
@@ -168,7 +206,7 @@ ObjectBytes::Acceptance ObjectBytes::accepts(std::uint64_t offset, std::uint64_t
   const PageRef* page = find(offset / page_size);
   const std::uint8_t own = page ? page->at(in_page) : std::uint8_t{0};
   Acceptance a{own == seen, false, Freedom::count, page ? page->equal_from(in_page, length) : length};
-  bool stable = true;
+  bool stable = true, of_page = own != 0 && (seen == own || seen == 0);
   for (const Doubt& d : doubts_) {
     a.length = d.same_until(offset, in_page, a.length);
     if (!d.covers(offset)) continue;
@@ -178,12 +216,14 @@ ObjectBytes::Acceptance ObjectBytes::accepts(std::uint64_t offset, std::uint64_t
       if (own == seen) a.needed = d.freedom;
     }
     if (d.may_change) stable = false;
+    if (!d.of_pages()) of_page = false;
     if (!a.allowed && (d.any || other == seen)) {
       a.allowed = true;
       a.needed = d.freedom;
     }
   }
   if (!a.allowed || !a.open || !stable || !settles) return a;
+  if (of_page) settle_page(offset / page_size, own == seen, page_size);
   settle(offset, offset + a.length);
   if (own != seen) std::memset(get(offset / page_size).writable(page_size) + in_page, seen, a.length);
   return a;

@@ -18,6 +18,8 @@ struct Doubt {
   bool any = false;  // any value at all
   bool may_change = false;  // the value may still change by itself, so a load settles nothing
   Freedom freedom = Freedom::tainted;
+  // Each page as a whole is as it was or has the other value, zeros, and a write ends the change: MADV_FREE.
+  bool of_pages() const { return freedom == Freedom::freed_page; }
 
   bool covers(std::uint64_t offset) const { return low <= offset && offset < high; }
   // How many bytes from the offset on, of so many within its page, are alike in this doubt or all outside it.
@@ -85,6 +87,10 @@ class ObjectBytes {
     Origins origins;
   };
   Entry& entry(std::uint64_t index);
+  // The pages of the range are written to, so that they are not freed any more.
+  void keep_pages(std::uint64_t low, std::uint64_t high, std::uint32_t page_size);
+  // What one byte of a page was seen as decides what was undecided of the page as a whole.
+  void settle_page(std::uint64_t index, bool kept, std::uint32_t page_size);
   // Calls put(where, length) for the part of the range in each page.
   template <typename Put>
   void write_parts(std::uint64_t offset, std::uint64_t length, std::uint32_t page_size, Origin origin,

@@ -147,6 +147,11 @@ void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes,
   w.inodes[t.file->inode].slack_from = UINT64_MAX;
 }
 
+// Whatever the order in which bytes are copied over each other, equal ones stay.
+bool all_equal(const std::vector<std::uint8_t>& bytes) {
+  return std::ranges::all_of(bytes, [&](std::uint8_t byte) { return byte == bytes.front(); });
+}
+
 // Whether a transfer between a file and a piece of its own mapping copies bytes over each other.
 bool onto_itself(const Transfer& t, std::uint64_t count, const Access& a, std::uint64_t part) {
   return a.vma->inode == static_cast<std::int32_t>(t.file->inode) && a.offset < t.offset + count &&
@@ -276,6 +281,7 @@ void rule_pread_to(World& w, Process& p, Step& s) {
     overlaps |= a.vma->shared && onto_itself(t, *count, a, part);
     return true;
   });
+  if (!doubted && all_equal(bytes)) overlaps = false;
   const std::uint8_t* next = bytes.data();
   for_pieces(w, p, address, *count, true, [&](std::uint64_t, std::uint64_t part, const Access& a) {
     store_piece(w, s, *a.vma, a.offset, next, part);
@@ -405,6 +411,7 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     overlaps |= &from != &a.vma->copies && onto_itself(t, *count, a, part);
     return true;
   });
+  if (!uncertain && all_equal(bytes)) overlaps = false;
   write_file(w, s, t, bytes.data(), bytes.size());
   for (Doubt& d : of_slack) file.bytes.doubt(std::move(d));
   if (uncertain || overlaps) {

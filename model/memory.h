@@ -56,6 +56,14 @@ inline void store_piece(World& w, Step& s, Vma& vma, std::uint64_t offset, const
   note_slack_store(w, inode, offset, length);
 }
 
+// Whether the byte of a mapping may be another one than the page says.
+inline bool in_doubt(World& w, Vma& vma, std::uint64_t offset) {
+  const ObjectBytes& bytes = w.supply(vma, offset);
+  const auto covers = [&](const Doubt& d) { return d.covers(offset); };
+  return std::ranges::any_of(bytes.doubts(), covers) ||
+         (&bytes != &vma.copies && std::ranges::any_of(vma.older, covers));
+}
+
 // How many bytes of an object from the offset on, of so many within one page, may read as `seen`: none, or
 // the first and those that are like it. Counts the freedom that was needed.
 inline std::uint64_t accepts_bytes(Step& s, ObjectBytes& bytes, std::uint64_t offset, std::uint64_t length,

@@ -8,7 +8,7 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kENOMEM = 12, kEINVAL = 22;
+constexpr int kENOMEM = 12, kEINVAL = 22;
 
 Pages pages_of(World& w, const Op& op) {
   std::uint64_t address = w.value(op.addr), low = w.down(address);

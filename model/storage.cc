@@ -59,6 +59,17 @@ bool Storage::open(std::uint64_t offset) const {
   return std::ranges::any_of(formers_, [&](const Former& f) { return covers(f, offset); });
 }
 
+bool Storage::differs(std::uint64_t low, std::uint64_t high, const PageRef& page,
+                      std::uint32_t page_size) const {
+  return std::ranges::any_of(formers_, [&](const Former& f) {
+    const std::uint64_t end = std::min(high, f.high);
+    for (std::uint64_t at = std::max(low, f.low); at < end; ++at) {
+      if (f.any || f.page.at(at % page_size) != page.at(at % page_size)) return true;
+    }
+    return false;
+  });
+}
+
 clauses::Clause Storage::demanded_by(std::uint64_t offset) const {
   for (const Certain& c : certain_) {
     if (covers(c, offset)) return c.clause;

@@ -23,6 +23,9 @@ class Storage {
   bool held(std::uint64_t offset, std::uint8_t byte, std::uint32_t page_size) const;
   // Whether the byte has changed since it was written for certain.
   bool open(std::uint64_t offset) const;
+  // Whether a byte of [low, high), which lies in one page, may be another one than what the file has in
+  // `page`.
+  bool differs(std::uint64_t low, std::uint64_t high, const PageRef& page, std::uint32_t page_size) const;
   bool anything_open() const { return !formers_.empty(); }
   bool anything_certain() const { return !certain_.empty(); }
   // What demands that the byte is on storage; none: nothing has written it for certain.

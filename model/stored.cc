@@ -77,6 +77,9 @@ class Matcher {
       std::uint64_t end = std::min(high, w_.down(at) + w_.page());
       end = w_.inodes[index_].storage.next_edge(at, end);
       note_demands(w_, s_, index_, at);
+      const PageRef* page = bytes.find(at / w_.page());
+      if (w_.inodes[index_].storage.differs(at, end, page ? *page : PageRef(), w_.page()))
+        s_.uses(Freedom::not_yet_stored);
       auto accepts = [&](std::uint64_t offset, std::uint64_t, std::uint8_t seen) {
         return std::uint64_t{this->accepts(bytes, offset, seen) ? 1U : 0U};
       };
