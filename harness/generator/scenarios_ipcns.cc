@@ -24,7 +24,7 @@ void removed_by_force(Play& p) {
   Quantity m{};
   bool attached = p.dice.chance(60);
   if (attached) m = p.attach(a, s);
-  if (maker != a && p.dice.chance(70)) p.leave(maker);
+  if (maker != a && p.dice.chance(70)) p.dice.chance(30) ? p.unshare(maker) : p.leave(maker);
   p.stat(a, s);
   if (!first) p.limit(a, program::Limit::rmid_forced, pages(0, 1));
   if (p.dice.chance(20)) p.limit(a, program::Limit::rmid_forced, pages(0, 0));
