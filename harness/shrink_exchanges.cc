@@ -108,6 +108,25 @@ void child_instead(const Program& program, std::vector<Program>& offers) {
   }
 }
 
+// Without a rename, what one of its names stands for later the other one does.
+void names_instead(const Program& program, std::vector<Program>& offers) {
+  for (std::size_t at = 0; at < program.ops.size(); ++at) {
+    const Op& renamed = program.ops[at];
+    if (renamed.code != OpCode::rename || renamed.object == renamed.byte) continue;
+    const auto other = [&](std::uint8_t& path) {
+      if (path == renamed.object || path == renamed.byte)
+        path = path == renamed.object ? renamed.byte : renamed.object;
+    };
+    Program shorter = without(program, at);
+    for (std::size_t i = at; i < shorter.ops.size(); ++i) {
+      Op& op = shorter.ops[i];
+      if (program::spec(op.code).object_kind == program::NameKind::path) other(op.object);
+      if (op.code == OpCode::rename || op.code == OpCode::link) other(op.byte);
+    }
+    offers.push_back(std::move(shorter));
+  }
+}
+
 }  // namespace
 
 std::vector<Program> exchanges(const Program& program) {
@@ -115,6 +134,7 @@ std::vector<Program> exchanges(const Program& program) {
   lower_limits(program, offers);
   file_instead(program, offers);
   child_instead(program, offers);
+  names_instead(program, offers);
   return offers;
 }
 

@@ -178,6 +178,15 @@ TEST(Exchanges, AReadMakesUpForMappingAndLoad) {
                                         parse("p0 load m0\np1 pread f1 len=1p\np0 load m1\n")));
 }
 
+TEST(Exchanges, AnotherNameMakesUpForARename) {
+  Program p = parse(
+      "p0 open f0 n0 flags=creat\np0 rename n0 to=n1\np0 open f1 n0 flags=creat\np0 link n1 to=n2\n"
+      "p0 close f1\n");
+  EXPECT_THAT(exchanges(p),
+              ElementsAre(parse("p0 open f0 n0 flags=creat\np0 open f1 n1 flags=creat\np0 link n0 to=n2\n"
+                                "p0 close f1\n")));
+}
+
 TEST(Exchanges, AChildDoesEverythingWhoseParentEnds) {
   Program p = parse("p0 fork p1\np1 fork p2\np0 kill p1\np2 load m0\n");
   EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 fork p1\np1 load m0\n")));

@@ -212,8 +212,9 @@ void split_not_counted(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 constexpr C kUnmapCount[] = {
-    C::shmat_nattch,     C::shmdt_munmap_equivalent, C::sysv_life_marked_dies_with_last, C::shmctl_gone_id,
-    C::shmat_removed_id, C::sysv_life_until_removed, C::shmctl_rmid_unattached};
+    C::shmat_nattch,           C::shmdt_munmap_equivalent, C::sysv_life_marked_dies_with_last,
+    C::shmctl_gone_id,         C::shmat_removed_id,        C::sysv_life_until_removed,
+    C::shmctl_rmid_unattached, C::shmat_exit_detaches};
 void munmap_keeps_count(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::munmap || !ok(o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {

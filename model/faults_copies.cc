@@ -162,7 +162,8 @@ void invalidate_drops_copies(const World&, World& w, const Op& op, Outcome& o) {
 }
 
 // --- reading and truncation
-constexpr C kFrozen[] = {C::private_later_file_changes, C::private_isolated, C::private_page_granular_freeze};
+constexpr C kFrozen[] = {C::private_later_file_changes, C::private_isolated, C::private_page_granular_freeze,
+                         C::trunc_tail_zeroed};
 void read_freezes_page(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::load || !ok(o)) return;
   Vma* v = vma_at(w, op);

@@ -84,7 +84,7 @@ void totals_of_all(const World& was, World&, const Op& op, Outcome& o) {
 }
 
 // --- what a process keeps that leaves one
-constexpr C kStays[] = {C::ipcns_attach_survives_unshare};
+constexpr C kStays[] = {C::ipcns_attach_survives_unshare, C::shmat_exit_detaches};
 void detaches(const World& was, World& w, const Op& op, Outcome& o) {
   if (!unshared(op, o)) return;
   for (const Vma& v : was.processes[op.proc].memory.vmas()) {

@@ -79,7 +79,7 @@ void power_ends(const World& was, World& w, const Op& op, Outcome&) {
 }
 
 // --- forced removal
-constexpr C kDetach[] = {C::limit_rmid_forced_detach};
+constexpr C kDetach[] = {C::limit_rmid_forced_detach, C::shmctl_shm_info};
 void death_does_not_remove(const World& was, World& w, const Op& op, Outcome& o) {
   bool dies = op.code == OpCode::exit || op.code == OpCode::kill;
   if (!dies || o.kind == OutcomeKind::unbound || !forces(was, op)) return;

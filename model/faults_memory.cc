@@ -75,8 +75,12 @@ void anonymous_dirty(const World&, World& w, const Op& op, Outcome& o) {
   if (v) w.store(*v, v->object_offset(o.value, w.page()) + 1, &dirt, 1);
 }
 
-constexpr C kFixedDetach[] = {C::shmat_nattch, C::shmdt_munmap_equivalent, C::sysv_life_marked_dies_with_last,
-                              C::sysv_life_until_removed, C::shmat_atime};
+constexpr C kFixedDetach[] = {C::shmat_nattch,
+                              C::shmdt_munmap_equivalent,
+                              C::sysv_life_marked_dies_with_last,
+                              C::sysv_life_until_removed,
+                              C::shmat_atime,
+                              C::shmat_exit_detaches};
 void fixed_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) {
   if (!is_mmap(op) || !ok(o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
@@ -170,7 +174,7 @@ void none_is_readable(World&, Op& op) {
 // --- end of file
 constexpr C kBeyond[] = {C::trunc_shrink_faults,    C::trunc_shrink_private,          C::eof_one_byte_file,
                          C::mmap_create_empty_file, C::mremap_shared_anon_fixed_size, C::access_beyond_object,
-                         C::eof_straddling_access};
+                         C::eof_straddling_access,  C::pshm_open_create_empty};
 void beyond_reads_zero(const World&, World&, const Op& op, Outcome& o) {
   if (op.code == OpCode::load && o.kind == OutcomeKind::signal && o.signal == 7) {
     succeed(o);

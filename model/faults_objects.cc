@@ -50,7 +50,8 @@ void created_by_nobody(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 // What is not cut off can be accessed as before.
-constexpr C kTruncated[] = {C::pshm_open_trunc, C::pshm_size_change, C::access_syscall_efault};
+constexpr C kTruncated[] = {C::pshm_open_trunc, C::pshm_size_change, C::access_syscall_efault,
+                            C::pshm_open_access};
 void truncation_ignored(World&, Op& op) {
   if (opens(op)) op.flags &= ~kTrunc;
 }

@@ -162,7 +162,8 @@ constexpr C kMovedCount[] = {C::shmat_nattch,
                              C::shmctl_rmid_dest_flag,
                              C::shmctl_stat_copies,
                              C::shmctl_rmid_marked_usable,
-                             C::shmat_marked_still_attachable};
+                             C::shmat_marked_still_attachable,
+                             C::shmat_exit_detaches};
 void moved_attach_not_counted(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::mremap || !ok(o) || o.value == was.value(op.addr)) return;
   const Vma* v = actor(w, op).memory.find(o.value);

@@ -153,7 +153,8 @@ constexpr C kExecCount[] = {C::shmat_nattch,
                             C::shmctl_shm_info,
                             C::limit_rmid_forced_detach,
                             C::shmget_noent,
-                            C::shmget_create};
+                            C::shmget_create,
+                            C::shmat_exit_detaches};
 void exec_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) {
   if (!execed(op, o)) return;
   for_attaches(was.processes[op.proc], [&](std::uint32_t segment, const Vma&) {

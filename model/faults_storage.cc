@@ -7,7 +7,7 @@ namespace {
 
 using program::msync::kSync;
 
-constexpr C kDurable[] = {C::msync_sync_durable};
+constexpr C kDurable[] = {C::msync_sync_durable, C::msync_readonly_protection};
 constexpr C kByFsync[] = {C::msync_fsync_equivalent};
 // The pages may be demanded by another call as well.
 constexpr C kProtected[] = {C::msync_readonly_protection, C::msync_sync_durable};

@@ -237,9 +237,12 @@ void rule_pread(World& w, Process& p, Step& s) {
     at += part;
   }
   if (count < t.length && w.inodes[t.file->inode].size % w.page() != 0) s.applies(C::slack_not_readable);
-  if (!in.done())
-    s.diverge(C::slack_not_readable, fmt::format("{} bytes", count),
-              fmt::format("{} bytes", count + in.left()));
+  if (in.done()) return;
+  // Behind the page in which the file ends there is no slack: it is the size that is another one.
+  const Inode& inode = w.inodes[t.file->inode];
+  const bool of_slack = t.offset + count + in.left() <= w.up(inode.size);
+  s.diverge(of_slack ? C::slack_not_readable : inode.size_clause, fmt::format("{} bytes", count),
+            fmt::format("{} bytes", count + in.left()));
 }
 
 void rule_pwrite(World& w, Process& p, Step& s) {

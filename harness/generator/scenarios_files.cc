@@ -310,6 +310,26 @@ void stored(Play& p) {
   p.step(look);
 }
 
+// What has reached storage and is cut off there, or goes there through a mapping that cannot be stored
+// through.
+void cut_on_storage(Play& p) {
+  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 3));
+  Quantity m = p.map(a, f, pages(3), kShared, p.dice.pick<std::uint8_t>({3, 1}));
+  p.write(a, f, pages(0), pages(3));
+  if (p.dice.chance(50)) {
+    fsync(p, a, f);
+    p.truncate(a, f, p.dice.pick({pages(1), pages(1, 100), pages(2, -100)}));
+    fsync(p, p.partner(a).value_or(a), f);
+  } else {
+    p.protect(a, m, pages(3), p.dice.pick<std::uint8_t>({1, 1, 0}));
+    p.sync(a, m, pages(3));
+  }
+  Op look = make_op(OpCode::stored, a);
+  look.object = f;
+  look.len = pages(3);
+  p.step(look);
+}
+
 constexpr Scenario kScenarios[] = {
     share_then_fork_then_store,
     private_copy_then_truncate,
@@ -327,6 +347,7 @@ constexpr Scenario kScenarios[] = {
     sealed,
     sealed,
     stored,
+    cut_on_storage,
 };
 
 }  // namespace

@@ -15,6 +15,12 @@ std::uint8_t some_key(Play& p) {
   return static_cast<std::uint8_t>(p.dice.between(1, p.s.swarm.keys));
 }
 
+void look_at_limit(Play& p, std::uint8_t who, program::Limit which) {
+  Op op = make_op(OpCode::limits, who);
+  op.small = static_cast<std::uint8_t>(which);
+  p.step(op);
+}
+
 // What goes by itself while forced removal is on, or when it is switched on.
 void removed_by_force(Play& p) {
   std::uint8_t a = p.someone(), maker = p.dice.chance(60) ? p.partner(a).value_or(a) : a;
@@ -24,7 +30,7 @@ void removed_by_force(Play& p) {
   Quantity m{};
   bool attached = p.dice.chance(60);
   if (attached) m = p.attach(a, s);
-  if (maker != a && p.dice.chance(70)) p.leave(maker);
+  if (maker != a && p.dice.chance(70)) p.dice.chance(30) ? p.unshare(maker) : p.leave(maker);
   p.stat(a, s);
   if (!first) p.limit(a, program::Limit::rmid_forced, pages(0, 1));
   if (p.dice.chance(20)) p.limit(a, program::Limit::rmid_forced, pages(0, 0));
@@ -74,9 +80,11 @@ void apart(Play& p) {
   Quantity m{};
   const bool attached = p.dice.chance(60);
   if (attached) m = p.attach(*b, s), p.store(*b, m);
-  if (p.dice.chance(30)) p.limit(a, p.dice.pick({Limit::rmid_forced, Limit::shmmni}), pages(0, 1));
+  const Limit which = p.dice.pick({Limit::rmid_forced, Limit::shmmni});
+  if (p.dice.chance(30)) p.limit(a, which, pages(0, 1));
   const std::uint8_t own = p.dice.chance(40) ? p.segment(*b, ragged(p, 1), p.s.key()) : s;
   p.unshare(*b);
+  if (p.dice.chance(20)) look_at_limit(p, *b, which);
   p.stat(p.dice.pick({a, *b}), p.dice.pick({s, own}));
   // With or without creating it.
   std::uint8_t t = p.segment(*b, ragged(p, p.dice.pick({1, 2, 3})), key, 0600,
@@ -129,7 +137,7 @@ void asked_for(Play& p) {
       p.attach(a, s);
       break;
     case 1:
-      p.control(a, s, p.dice.pick({ShmCommand::rmid, ShmCommand::lock}));
+      p.control(a, s, p.dice.pick({ShmCommand::rmid, ShmCommand::lock, ShmCommand::lock}));
       break;
     case 2:
       p.by_index(a, s, p.dice.chance(50));
@@ -139,9 +147,7 @@ void asked_for(Play& p) {
       break;
   }
   p.stat(a, t);
-  Op op = make_op(OpCode::limits, a);
-  op.small = static_cast<std::uint8_t>(Limit::next_id);
-  p.step(op);
+  look_at_limit(p, a, Limit::next_id);
 }
 
 constexpr Scenario kScenarios[] = {removed_by_force, at_the_limit, apart, asked_for};

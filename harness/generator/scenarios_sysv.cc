@@ -285,6 +285,32 @@ void replaced_by_an_image(Play& p) {
   if (p.dice.chance(50)) p.peek(a, p.attach(a, s), 2);
 }
 
+// An attach outlives the right to make it: it is used, divided or detached by one who could not attach any
+// more.
+void right_withdrawn(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key(), 0600);
+  Quantity m = p.attach(a, s, p.dice.chance(20) ? at::kReadOnly : 0U);
+  std::optional<std::uint8_t> b = p.child(a);
+  if (!b) return;
+  p.become(*b, static_cast<std::uint8_t>(p.dice.between(1, 2)));
+  if (p.dice.chance(50)) p.store(*b, m);
+  if (p.dice.chance(40)) p.peek(*b, m, 2);
+  p.detach(*b, m);
+  p.stat(a, s);
+}
+
+// Which of two mistakes is told: a buffer that cannot be used, or a segment that is gone or somebody else's.
+void two_mistakes(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 1), p.s.key(), 0600);
+  if (p.dice.chance(60)) {
+    p.control(a, s, ShmCommand::rmid);
+  } else if (std::optional<std::uint8_t> b = p.child(a)) {
+    a = *b;
+    p.become(a, static_cast<std::uint8_t>(p.dice.between(1, 2)));
+  }
+  p.control(a, s, p.dice.pick({ShmCommand::set, ShmCommand::stat}), 0, 0600, program::shmctl::kBadBuffer);
+}
+
 constexpr Scenario kScenarios[] = {
     counted_over_fork_and_death,
     removed_while_attached,
@@ -302,6 +328,8 @@ constexpr Scenario kScenarios[] = {
     data_outlives_attaches,
     moved_attach,
     replaced_by_an_image,
+    right_withdrawn,
+    two_mistakes,
 };
 
 }  // namespace
