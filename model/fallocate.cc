@@ -147,12 +147,22 @@ void shift(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::ui
   if (!drop_copies(w, s, index, offset, size)) s.lose_quietly(Freedom::documented_alternative);
 }
 
-// Whether RLIMIT_FSIZE is looked at although the size is to be kept: by tmpfs (mm/shmem.c, shmem_fallocate),
-// not by ext4, xfs and btrfs. What is beneath an overlay decides for it.
-bool limits_kept_size(const World& w, Step& s, const OpenFile& file) {
+// The offset that is compared with RLIMIT_FSIZE; 0: none is.
+std::uint64_t limited_end(const Inode& inode, std::uint64_t offset, std::uint64_t length, Allocate how) {
+  if (how == Allocate::insert) return inode.size + length;
+  bool sizes = how == Allocate::extend || how == Allocate::zero || how == Allocate::keep;
+  return sizes ? offset + length : 0;
+}
+
+// Whether it is looked at. Where the size is to be kept, tmpfs does (mm/shmem.c, shmem_fallocate), ext4, xfs
+// and btrfs do not; where a range is put in, xfs does (xfs_falloc_setsize), ext4 does not. What is beneath an
+// overlay decides for it, and no document says it.
+bool looks_at_limit(const World& w, Step& s, const OpenFile& file, Allocate how) {
   using program::FileSystem;
+  if (how == Allocate::extend || how == Allocate::zero) return true;
   FileSystem fs = w.fs_of(w.inodes[file.inode]);
-  if (fs != FileSystem::overlay && fs != FileSystem::other) return fs == FileSystem::tmpfs;
+  if (s.exact() && fs != FileSystem::overlay && fs != FileSystem::other)
+    return fs == (how == Allocate::keep ? FileSystem::tmpfs : FileSystem::xfs);
   s.uses(Freedom::documented_alternative);
   return !s.running() && s.seen().kind == OutcomeKind::died;
 }
@@ -167,13 +177,12 @@ void rule_fallocate(World& w, Process& p, Step& s) {
     errors(w, s, *file, offset, length, how);
   else
     s.must(kEBADF, C::none);
-  bool sizes = how == Allocate::extend || how == Allocate::zero || how == Allocate::keep;
   bool beyond =
-      file && !s.must_fail() && sizes && beyond_file_size(p, w.inodes[file->inode], offset + length);
+      file && !s.must_fail() &&
+      beyond_file_size(p, w.inodes[file->inode], limited_end(w.inodes[file->inode], offset, length, how));
   // What a file system cannot do it refuses before it looks at any limit.
   if (beyond && s.saw(kEOPNOTSUPP) && may_refuse(w, *file, how)) beyond = false;
-  if (beyond && how == Allocate::keep && !s.exact()) return s.lose_quietly(Freedom::documented_alternative);
-  if (beyond && (how != Allocate::keep || limits_kept_size(w, s, *file))) return dies_of_file_size(w, p, s);
+  if (beyond && looks_at_limit(w, s, *file, how)) return dies_of_file_size(w, p, s);
   if (file) seal_errors(w, s, *file, offset + length, how);
   // ext4 moves the times before it looks at the range.
   if (file) may_move_mtime(w.inodes[file->inode]);

@@ -21,7 +21,7 @@ struct Request {
   bool anonymous, shared, validate, fixed, noreplace, write;
   program::MapSource source;
   bool sealed = false;    // seals are the first thing that is wrong
-  bool no_space = false;  // RLIMIT_AS is, for a range that would have been replaced
+  bool no_space = false;  // RLIMIT_AS has none for what would replace the range
   OpenFile* file = nullptr;
 };
 
@@ -147,12 +147,23 @@ void seal_errors(const World& w, const Process& p, Step& s, Request& r) {
   r.sealed = right_before && s.must_fail();
 }
 
-void space_errors(const Process& p, Step& s, Request& r) {
+// Documents leave it open what is reported when something else is wrong as well. So do releases before 6.13
+// for F_SEAL_WRITE, which their stable updates look at early or late.
+void space_errors(const World& w, const Process& p, Step& s, Request& r) {
   bool replaces = r.fixed && !r.noreplace;
   std::uint64_t gone = replaces ? mapped_within(p, r.address, r.address + r.pages) : 0;
-  if (s.must_fail() || fits_address_space(p, r.pages, gone)) return;
-  s.must(kENOMEM, C::mmap_limit_rlimit_as);
+  if (fits_address_space(p, r.pages, gone)) return;
   r.no_space = replaces;
+  if (!s.exact() || !s.must_fail())
+    s.must(kENOMEM, C::mmap_limit_rlimit_as);
+  else if (r.sealed && w.facts().release < program::release(6, 13))
+    s.may(kENOMEM, Freedom::which_error);
+}
+
+// The file system looks at F_SEAL_FUTURE_WRITE before 6.13 (mm/shmem.c, shmem_mmap), when the limit is past.
+bool seals_come_last(const World& w, const Request& r) {
+  return w.facts().release < program::release(6, 13) &&
+         !(w.inodes[r.file->inode].seals & program::seal::kWrite);
 }
 
 void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
@@ -183,8 +194,9 @@ void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
   }
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
   stack_errors(s, r);
+  if (seals_come_last(w, r)) space_errors(w, p, s, r);
   seal_errors(w, p, s, r);
-  space_errors(p, s, r);
+  if (!seals_come_last(w, r)) space_errors(w, p, s, r);
   // The file system's own refusal comes last.
   if ((op.flags & kSync) && knows_sync) {
     if (r.validate)
@@ -213,11 +225,11 @@ void errors(World& w, Process& p, Step& s, Request& r) {
     else if (r.validate)
       s.must(kEINVAL, C::mmap_type_both);
     if (r.offset != 0 && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
-    space_errors(p, s, r);
+    space_errors(w, p, s, r);
   } else if (!slot) {
     special_errors(s, r);
     stack_errors(s, r);
-    space_errors(p, s, r);
+    space_errors(w, p, s, r);
   } else if (r.file) {
     file_errors(w, p, s, r, op);
   }
@@ -299,7 +311,8 @@ void rule_mmap(World& w, Process& p, Step& s) {
     s.applies(C::prec_mmap_failed_fixed);
   }
   // The file system refuses after the old mappings have gone; every other check comes before.
-  bool late = r.fixed && !r.noreplace && refused_late(w, s, r);
+  bool of_space = r.no_space && (s.running() ? s.first_error() == kENOMEM : s.saw(kENOMEM));
+  bool late = r.fixed && !r.noreplace && !of_space && refused_late(w, s, r);
   bool gone = late;
   // Releases before 6.13 look at seals early or late, as their stable updates have it.
   if (late && (!s.exact() || r.sealed)) {
@@ -319,7 +332,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     if (gone && (s.running() || s.seen().kind == OutcomeKind::error)) {
       w.unmap(index_of(w, p), r.address, r.address + r.pages, s.when);
     }
-    if (r.no_space && !s.report().diverged) divide_at_edges(w, p, s, r.address, r.address + r.pages);
+    if (of_space && !s.report().diverged) divide_at_edges(w, p, s, r.address, r.address + r.pages);
     return;
   }
   std::uint64_t low = placed(w, p, s, r);
