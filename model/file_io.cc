@@ -147,6 +147,11 @@ void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes,
   w.inodes[t.file->inode].slack_from = UINT64_MAX;
 }
 
+// Whether bytes [low, high) of the object may show in a private mapping as they were before.
+bool may_be_older(const Vma& vma, std::uint64_t low, std::uint64_t high) {
+  return std::ranges::any_of(vma.older, [&](const Doubt& d) { return d.low < high && low < d.high; });
+}
+
 // Whatever the order in which bytes are copied over each other, equal ones stay.
 bool all_equal(const std::vector<std::uint8_t>& bytes) {
   return std::ranges::all_of(bytes, [&](std::uint8_t byte) { return byte == bytes.front(); });
@@ -410,8 +415,10 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
       of_slack.push_back(std::move(d));
     }
     append_bytes(w, from, a.offset, part, bytes);
-    uncertain |= from.doubted(a.offset, a.offset + part) || !a.vma->older.empty();
-    overlaps |= &from != &a.vma->copies && onto_itself(t, *count, a, part);
+    const bool of_object = &from != &a.vma->copies;
+    uncertain |= from.doubted(a.offset, a.offset + part) ||
+                 (of_object && may_be_older(*a.vma, a.offset, a.offset + part));
+    overlaps |= of_object && onto_itself(t, *count, a, part);
     return true;
   });
   if (!uncertain && all_equal(bytes)) overlaps = false;

@@ -34,7 +34,7 @@ inline bool widen(std::uint64_t, std::uint64_t) {
 template <typename T, std::size_t N>
 class OneOf {
  public:
-  void set(T v) { count_ = 1, values_[0] = v; }
+  void set(T v) { count_ = 1, values_[0] = v, any_ = false; }
   void add(T v) {
     for (std::size_t i = 0; i < count_; ++i) {
       if (values_[i] == v) return;

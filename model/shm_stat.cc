@@ -125,7 +125,7 @@ bool match_members(World& w, Step& s, std::uint32_t segment, std::span<const std
   struct Time {
     std::size_t index;
     const char* name;
-    const When* times;
+    When* times;
     C clause;
   };
   const Time times[] = {{7, "atime", &k.atim, k.atime_clause},
@@ -135,15 +135,18 @@ bool match_members(World& w, Step& s, std::uint32_t segment, std::span<const std
     s.applies(t.clause);
     if (!t.times->single()) s.uses(Freedom::implicit_times);
     if (t.times->newest().low != t.times->newest().high) s.names(Freedom::clock);
-    if (moment_fits(*t.times, static_cast<std::int64_t>(seen[t.index]))) continue;
-    s.diverge(t.clause, fmt::format("{}={}", t.name, times_text(*t.times)),
-              fmt::format("{}={}", t.name, static_cast<std::int64_t>(seen[t.index])));
-    return false;
+    const auto shown = static_cast<std::int64_t>(seen[t.index]);
+    if (!moment_fits(*t.times, shown)) {
+      s.diverge(t.clause, fmt::format("{}={}", t.name, times_text(*t.times)),
+                fmt::format("{}={}", t.name, shown));
+      return false;
+    }
+    t.times->set({shown, shown});  // it stays so until the next event
   }
   struct Pid {
     std::size_t index;
     const char* name;
-    const Who* who;
+    Who* who;
     C clause;
   };
   const Pid pids[] = {{10, "cpid", &k.cprid, C::shmget_init_ctime_cpid},
@@ -151,10 +154,12 @@ bool match_members(World& w, Step& s, std::uint32_t segment, std::span<const std
   for (const Pid& p : pids) {
     s.applies(p.clause);
     if (!p.who->single()) s.uses(Freedom::implicit_times);
-    if (pid_fits(*p.who, seen[p.index])) continue;
-    s.diverge(p.clause, fmt::format("{}={}", p.name, pids_text(w, *p.who)),
-              fmt::format("{}={}", p.name, process_name(w, seen[p.index])));
-    return false;
+    if (!pid_fits(*p.who, seen[p.index])) {
+      s.diverge(p.clause, fmt::format("{}={}", p.name, pids_text(w, *p.who)),
+                fmt::format("{}={}", p.name, process_name(w, seen[p.index])));
+      return false;
+    }
+    p.who->set(seen[p.index]);
   }
   k.flags_seen = k.perm.mode & (kShmDest | kShmLocked);
   return true;
