@@ -10,7 +10,8 @@ using program::Advice;
 
 // Why an advice cannot be given to this vma; 0 if it can. `only_writable`: MADV_REMOVE wants a mapping that
 // is writable now, not one that may become so.
-int refusal(const World& w, const Vma& v, std::uint64_t high, Advice advice, bool only_writable) {
+int refusal(const World& w, const Vma& v, std::uint64_t at, std::uint64_t high, Advice advice,
+            bool only_writable) {
   bool private_anonymous = !v.shared && v.inode < 0;
   bool drops = advice == Advice::dontneed || advice == Advice::free || advice == Advice::remove ||
                advice == Advice::cold || advice == Advice::pageout;
@@ -23,7 +24,9 @@ int refusal(const World& w, const Vma& v, std::uint64_t high, Advice advice, boo
       if (v.inode < 0) return kEINVAL;
       if (!v.shared || !v.writable_file || !v.may_write) return kEACCES;
       if (only_writable && !(v.prot & program::kProtWrite)) return kEACCES;
-      // Punching is refused behind what the file system could hold.
+      // Punching is refused at offsets that are negative to fallocate, and behind what the file system could
+      // hold (fs/open.c, vfs_fallocate).
+      if (static_cast<std::int64_t>(v.object_offset(std::max(v.low, at), w.page())) < 0) return kEINVAL;
       const Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
       if (v.object_offset(std::min(v.high, high) - 1, w.page()) >= largest_file(w, inode)) return kEFBIG;
       return inode.seals & (program::seal::kWrite | program::seal::kFutureWrite) ? kEPERM : 0;
@@ -144,7 +147,7 @@ Walk walk(World& w, Process& p, std::uint64_t low, std::uint64_t high, Advice ad
       break;
     }
     if (vmas[i].low > at) result.hole = true;
-    if (int error = refusal(w, vmas[i], high, advice, only_writable)) {
+    if (int error = refusal(w, vmas[i], at, high, advice, only_writable)) {
       result.error = error;
       result.end = std::max(at, vmas[i].low);
       break;
