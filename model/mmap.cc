@@ -153,7 +153,7 @@ void space_errors(const World& w, const Process& p, Step& s, Request& r) {
   bool replaces = r.fixed && !r.noreplace;
   std::uint64_t gone = replaces ? mapped_within(p, r.address, r.address + r.pages) : 0;
   if (fits_address_space(p, r.pages, gone)) return;
-  r.no_space = replaces;
+  r.no_space = replaces && r.pages < w.facts().top;  // a length that no address space has is refused before
   if (!s.exact() || !s.must_fail())
     s.must(kENOMEM, C::mmap_limit_rlimit_as);
   else if (r.sealed && w.facts().release < program::release(6, 13))
