@@ -22,6 +22,15 @@ class Play {
   void leave(std::uint8_t p);                            // exits or is killed
   void exec(std::uint8_t p);
 
+  // --- arguments
+  std::uint32_t shared_or_private() {
+    return dice.chance(50) ? program::map::kShared : program::map::kPrivate;
+  }
+  // Of n pages, but never that many bytes.
+  Quantity ragged(int n) { return plus(pages(n), 0, dice.pick({1, -1, 100, -100, 17, 2000, -8})); }
+  // n pages, or some bytes more or less.
+  Quantity nearly(int n) { return pages(n, dice.pick({0, 0, 1, -1, 100, -100})); }
+
   // --- files
   std::uint8_t file(std::uint8_t p, Quantity size, program::Access access = program::Access::read_write);
   void resize(std::uint8_t p, std::uint8_t file, Quantity size);  // by one of four calls, if it grows

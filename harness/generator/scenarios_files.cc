@@ -9,16 +9,8 @@ using program::map::kFixed;
 using program::map::kPrivate;
 using program::map::kShared;
 
-Quantity ragged(Play& p, int n) {
-  return plus(pages(n), 0, p.dice.pick({1, -1, 100, -100, 17, 2000, -8}));
-}
-
-std::uint32_t either(Play& p) {
-  return p.dice.chance(50) ? kShared : kPrivate;
-}
-
 void share_then_fork_then_store(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 2));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(2));
   Quantity m = p.map(a, f, pages(2), kShared);
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
@@ -30,20 +22,20 @@ void share_then_fork_then_store(Play& p) {
 }
 
 void private_copy_then_truncate(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 3));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(3));
   Quantity m = p.map(a, f, pages(3), kPrivate);
   p.fill(a, m, static_cast<int>(p.dice.between(1, 3)));
-  p.resize(a, f, ragged(p, 1));
+  p.resize(a, f, p.ragged(1));
   p.peek(a, m, 3);
-  p.resize(a, f, ragged(p, 3));
+  p.resize(a, f, p.ragged(3));
   p.peek(a, m, 3);
   p.read(a, f, 4);
 }
 
 void two_views_of_one_page(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 3));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(3));
   Quantity whole = p.map(a, f, pages(3), kShared);
-  Quantity second = p.map(a, f, pages(1), either(p), 3, pages(1));
+  Quantity second = p.map(a, f, pages(1), p.shared_or_private(), 3, pages(1));
   p.store(a, plus(whole, 1, p.dice.pick({0, 8, 100})));
   p.peek(a, second, 1);
   p.store(a, plus(second, 0, p.dice.pick({0, 16, 200})));
@@ -53,7 +45,7 @@ void two_views_of_one_page(Play& p) {
 }
 
 void slack_then_extension(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, static_cast<int>(p.dice.below(2)) + 1));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(static_cast<int>(p.dice.below(2)) + 1));
   Quantity m = p.map(a, f, pages(4), kShared);
   const model::Inode* inode = p.s.inode(a, f);
   if (!inode) return;
@@ -70,20 +62,20 @@ void slack_then_extension(Play& p) {
 }
 
 void beyond_the_end(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 1));
-  Quantity m = p.map(a, f, pages(4), either(p));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(1));
+  Quantity m = p.map(a, f, pages(4), p.shared_or_private());
   p.peek(a, m, 4);
   p.store(a, plus(m, 2));
-  p.resize(a, f, ragged(p, 3));
+  p.resize(a, f, p.ragged(3));
   p.store(a, plus(m, 2));
   p.peek(a, m, 4);
-  p.resize(a, f, p.dice.pick({pages(0), pages(1), ragged(p, 1)}));
+  p.resize(a, f, p.dice.pick({pages(0), pages(1), p.ragged(1)}));
   p.peek(a, m, 4);
 }
 
 void unlinked_but_mapped(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 1)), path = p.path_of(a, f);
-  Quantity m = p.map(a, f, pages(2), either(p));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(1)), path = p.path_of(a, f);
+  Quantity m = p.map(a, f, pages(2), p.shared_or_private());
   Op op = make_op(OpCode::unlink, a);
   op.object = path;
   p.step(op);
@@ -106,19 +98,19 @@ void unlinked_but_mapped(Play& p) {
 }
 
 void remapped_later(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 2));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(2));
   Quantity m = p.map(a, f, pages(2), kShared);
   p.fill(a, m, 2);
   p.unmap(a, m, pages(2));
   p.read(a, f, 2);
   std::optional<std::uint8_t> b = p.partner(a);
-  Quantity again = p.map(b.value_or(a), f, pages(2), either(p));
+  Quantity again = p.map(b.value_or(a), f, pages(2), p.shared_or_private());
   p.peek(b.value_or(a), again, 2);
 }
 
 void truncated_by_open(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 2));
-  Quantity m = p.map(a, f, pages(2), either(p));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(2));
+  Quantity m = p.map(a, f, pages(2), p.shared_or_private());
   p.fill(a, m, 2);
   Op op = make_op(OpCode::open, p.partner(a).value_or(a));
   op.object = p.path_of(a, f);
@@ -132,13 +124,14 @@ void truncated_by_open(Play& p) {
 }
 
 void read_only_descriptor(Play& p) {
-  std::uint8_t a = p.someone(), rw = p.file(a, ragged(p, 2));
+  std::uint8_t a = p.someone(), rw = p.file(a, p.ragged(2));
   Op op = make_op(OpCode::open, a);
   op.object = p.path_of(a, rw);
   op.result = p.s.fresh_file(a);
   op.small = p.dice.pick<std::uint8_t>({0, 0, 2});
   p.step(op);
-  Quantity m = p.map(a, op.result, pages(3), either(p), p.dice.pick<std::uint8_t>({1, 1, 3, 0, 2}));
+  Quantity m =
+      p.map(a, op.result, pages(3), p.shared_or_private(), p.dice.pick<std::uint8_t>({1, 1, 3, 0, 2}));
   if (p.dice.chance(40)) m = p.piece(a, m);
   p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({3, 2, 1}));
   p.store(a, m);
@@ -161,8 +154,8 @@ void private_follows_until_written(Play& p) {
 }
 
 void kernel_copies_at_edges(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 2)), g = p.file(a, pages(2));
-  Quantity m = p.map(a, f, pages(3), either(p));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(2)), g = p.file(a, pages(2));
+  Quantity m = p.map(a, f, pages(3), p.shared_or_private());
   if (p.dice.chance(40)) p.protect(a, plus(m, 1), pages(1), p.dice.pick<std::uint8_t>({0, 1}));
   for (OpCode code : {OpCode::pread_to, OpCode::pwrite_from}) {
     Op op = make_op(code, a);
@@ -177,14 +170,14 @@ void kernel_copies_at_edges(Play& p) {
 }
 
 void offset_mappings(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 4));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(4));
   for (int i = 0; i < 4; ++i) p.write(a, f, pages(i), pages(0, 200));
   Quantity m = p.map(a, f, pages(2), kShared, 3, pages(p.dice.pick({1, 2, 3, 4})));
   p.store(a, plus(m, 1));
   p.peek(a, m, 2);
   Quantity where = p.arena(4);
   Quantity low = p.map_at(a, f, where, pages(4), kShared | kFixed);
-  p.map_at(a, f, plus(where, 1), pages(1), either(p) | kFixed);
+  p.map_at(a, f, plus(where, 1), pages(1), p.shared_or_private() | kFixed);
   p.store(a, plus(low, 2));
   p.peek(a, low, 4);
   p.read(a, f, 5);
@@ -192,8 +185,8 @@ void offset_mappings(Play& p) {
 
 void punched(Play& p) {
   using program::Allocate;
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 3));
-  std::uint32_t type = either(p);
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(3));
+  std::uint32_t type = p.shared_or_private();
   Quantity m = p.map(a, f, pages(4), type);
   p.fill(a, m, static_cast<int>(p.dice.between(0, 3)));
   p.allocate(a, f, p.dice.pick({pages(0), pages(1), pages(0, 100), pages(1, -1), pages(2, 17)}),
@@ -214,9 +207,10 @@ void sealed(Play& p) {
   op.result = p.s.fresh_file(a);
   std::uint8_t f = op.result;
   p.step(op);
-  p.truncate(a, f, ragged(p, 2));
+  p.truncate(a, f, p.ragged(2));
   std::optional<Quantity> m;
-  if (p.dice.chance(60)) m = p.map(a, f, pages(2), either(p), p.dice.pick<std::uint8_t>({3, 3, 1}));
+  if (p.dice.chance(60))
+    m = p.map(a, f, pages(2), p.shared_or_private(), p.dice.pick<std::uint8_t>({3, 3, 1}));
   if (m) p.fill(a, *m, 1);
   std::uint8_t b = p.partner(a).value_or(a);
   p.seal(b, f,
@@ -269,7 +263,7 @@ void fsync(Play& p, std::uint8_t a, std::uint8_t file) {
 
 // Stores on their way to storage: written for certain, in part, or not.
 void stored(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 3)), b = p.partner(a).value_or(a);
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(3)), b = p.partner(a).value_or(a);
   Quantity m = p.map(a, f, pages(4), kShared, p.dice.pick<std::uint8_t>({3, 3, 3, 1}));
   p.fill(a, m, 3);
   if (p.dice.chance(40)) fsync(p, a, f);
@@ -313,7 +307,7 @@ void stored(Play& p) {
 // What has reached storage and is cut off there, or goes there through a mapping that cannot be stored
 // through.
 void cut_on_storage(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 3));
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(3));
   Quantity m = p.map(a, f, pages(3), kShared, p.dice.pick<std::uint8_t>({3, 1}));
   p.write(a, f, pages(0), pages(3));
   if (p.dice.chance(50)) {

@@ -7,10 +7,6 @@ namespace {
 using program::ShmCommand;
 namespace get = program::shmget;
 
-Quantity ragged(Play& p, int n) {
-  return pages(n, p.dice.pick({0, 0, 1, -1, 100, -100}));
-}
-
 std::uint8_t some_key(Play& p) {
   return static_cast<std::uint8_t>(p.dice.between(1, p.s.swarm.keys));
 }
@@ -26,7 +22,7 @@ void removed_by_force(Play& p) {
   std::uint8_t a = p.someone(), maker = p.dice.chance(60) ? p.partner(a).value_or(a) : a;
   bool first = p.dice.chance(50);
   if (first) p.limit(a, program::Limit::rmid_forced, pages(0, 1));
-  std::uint8_t key = p.s.key(), s = p.segment(maker, ragged(p, 2), key, 0666);
+  std::uint8_t key = p.s.key(), s = p.segment(maker, p.nearly(2), key, 0666);
   Quantity m{};
   bool attached = p.dice.chance(60);
   if (attached) m = p.attach(a, s);
@@ -54,7 +50,7 @@ void removed_by_force(Play& p) {
 // Creation at the edge of a limit, with a segment that is marked and one that is gone.
 void at_the_limit(Play& p) {
   using program::Limit;
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
   Quantity m = p.attach(a, s);
   auto which = p.dice.pick({Limit::shmmax, Limit::shmall, Limit::shmmni});
   const model::Ipc& ipc = p.s.world().ipc;
@@ -74,7 +70,7 @@ void at_the_limit(Play& p) {
 // Two namespaces: the same keys and ids, limits and forced removal of each, attaches over the edge.
 void apart(Play& p) {
   using program::Limit;
-  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, ragged(p, 2), key, 0666);
+  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, p.nearly(2), key, 0666);
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
   Quantity m{};
@@ -82,12 +78,12 @@ void apart(Play& p) {
   if (attached) m = p.attach(*b, s), p.store(*b, m);
   const Limit which = p.dice.pick({Limit::rmid_forced, Limit::shmmni});
   if (p.dice.chance(30)) p.limit(a, which, pages(0, 1));
-  const std::uint8_t own = p.dice.chance(40) ? p.segment(*b, ragged(p, 1), p.s.key()) : s;
+  const std::uint8_t own = p.dice.chance(40) ? p.segment(*b, p.nearly(1), p.s.key()) : s;
   p.unshare(*b);
   if (p.dice.chance(20)) look_at_limit(p, *b, which);
   p.stat(p.dice.pick({a, *b}), p.dice.pick({s, own}));
   // With or without creating it.
-  std::uint8_t t = p.segment(*b, ragged(p, p.dice.pick({1, 2, 3})), key, 0600,
+  std::uint8_t t = p.segment(*b, p.nearly(p.dice.pick({1, 2, 3})), key, 0600,
                              p.dice.pick({get::kCreat, get::kCreat | get::kExcl, 0U}));
   switch (p.dice.below(5)) {
     case 0:
@@ -126,11 +122,11 @@ void asked_for(Play& p) {
   std::uint8_t a = p.someone();
   Quantity id = pages(8 * static_cast<int>(p.dice.below(3)), static_cast<int>(p.dice.below(3)));
   p.limit(a, Limit::next_id, id);
-  std::uint8_t s = p.segment(a, ragged(p, 1), p.s.key());
+  std::uint8_t s = p.segment(a, p.nearly(1), p.s.key());
   p.stat(a, s);
   if (p.dice.chance(80)) p.control(a, s, ShmCommand::rmid);
   p.limit(a, Limit::next_id, p.dice.chance(70) ? plus(id, 8) : id);
-  std::uint8_t t = p.segment(p.partner(a).value_or(a), ragged(p, 2), p.s.key(), 0666);
+  std::uint8_t t = p.segment(p.partner(a).value_or(a), p.nearly(2), p.s.key(), 0666);
   p.stat(a, s);
   switch (p.dice.below(4)) {
     case 0:

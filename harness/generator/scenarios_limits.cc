@@ -12,10 +12,6 @@ using program::map::kPopulate;
 using program::map::kPrivate;
 using program::map::kShared;
 
-std::uint32_t either(Play& p) {
-  return p.dice.chance(50) ? kShared : kPrivate;
-}
-
 // A process without privileges: a child that has become another user, where programs have other users.
 std::optional<std::uint8_t> unprivileged(Play& p) {
   std::optional<std::uint8_t> child = p.child(p.someone());
@@ -26,7 +22,7 @@ std::optional<std::uint8_t> unprivileged(Play& p) {
 // The new mapping is looked at for what makes it resident.
 void ahead(Play& p, std::uint8_t a, int n) {
   std::uint32_t extra = p.dice.pick({0U, 0U, kLocked, kPopulate, kPopulate | program::map::kNonBlock});
-  Quantity m = p.anonymous(a, n, either(p) | extra, p.dice.pick<std::uint8_t>({3, 3, 1, 0}));
+  Quantity m = p.anonymous(a, n, p.shared_or_private() | extra, p.dice.pick<std::uint8_t>({3, 3, 1, 0}));
   p.count_locked(a);
   p.count_resident(a, m, n);
 }
@@ -34,7 +30,7 @@ void ahead(Play& p, std::uint8_t a, int n) {
 void locked_ahead(Play& p) {
   using namespace program::mlockall;
   std::uint8_t a = p.someone();
-  if (p.dice.chance(50)) p.anonymous(a, 2, either(p));
+  if (p.dice.chance(50)) p.anonymous(a, 2, p.shared_or_private());
   p.lock_all(a, p.dice.pick({kFuture, kFuture, kCurrent | kFuture, kCurrent, kFuture | kOnFault}));
   p.count_locked(a);
   ahead(p, a, 2);
@@ -63,7 +59,7 @@ void locked_apart(Play& p) {
   std::optional<std::uint8_t> user = unprivileged(p);
   if (!user) return;
   p.rlimit(*user, Resource::memlock, p.dice.pick({pages(2), pages(2), pages(3)}));
-  Quantity m = p.anonymous(*user, 2, either(p));
+  Quantity m = p.anonymous(*user, 2, p.shared_or_private());
   std::uint8_t s = p.segment(*user, pages(2), p.s.key());
   bool first = p.dice.chance(50);
   if (first) p.control(*user, s, program::ShmCommand::lock);
@@ -89,33 +85,33 @@ void within_memlock(Play& p) {
   if (!user) return;
   std::uint8_t a = *user;
   p.rlimit(a, Resource::memlock, p.dice.pick({pages(2), pages(2), pages(1), pages(0), pages(2, -1)}));
-  Quantity m = p.anonymous(a, 3, either(p));
+  Quantity m = p.anonymous(a, 3, p.shared_or_private());
   if (p.dice.chance(40)) {
     std::uint8_t s = p.segment(a, pages(2), p.s.key());
     p.control(a, s, program::ShmCommand::lock);
   }
   p.lock(a, m, pages(p.dice.pick({1, 2, 3})));
   if (p.dice.chance(40)) p.move(a, m, pages(3), pages(4), program::mremap::kMayMove);
-  p.anonymous(a, p.dice.pick({1, 2}), either(p) | kLocked);
+  p.anonymous(a, p.dice.pick({1, 2}), p.shared_or_private() | kLocked);
   if (p.dice.chance(40))
     p.lock_all(a, p.dice.pick({program::mlockall::kFuture, program::mlockall::kCurrent}));
-  p.anonymous(a, 1, either(p));
+  p.anonymous(a, 1, p.shared_or_private());
   p.count_locked(a);
 }
 
 void within_address_space(Play& p) {
   std::uint8_t a = p.dice.chance(50) ? p.child(p.someone()).value_or(p.someone()) : p.someone();
-  Quantity m = p.anonymous(a, 2, either(p));
+  Quantity m = p.anonymous(a, 2, p.shared_or_private());
   p.fill(a, m, 2);
   p.rlimit(a, Resource::address_space, p.dice.pick({pages(1), pages(2), pages(3), pages(0)}));
   for (int i = 0; i < 2; ++i) {
     switch (p.dice.below(5)) {
       case 0:
-        p.anonymous(a, p.dice.pick({1, 2, 3}), either(p));
+        p.anonymous(a, p.dice.pick({1, 2, 3}), p.shared_or_private());
         break;
       case 1:
         p.map_at(a, program::kFileNone, m, pages(p.dice.pick({2, 3})),
-                 either(p) | kAnonymous | program::map::kFixed);
+                 p.shared_or_private() | kAnonymous | program::map::kFixed);
         break;
       case 2:
         p.attach(a, p.segment(a, pages(p.dice.pick({1, 2})), p.s.key()));
@@ -169,8 +165,8 @@ void rearranged(Play& p) {
 void executed(Play& p) {
   std::uint8_t a = p.someone();
   std::uint8_t prot = p.dice.pick<std::uint8_t>({7, 7, 3});
-  Quantity m = p.dice.chance(60) ? p.anonymous(a, 2, either(p), prot)
-                                 : p.map(a, p.file(a, pages(2, -100)), pages(2), either(p), prot);
+  Quantity m = p.dice.chance(60) ? p.anonymous(a, 2, p.shared_or_private(), prot)
+                                 : p.map(a, p.file(a, pages(2, -100)), pages(2), p.shared_or_private(), prot);
   p.put_return(a, m);
   p.call(a, m);
   if (p.dice.chance(50)) p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({4, 5, 1, 0}));
@@ -205,7 +201,7 @@ void aged(Play& p) {
   std::uint8_t f = p.file(a, pages(2));
   const bool mapped_later = p.dice.chance(40);
   if (mapped_later) p.age(a, f);
-  Quantity m = p.map(a, f, pages(2), either(p));
+  Quantity m = p.map(a, f, pages(2), p.shared_or_private());
   if (mapped_later) p.times(a, f);
   for (int i = 0; i < 2; ++i) {
     p.age(a, f);
@@ -220,7 +216,7 @@ void aged(Play& p) {
 void shifted(Play& p) {
   std::uint8_t a = p.someone();
   std::uint8_t f = p.file(a, p.dice.pick({pages(4), pages(3, 100), pages(3, -100)}));
-  Quantity m = p.map(a, f, pages(5), either(p));
+  Quantity m = p.map(a, f, pages(5), p.shared_or_private());
   p.fill(a, m, 3);
   p.allocate(a, f, pages(p.dice.pick({0, 1, 2})), pages(p.dice.pick({1, 1, 2})),
              p.dice.pick({program::Allocate::collapse, program::Allocate::insert}));

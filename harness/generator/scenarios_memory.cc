@@ -14,10 +14,6 @@ using program::mremap::kMayMove;
 
 constexpr std::uint32_t kMoveFixed = kMayMove | program::mremap::kFixed;
 
-std::uint32_t either(Play& p) {
-  return p.dice.chance(50) ? kShared : kPrivate;
-}
-
 // Anonymous memory, a file or a segment: what holds for one should be tried on all.
 Quantity some_memory(Play& p, std::uint8_t a, int n) {
   switch (p.dice.below(4)) {
@@ -27,7 +23,7 @@ Quantity some_memory(Play& p, std::uint8_t a, int n) {
       return p.anonymous(a, n, kShared);
     case 2: {
       std::uint8_t f = p.file(a, p.dice.chance(50) ? pages(n) : pages(n, -100));
-      return p.map(a, f, pages(n), either(p));
+      return p.map(a, f, pages(n), p.shared_or_private());
     }
     default:
       return p.attach(a, p.segment(a, pages(n), p.s.key()));
@@ -79,12 +75,12 @@ void mapped_after_fork(Play& p) {
 void overlaps(Play& p) {
   std::uint8_t a = p.someone();
   Quantity where = p.arena(5);
-  p.map_at(a, program::kFileNone, where, pages(4), either(p) | kAnonymous | kFixed);
+  p.map_at(a, program::kFileNone, where, pages(4), p.shared_or_private() | kAnonymous | kFixed);
   p.fill(a, where, 4);
   std::uint32_t how = p.dice.pick({kFixed, kFixed, 0U, kNoReplace, kFixed | kNoReplace});
   int first = p.dice.pick({-1, 0, 1, 2, 3, 4});
   p.map_at(a, program::kFileNone, plus(where, first), pages(p.dice.pick({1, 2})),
-           either(p) | kAnonymous | how);
+           p.shared_or_private() | kAnonymous | how);
   p.peek(a, plus(where, -1), 6);
 }
 
@@ -95,9 +91,9 @@ void mapped_again(Play& p) {
   Quantity where = p.arena(n + 1);
   for (int i = 0; i < 2; ++i) {
     if (p.dice.chance(60)) {
-      p.map_at(a, program::kFileNone, where, pages(n), either(p) | kAnonymous | kFixed);
+      p.map_at(a, program::kFileNone, where, pages(n), p.shared_or_private() | kAnonymous | kFixed);
     } else {
-      p.map_at(a, p.file(a, pages(n)), where, pages(n), either(p) | kFixed);
+      p.map_at(a, p.file(a, pages(n)), where, pages(n), p.shared_or_private() | kFixed);
     }
     p.peek(a, where, n);
     p.fill(a, where, n);

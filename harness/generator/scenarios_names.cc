@@ -8,18 +8,10 @@ using program::Access;
 using program::map::kPrivate;
 using program::map::kShared;
 
-Quantity ragged(Play& p, int n) {
-  return plus(pages(n), 0, p.dice.pick({1, -1, 100, -100, 17, 2000, -8}));
-}
-
-std::uint32_t either(Play& p) {
-  return p.dice.chance(50) ? kShared : kPrivate;
-}
-
 // A file gets another name, or another file its name, while it is mapped.
 void renamed(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, ragged(p, 2)), g = p.file(a, pages(1));
-  Quantity m = p.map(a, f, pages(2), either(p)), n = p.map(a, g, pages(1), kShared);
+  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(2)), g = p.file(a, pages(1));
+  Quantity m = p.map(a, f, pages(2), p.shared_or_private()), n = p.map(a, g, pages(1), kShared);
   p.fill(a, m, 1);
   p.store(a, n);
   for (int i = 0; i < 2; ++i) {
@@ -33,7 +25,7 @@ void renamed(Play& p) {
   op.result = p.s.fresh_file(op.proc);
   op.small = 1;
   p.step(op);
-  Quantity again = p.map(op.proc, op.result, pages(2), either(p));
+  Quantity again = p.map(op.proc, op.result, pages(2), p.shared_or_private());
   p.store(a, plus(m, 0, 16));
   p.peek(op.proc, again, 2);
   p.store(op.proc, plus(again, 0, 40));
@@ -68,13 +60,14 @@ void object_by_name(Play& p) {
   std::uint8_t o = p.s.object(), a = p.someone(), b = p.partner(a).value_or(a);
   if (p.dice.chance(25)) p.become(b, static_cast<std::uint8_t>(p.dice.between(1, 2)));
   std::uint8_t f = shm_open(p, a, o, kCreat | (p.dice.chance(20) ? kExcl : 0U));
-  p.truncate(a, f, ragged(p, 2));
+  p.truncate(a, f, p.ragged(2));
   Quantity m = p.map(a, f, pages(2), kShared);
   p.fill(a, m, 2);
   if (p.dice.chance(30)) shm_unlink(p, p.dice.chance(50) ? a : b, o);
   Access access = p.dice.chance(30) ? Access::read_only : Access::read_write;
   std::uint8_t g = shm_open(p, b, o, p.dice.pick({0U, 0U, kCreat, kCreat | kExcl, kTrunc}), access);
-  Quantity n = p.map(b, g, pages(2), either(p), access == Access::read_only && p.dice.chance(60) ? 1 : 3);
+  Quantity n =
+      p.map(b, g, pages(2), p.shared_or_private(), access == Access::read_only && p.dice.chance(60) ? 1 : 3);
   p.peek(b, n, 2);
   p.store(b, plus(n, 0, 100));
   p.peek(a, m, 2);

@@ -8,16 +8,12 @@ using program::ShmCommand;
 namespace at = program::shmat;
 namespace get = program::shmget;
 
-Quantity ragged(Play& p, int n) {
-  return pages(n, p.dice.pick({0, 0, 1, -1, 100, -100}));
-}
-
 std::uint8_t some_key(Play& p) {
   return static_cast<std::uint8_t>(p.dice.between(1, p.s.swarm.keys));
 }
 
 void counted_over_fork_and_death(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
   Quantity m = p.attach(a, s);
   std::optional<std::uint8_t> b = p.child(a);
   p.stat(a, s);
@@ -39,12 +35,12 @@ void counted_over_fork_and_death(Play& p) {
 }
 
 void removed_while_attached(Play& p) {
-  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, ragged(p, 1), key);
+  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, p.nearly(1), key);
   Quantity m = p.attach(a, s);
   p.store(a, m);
   p.control(a, s, ShmCommand::rmid);
   p.stat(a, s);
-  std::uint8_t again = p.segment(a, ragged(p, p.dice.pick({1, 2})), key, 0600,
+  std::uint8_t again = p.segment(a, p.nearly(p.dice.pick({1, 2})), key, 0600,
                                  p.dice.pick({get::kCreat, get::kCreat | get::kExcl, 0U}));
   p.peek(a, p.attach(a, again), 1);
   Quantity second = p.attach(p.partner(a).value_or(a), s);
@@ -55,7 +51,7 @@ void removed_while_attached(Play& p) {
 }
 
 void gone_with_the_last(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 1), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key());
   Quantity m = p.attach(a, s);
   std::optional<std::uint8_t> b = p.child(a);
   p.control(a, s, ShmCommand::rmid);
@@ -73,7 +69,7 @@ void gone_with_the_last(Play& p) {
 }
 
 void divided_then_detached(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 3), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(3), p.s.key());
   Quantity m = p.attach(a, s);
   p.fill(a, m, 3);
   int piece = p.dice.pick({0, 1, 1, 2});
@@ -90,7 +86,7 @@ void divided_then_detached(Play& p) {
 }
 
 void covered_by_another(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
   Quantity where = p.arena(4);
   Quantity m = p.attach_at(a, s, where, at::kRemap);
   p.map_at(a, program::kFileNone, plus(where, p.dice.pick({0, 1})), pages(p.dice.pick({1, 2})),
@@ -103,7 +99,7 @@ void covered_by_another(Play& p) {
 }
 
 void attached_over(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
   Quantity where = p.arena(4);
   p.map_at(a, program::kFileNone, where, pages(3),
            program::map::kAnonymous | program::map::kPrivate | program::map::kFixed);
@@ -116,7 +112,7 @@ void attached_over(Play& p) {
 }
 
 void attached_twice(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key(), 0666);
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key(), 0666);
   Quantity m = p.attach(a, s), n = p.attach(a, s, p.dice.chance(40) ? at::kReadOnly : 0U);
   p.store(a, plus(m, 1));
   p.peek(a, n, 2);
@@ -129,7 +125,7 @@ void attached_twice(Play& p) {
 }
 
 void read_only_attach(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 3), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(3), p.s.key());
   Quantity m = p.attach(a, s, at::kReadOnly);
   p.store(a, m);
   if (p.dice.chance(30)) p.protect(a, plus(m, 1), pages(1), p.dice.pick<std::uint8_t>({0, 1}));
@@ -146,7 +142,7 @@ void given_away(Play& p) {
   if (!b) return;
   auto maker = static_cast<std::uint8_t>(p.dice.between(1, 2));
   p.become(*b, maker);
-  std::uint8_t s = p.segment(*b, ragged(p, 1), key, 0600);
+  std::uint8_t s = p.segment(*b, p.nearly(1), key, 0600);
   std::uint8_t giver = p.dice.chance(50) ? a : *b;
   p.control(giver, s, ShmCommand::set, p.dice.chance(70) ? static_cast<std::uint8_t>(3 - maker) : maker,
             0640);
@@ -161,7 +157,7 @@ void given_away(Play& p) {
 }
 
 void looked_up(Play& p) {
-  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, ragged(p, 2), key, 0640);
+  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, p.nearly(2), key, 0640);
   std::uint8_t b = p.partner(a).value_or(a);
   std::uint8_t again = p.segment(b, p.dice.pick({pages(0), pages(1), pages(2), pages(2, 1), pages(3)}), key,
                                  p.dice.pick<std::uint16_t>({0, 0600, 0666, 0400}),
@@ -175,7 +171,7 @@ void strangers(Play& p) {
   std::uint8_t a = p.someone(), key = some_key(p);
   std::uint16_t mode =
       p.dice.pick<std::uint16_t>({0600, 0604, 0606, 0666, 0640, 0444, 0000, 0006, 0060, 0602});
-  std::uint8_t s = p.segment(a, ragged(p, 1), key, mode);
+  std::uint8_t s = p.segment(a, p.nearly(1), key, mode);
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
   p.become(*b, static_cast<std::uint8_t>(p.dice.between(1, 2)));
@@ -218,7 +214,7 @@ void strangers(Play& p) {
 }
 
 void mode_changed(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 1), p.s.key(), 0600);
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key(), 0600);
   Quantity m = p.attach(a, s);
   p.control(a, s, ShmCommand::set, p.dice.pick<std::uint8_t>({0, 1, 2}),
             p.dice.pick<std::uint16_t>({0400, 0666, 0000, 0777}));
@@ -230,7 +226,7 @@ void mode_changed(Play& p) {
 }
 
 void counts_return(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 1), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key());
   Quantity where = p.arena(3);
   for (int i = 0; i < 3; ++i) {
     p.attach_at(a, s, plus(where, 0, p.dice.pick({0, 1})), p.dice.pick({0U, at::kRemap, at::kReadOnly}));
@@ -241,7 +237,7 @@ void counts_return(Play& p) {
 }
 
 void data_outlives_attaches(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
   Quantity m = p.attach(a, s);
   p.fill(a, m, 2);
   p.detach(a, m);
@@ -254,7 +250,7 @@ void data_outlives_attaches(Play& p) {
 }
 
 void moved_attach(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
   Quantity m = p.attach(a, s);
   p.store(a, m);
   Quantity old_length = p.dice.pick({pages(2), pages(2), pages(1), pages(0)});
@@ -270,7 +266,7 @@ void moved_attach(Play& p) {
 
 // An image takes all attaches with it, whichever way they were divided, and nothing else.
 void replaced_by_an_image(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key());
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
   Quantity m = p.attach(a, s);
   p.store(a, m);
   if (p.dice.chance(40)) p.attach(a, s, p.dice.chance(50) ? at::kReadOnly : 0U);
@@ -288,7 +284,7 @@ void replaced_by_an_image(Play& p) {
 // An attach outlives the right to make it: it is used, divided or detached by one who could not attach any
 // more.
 void right_withdrawn(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 2), p.s.key(), 0600);
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key(), 0600);
   Quantity m = p.attach(a, s, p.dice.chance(20) ? at::kReadOnly : 0U);
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
@@ -301,7 +297,7 @@ void right_withdrawn(Play& p) {
 
 // Which of two mistakes is told: a buffer that cannot be used, or a segment that is gone or somebody else's.
 void two_mistakes(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, ragged(p, 1), p.s.key(), 0600);
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key(), 0600);
   if (p.dice.chance(60)) {
     p.control(a, s, ShmCommand::rmid);
   } else if (std::optional<std::uint8_t> b = p.child(a)) {
