@@ -86,6 +86,22 @@ void for_attaches(const Process& p, F f) {
   }
 }
 
+// What a segment shows broken that is there although its last attach has gone.
+inline constexpr C kUndead[] = {C::limit_rmid_forced_exit,
+                                C::limit_rmid_forced_detach,
+                                C::sysv_life_marked_dies_with_last,
+                                C::shmdt_last_of_marked,
+                                C::shmctl_gone_id,
+                                C::shmat_removed_id,
+                                C::sysv_life_until_removed,
+                                C::shmat_exit_detaches,
+                                C::limit_shmmni,
+                                C::limit_shmall,
+                                C::limit_shmall_release,
+                                C::shmctl_shm_info,
+                                C::shmctl_shm_stat,
+                                C::proc_sysvipc_listing};
+
 // Brings back what a step destroyed, as it was before it.
 inline void revive(const World& was, World& w, std::uint32_t segment) {
   ShmidKernel& k = w.ipc.segments[segment];

@@ -98,26 +98,11 @@ constexpr C kImmediate[] = {C::shmctl_gone_id,
                             C::shmctl_shm_info,
                             C::shmctl_shm_stat,
                             C::proc_sysvipc_listing};
-void rmid_immediate(const World& was, World& w, const Op& op, Outcome& o) {
+void rmid_immediate(const World&, World& w, const Op& op, Outcome& o) {
   ShmidKernel* k = named_segment(w, op);
-  (void)was;
   if (command(op, ShmCommand::rmid) && ok(o) && k) w.ipc.destroy(*w.segment_names[op.object]);
 }
 
-constexpr C kUndead[] = {C::limit_rmid_forced_exit,
-                         C::limit_rmid_forced_detach,
-                         C::sysv_life_marked_dies_with_last,
-                         C::shmdt_last_of_marked,
-                         C::shmctl_gone_id,
-                         C::shmat_removed_id,
-                         C::sysv_life_until_removed,
-                         C::shmat_exit_detaches,
-                         C::limit_shmmni,
-                         C::limit_shmall,
-                         C::limit_shmall_release,
-                         C::shmctl_shm_info,
-                         C::shmctl_shm_stat,
-                         C::proc_sysvipc_listing};
 void marked_survives(const World& was, World& w, const Op& op, Outcome& o) {
   if (!removes_mappings(op.code) || o.kind == OutcomeKind::unbound) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);

@@ -162,20 +162,6 @@ void dies_with_creators_detach(const World& was, World& w, const Op& op, Outcome
   }
 }
 
-constexpr C kUndead[] = {C::limit_rmid_forced_exit,
-                         C::limit_rmid_forced_detach,
-                         C::sysv_life_marked_dies_with_last,
-                         C::shmdt_last_of_marked,
-                         C::shmctl_gone_id,
-                         C::shmat_removed_id,
-                         C::sysv_life_until_removed,
-                         C::shmat_exit_detaches,
-                         C::limit_shmmni,
-                         C::limit_shmall,
-                         C::limit_shmall_release,
-                         C::shmctl_shm_info,
-                         C::shmctl_shm_stat,
-                         C::proc_sysvipc_listing};
 void marked_survives_exit(const World& was, World& w, const Op& op, Outcome& o) {
   bool ends = op.code == OpCode::exit || op.code == OpCode::kill;
   if (!ends || (!ok(o) && o.kind != OutcomeKind::died)) return;

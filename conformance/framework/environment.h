@@ -53,7 +53,7 @@ void PrintEnvironment();
 // Size of a page of the target.
 size_t page();
 
-// The place of the test that is running, and its working directory (empty for memfd).
+// The place of the test that is running, and its working directory: on the tmpfs where the place has none.
 Place place();
 void SetPlace(Place place);
 const char* PlaceName(Place place);
