@@ -66,7 +66,6 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   prepare_objects();
   find_ipc_namespaces();
   if (!find_own_ranges(wrong)) return false;
-  if (long result = keep_own_files(); failed(result)) say_absent("/proc/self/mem", "prctl", result);
   prepare_rejoin();
   return true;
 }

@@ -115,10 +115,6 @@ void tie_to_supervisor() {
   if (sys(SYS_getppid) != control->supervisor) sys(SYS_exit_group, 1);  // it died before it could be asked
 }
 
-long keep_own_files() {
-  return sys(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
-}
-
 bool pass_turn() {
   for (;;) {
     Word step = control->cursor.records;

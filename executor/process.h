@@ -19,8 +19,4 @@ void tie_to_supervisor();
 // Sets `done` when there is no step left. True if some process has the turn now.
 bool pass_turn();
 
-// Who has changed its user, or executed an image that the user may not read, could not open files of its own
-// in /proc any more, /proc/self/mem among them. 0 or -errno.
-long keep_own_files();
-
 }  // namespace shmcheck::executor

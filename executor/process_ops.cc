@@ -64,7 +64,6 @@ void perform_setid(Call& call) {
   long result = sys(SYS_setgroups, 0, nullptr);
   if (!failed(result)) result = sys(SYS_setresgid, gid, gid, gid);
   if (!failed(result)) result = sys(SYS_setresuid, uid, uid, uid);
-  if (!failed(result)) result = keep_own_files();
   tie_to_supervisor();
   settle(call, result);
 }
