@@ -2,6 +2,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/ipc.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -9,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <random>
+#include <set>
 #include <sstream>
 
 #include "executor/driver.h"
@@ -36,6 +40,7 @@ class Containment : public ::testing::Test {
     fs::copy_file(executor_path(), room_ / "executor");
     mounts_ = read_file("/proc/self/mounts");
     segments_ = ids_of_segments();
+    objects_ = names_of_objects();
   }
   void TearDown() override { fs::remove_all(room_); }
 
@@ -94,13 +99,21 @@ class Containment : public ::testing::Test {
     return out;
   }
 
- protected:
-  // Objects with names of programs.
-  static std::string objects() {
-    std::string out;
+  static std::set<std::string> names_of_objects() {
+    std::set<std::string> names;
     for (const auto& entry : fs::directory_iterator("/dev/shm")) {
       std::string name = entry.path().filename();
-      if (name.starts_with("shmcheck-o")) out += "object " + name + "\n";
+      if (name.starts_with("shmcheck-o")) names.insert(std::move(name));
+    }
+    return names;
+  }
+
+ protected:
+  // Objects with names of programs that were not there before.
+  std::string objects() const {
+    std::string out;
+    for (const std::string& name : names_of_objects()) {
+      if (!objects_.contains(name)) out += "object " + name + "\n";
     }
     return out;
   }
@@ -109,6 +122,7 @@ class Containment : public ::testing::Test {
 
  private:
   std::string mounts_, segments_;
+  std::set<std::string> objects_;
 };
 
 program::Program busy_program() {
@@ -176,7 +190,62 @@ p0 exec -> ok
 p0 stored f0 len=1p -> {2*41 4094*00}
 )",
                  1);
+    // What is not written yet, allocated and never written, and more pieces than are asked for at a time.
+    std::string pieces = R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 pwrite f0 len=1p byte=0x41 -> 4096
+p0 stored f0 len=2p -> {8192*00}
+p0 fallocate f0 len=1p off=1p -> ok
+p0 fsync f0 -> ok
+p0 stored f0 len=2p -> {4096*41 4096*00}
+)",
+                stored = "{4096*41 4096*00";
+    for (int page = 2; page < 48; page += 2) {
+      pieces += fmt::format("p0 pwrite f0 len=1p byte=0x42 off={}p -> 4096\n", page);
+      stored += " 4096*42 4096*00";
+    }
+    expect_trace(driver, pieces + "p0 fsync f0 -> ok\np0 stored f0 len=48p -> " + stored + "}\n", 1);
   }
+  ExpectNothingLeft();
+}
+
+TEST_F(Containment, RangesAreTakenOutAndPutInWhereTheFileSystemCan) {
+  if (geteuid() != 0 || !make_image()) GTEST_SKIP() << "not root, or no mkfs.ext4";
+  {
+    Driver driver(command({"--disk=ext4=" + (room_ / "image").string()}));
+    if (driver.facts.size() != 2) GTEST_SKIP() << "no loop device";
+    const std::uint64_t block = driver.facts[1].fs_block, page = driver.facts[1].page_size;
+    if (page % block != 0) GTEST_SKIP() << "pages of " << page << " bytes, blocks of " << block;
+    expect_trace(driver, R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 pwrite f0 len=1p byte=0x41 -> 4096
+p0 pwrite f0 len=1p byte=0x42 off=1p -> 4096
+p0 pwrite f0 len=1p byte=0x43 off=2p -> 4096
+p0 fallocate f0 len=1p off=1p how=collapse -> ok
+p0 pread f0 len=3p -> {4096*41 4096*43}
+p0 fallocate f0 len=1p off=1p how=insert -> ok
+p0 pread f0 len=3p -> {4096*41 4096*00 4096*43}
+)",
+                 1);
+  }
+  ExpectNothingLeft();
+}
+
+// Segments of others are not the program's, where the namespace is theirs as well.
+TEST_F(Containment, WithoutNamespacesForeignSegmentsAreNotShown) {
+  const int foreign = ::shmget(IPC_PRIVATE, 1, IPC_CREAT | 0600);
+  ASSERT_GE(foreign, 0);
+  {
+    Driver driver(command({"--no-namespaces", "--dir", "tmpfs=" + room_.string()}));
+    expect_trace(driver, R"(
+p0 sysvipc -> {}
+p0 shmget s0 key=private size=2p mode=600 -> *
+p0 sysvipc -> {* {key=0x0 * segsz=8192 * {rss=0 swap=0}}
+)");
+    const std::string seen = driver.run("p0 shmget s0 key=private size=2p mode=600\np0 sysvipc\n");
+    EXPECT_EQ(seen.find(';'), std::string::npos) << seen;
+  }
+  ::shmctl(foreign, IPC_RMID, nullptr);
   ExpectNothingLeft();
 }
 
@@ -253,6 +322,31 @@ TEST_F(Containment, SigkillAtAnyMomentLeavesNothing) {
     driver.wait();
     ExpectNothingLeft();
   }
+}
+
+// No core is dumped, and no handler of core_pattern started, for those who die by the dozen: /proc shows a
+// process that dumps none as root's, whoever it is.
+TEST_F(Containment, ProcessesOfProgramsDumpNoCore) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root has another user for a process; the uid is " << geteuid();
+  Driver driver(command({}));
+  std::string text = R"(
+p0 setid user=u1
+p0 mmap m0 - len=64p prot=r flags=private,anon,populate
+)";
+  for (int i = 0; i < 10000; ++i) text += "p0 contents m0 len=64p\n";  // far longer than looking takes
+  driver.send(program::run_frame(1, 0, std::get<program::Program>(program::parse_program(text, "test"))));
+  struct stat status {};
+  const auto end = Clock::now() + std::chrono::seconds(20);
+  for (bool looked = false; !looked;) {
+    ASSERT_LT(Clock::now(), end) << "no process was seen as another user";
+    for (pid_t process : children_of(children_of(driver.pid()).at(0))) {
+      const std::string own = "/proc/" + std::to_string(process);
+      if (read_file(own + "/status").find("\nUid:\t60001\t") == std::string::npos) continue;
+      kill(process, SIGSTOP);
+      looked = stat((own + "/mem").c_str(), &status) == 0;
+    }
+  }
+  EXPECT_EQ(status.st_uid, 0U);
 }
 
 // The program would go on for ten minutes: its process is stopped.

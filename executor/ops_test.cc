@@ -382,17 +382,41 @@ p0 ipc_info what=highest -> 1
 p0 ipc_info what=shmmin -> 1
 p0 ipc_info what=shmmni -> 4096
 p0 ipc_info what=shmmni id=negative -> EINVAL
+p0 ipc_info what=shmseg -> 4096
+p0 limit what=shmall value=100 -> ok
+p0 ipc_info what=shmall -> 100
+p0 limit what=shmmax value=5p -> ok
+p0 ipc_info what=shmmax -> 20480
+p0 shm_info what=pages -> 3
+p0 shm_info what=swap_tries -> 0
 p0 shm_stat s0 -> 0 {key=0x73686d01 *nattch=1}
 p0 shm_stat s0 behind=1 -> 1 {key=0x0 *nattch=0}
 p0 shm_stat s1 behind=1 -> EINVAL
 p0 shm_stat neg -> EINVAL
 p0 sysvipc -> {0 {key=0x73686d01 uid=0 gid=0 cuid=0 cgid=0 mode=0640 segsz=8192 *nattch=1} {rss=4096 swap=0}; 1 {key=0x0 *} {rss=0 swap=0}}
+p0 shmctl s0 cmd=set owner=u1 mode=640 -> ok
+p0 sysvipc -> {0 {key=0x73686d01 uid=[1-9]* gid=[1-9]* cuid=0 cgid=0 *}
+p0 shmctl s0 cmd=set owner=u0 mode=640 -> ok
 p0 shmctl s0 cmd=stat flags=badbuf -> EFAULT
 p0 shmctl s1 cmd=rmid flags=badbuf -> ok
 p0 setid user=u1 -> ok
 p0 shm_stat s0 -> EACCES
 p0 shm_stat s0 flags=any -> 0 *
 p0 sysvipc -> {0 *}
+)");
+}
+
+// An index and an id are two things where a segment was destroyed before.
+TEST_F(Ops, ASegmentOfALaterGenerationByItsIndex) {
+  if (!shared_driver().facts.at(0).ipc_namespaces)
+    GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 unshare -> ok
+p0 limit what=next_id value=64p+7 -> ok
+p0 shmget s0 key=private size=1 mode=600 -> 262151
+p0 shmget s1 key=private size=1 mode=600 -> 0
+p0 shm_stat s0 -> 262151 *
+p0 shm_stat s1 -> 0 *
 )");
 }
 
@@ -418,6 +442,26 @@ p0 mmap m1 - len=1p prot=rw flags=private,anon addr=a+4p -> a+4p
 p0 locked -> 12288
 p0 munlockall -> ok
 p0 locked -> 0
+p0 mlockall flags=current,onfault -> ok
+p0 locked -> 12288
+p0 mmap m2 - len=1p prot=rw flags=private,anon addr=a+6p -> a+6p
+p0 munlockall -> ok
+p0 mlockall flags=future,onfault -> ok
+p0 mmap m2 - len=1p prot=rw flags=private,anon addr=a+8p -> a+8p
+p0 mincore m2 len=1p -> 0
+)");
+}
+
+TEST_F(Ops, FlagsThatBringPagesIn) {
+  Expect(R"(
+p0 mmap m0 - len=1p prot=rw flags=private,anon addr=a -> a+0p
+p0 mincore m0 len=1p -> 0
+p0 mmap m0 - len=1p prot=rw flags=private,anon,locked addr=a+2p -> a+2p
+p0 locked -> 4096
+p0 mmap m1 - len=1p prot=rw flags=private,anon,populate addr=a+4p -> a+4p
+p0 mincore m1 len=1p -> 1
+p0 mmap m2 - len=1p prot=rw flags=private,anon,populate,nonblock addr=a+6p -> a+6p
+p0 mincore m2 len=1p -> 0
 )");
 }
 
@@ -469,6 +513,8 @@ p0 mmap m0 - len=2p prot=rw flags=shared,anon addr=a -> a+0p
 p0 store m0 0x41 -> ok
 p0 remap m0+1p len=1p -> ok
 p0 load m0+1p -> 0x41
+p0 remap m0 len=1p off=1p -> ok
+p0 load m0 -> 0x00
 p0 remap m0 len=1p prot=r -> EINVAL
 )");
 }
@@ -489,6 +535,10 @@ p0 mprotect m0 len=1p prot=x -> ok
 p0 setid user=u1 -> ok
 p0 call m0+5 -> ok
 p0 call m0+4 -> withheld
+p0 exec -> ok
+p0 mmap m0 - len=1p prot=rwx flags=private,anon addr=a -> a+0p
+p0 store m0 0xc3 -> ok
+p0 call m0 -> ok
 )");
 }
 
@@ -526,7 +576,9 @@ p0 unlink n1 -> ok
 p0 rename n0 to=n1 -> ok
 p0 open f1 n0 -> ENOENT
 p0 open f1 n1 -> ok
+p0 link n1 to=n2 -> ok
 )");
+  Expect("p0 open f0 n1 -> ENOENT\np0 open f0 n2 -> ENOENT\n");
 }
 
 TEST_F(Ops, SharedMemoryObjects) {
@@ -546,6 +598,14 @@ p0 shm_unlink o3 -> ENOENT
 p0 exec -> ok
 p0 fstat f0 -> EBADF
 p0 shm_open f0 o0 access=rw -> ok
+p0 ftruncate f0 size=5 -> ok
+p0 shm_open f1 o0 access=ro -> ok
+p0 ftruncate f1 size=1 -> EINVAL
+p0 shm_open f1 o0 access=rw flags=trunc -> ok
+p0 fstat f0 -> {size=0 *}
+p0 fork p1 -> *
+p1 setid user=u1 -> ok
+p1 shm_unlink o0 -> EACCES
 )");
 }
 

@@ -311,30 +311,52 @@ TEST_P(Kernel, WithoutLoopDevicesExt4IsAbsentWithEvidence) {
   EXPECT_TRUE(said.code == 0 || said.code == 1) << said.text;
 }
 
+// How many programs of the corpus were run, on all file systems together.
+unsigned long programs_run(const Said& said) {
+  const std::size_t at = said.text.find("\ncorpus ");
+  return at == std::string::npos ? 0 : std::strtoul(said.text.c_str() + at + sizeof "\ncorpus ", nullptr, 10);
+}
+
 // The corpus on each that this kernel and this machine's mkfs have; of the others the evidence is shown.
 TEST_P(Kernel, FileSystemsAreTakenByName) {
+  const auto corpus = [](const char* names) {
+    return Surroundings::run({"check", "--fs", names, "--part", "corpus", "--time", "60s"}, nothing);
+  };
   const char* const names[] = {"ext4_1k", "xfs", "btrfs", "overlay"};
-  const Said said = Surroundings::run(
-      {"check", "--fs", "tmpfs,ext4_1k,xfs,btrfs,overlay", "--part", "corpus", "--time", "60s"}, nothing);
+  const Said said = corpus("tmpfs,ext4_1k,xfs,btrfs,overlay");
   EXPECT_EQ(said.code, 0) << said.text;
   EXPECT_THAT(said.text, ::testing::Not(HasSubstr("LEFT"))) << said.text;
   const std::string has = said.text.substr(0, said.text.find("; other uids"));
-  for (const std::string name : names)
-    EXPECT_TRUE(has.find(", " + name) != std::string::npos ||
-                said.text.find("absent   " + name + ": ") != std::string::npos)
-        << name << ":\n"
-        << said.text;
+  unsigned present = 0;
+  for (const std::string name : names) {
+    const bool here = has.find(", " + name) != std::string::npos;
+    present += here ? 1 : 0;
+    EXPECT_TRUE(here || said.text.find("absent   " + name + ": ") != std::string::npos) << name << ":\n"
+                                                                                        << said.text;
+  }
+  const unsigned long on_tmpfs = programs_run(corpus("tmpfs"));
+  EXPECT_GT(on_tmpfs, 0U);
+  EXPECT_GT(programs_run(said), present * on_tmpfs) << "there are some on each\n" << said.text;
+  EXPECT_LE(programs_run(said), (1 + present) * on_tmpfs) << "and on no other one\n" << said.text;
 }
 
-// Tests are started as the executor is: what it starts itself may not be run by what the command names.
+// Tests are started as the executor is: what it starts itself may not be run by what the command names. This
+// one lets the executor through and ends the tests.
 TEST_P(Kernel, CommandRunsTheConformanceTestsAsWell) {
-  const Said said = Surroundings::run({"check", "--target", "cmd:env MADE_BY_THE_COMMAND=1 executor",
-                                       "--part", "conformance", "--tests", "Shmget.*", "--time", "60s"},
-                                      nothing);
-  EXPECT_EQ(said.code, 0) << said.text;
-  EXPECT_THAT(said.text,
+  const auto conformance = [](const std::string& wrapper) {
+    return Surroundings::run({"check", "--target", "cmd:sh -c '" + wrapper + "exec \"$@\"' sh executor",
+                              "--part", "conformance", "--tests", "Shmget.*", "--time", "60s"},
+                             nothing);
+  };
+  const Said run = conformance("");
+  EXPECT_EQ(run.code, 0) << run.text;
+  EXPECT_THAT(run.text,
               ::testing::ContainsRegex("conformance +[1-9][0-9]* run, [1-9][0-9]* passed, 0 failed"));
-  EXPECT_THAT(said.text, ::testing::Not(HasSubstr("LEFT"))) << said.text;
+  EXPECT_THAT(run.text, ::testing::Not(HasSubstr("LEFT"))) << run.text;
+  const Said ended = conformance("case \"$1\" in *conformance) exit 9;; esac; ");
+  EXPECT_EQ(ended.code, 1) << ended.text;
+  EXPECT_THAT(ended.text, HasSubstr("it exited with status 9"));
+  EXPECT_THAT(ended.text, ::testing::Not(HasSubstr("LEFT"))) << ended.text;
 }
 
 // An emulator of user programs has its host run what is executed, which must not pass for the emulator.

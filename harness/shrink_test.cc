@@ -5,6 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "harness/entropy.h"
 #include "program/text.h"
 
@@ -16,6 +19,7 @@ using program::OpCode;
 using program::Program;
 using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
@@ -148,6 +152,56 @@ TEST(Shrink, RemovesThreeThatOnlyPassTheTime) {
   EXPECT_EQ(text_of(shrink(p, kept).program), "p0 fork p1\np0 store m0 0x41\np0 load m0\np0 maps\n");
 }
 
+// What is in a file is put there by a write, or by a mapping and a store, of which neither can go alone.
+TEST(Shrink, ExchangesWhatCannotGo) {
+  auto puts_into_both = [](const Program& p) {
+    std::array<bool, program::kFiles> mapped{}, put{};
+    std::array<std::uint8_t, program::kMappings> file{};
+    for (const Op& op : p.ops) {
+      if (op.code == OpCode::mmap) mapped.at(op.object) = true, file[op.result] = op.object;
+      if (op.code == OpCode::pwrite) put.at(op.object) = true;
+      if (op.code == OpCode::store) put[file[op.addr.mapping()]] |= mapped[file[op.addr.mapping()]];
+    }
+    return std::count(put.begin(), put.end(), true) == 2;
+  };
+  Program p = parse(
+      "p0 mmap m0 f1 len=1p prot=rw flags=shared\np0 store m0 0x41\n"
+      "p0 mmap m1 f2 len=1p prot=rw flags=shared\np0 store m1 0x41\n");
+  const Program shorter = shrink(p, puts_into_both).program;
+  ASSERT_THAT(shorter.ops, SizeIs(2)) << text_of(shorter);
+  EXPECT_EQ(shorter.ops[0].code, OpCode::pwrite);
+  EXPECT_EQ(shorter.ops[1].code, OpCode::pwrite);
+}
+
+// A store to a mapping that lies so many pages from another one, which is needed as well.
+Program store_at_distance(int pages) {
+  auto stores_there = [pages](const Program& p) {
+    std::array<int, program::kMappings> at{};
+    bool has_long = false, stores = false;
+    for (const Op& op : p.ops) {
+      const bool is_long = op.code == OpCode::mmap && op.len.pages == 16;
+      if (op.code == OpCode::mmap) at[op.result] = is_long ? 0 : pages;
+      has_long |= is_long;
+      if (op.code == OpCode::store && op.addr.names_mapping())
+        stores |= at[op.addr.mapping()] + op.addr.pages == pages;
+    }
+    return has_long && stores;
+  };
+  return shrink(parse("p0 mmap m1 - len=16p prot=rw flags=private,anon\n"
+                      "p0 mmap m2 - len=1p prot=rw flags=private,anon\np0 store m2 0x41\n"),
+                stores_there)
+      .program;
+}
+
+TEST(Shrink, SaysAnAddressByAnotherNameThatIsNear) {
+  for (int pages : {3, -3, 8, -8}) {
+    const Program p = store_at_distance(pages);
+    ASSERT_THAT(p.ops, SizeIs(2)) << text_of(p);
+    EXPECT_EQ(p.ops[1].addr.pages, pages) << text_of(p);
+  }
+  EXPECT_THAT(store_at_distance(9).ops, SizeIs(3)) << "too far";
+}
+
 TEST(Exchanges, ALimitIsLowerByWhatASegmentCounted) {
   Program p = parse(
       "p0 shmget s0 key=private size=2p+1\np0 limit what=shmall value=7\np0 limit what=shmmni value=3\n"
@@ -157,6 +211,11 @@ TEST(Exchanges, ALimitIsLowerByWhatASegmentCounted) {
                                 "p0 shmget s1 key=private size=1p\n"),
                           parse("p0 shmget s0 key=private size=2p+1\np0 limit what=shmall value=6\n"
                                 "p0 limit what=shmmni value=2\n")));
+  EXPECT_THAT(exchanges(parse("p0 shmget s0 key=private size=2p\np0 limit what=shmall value=1\n")), IsEmpty())
+      << "no limit is below nothing";
+  EXPECT_THAT(exchanges(parse("p0 shmget s0 key=private size=1p\np0 limit what=shmmni value=half+7\n")),
+              IsEmpty())
+      << "it is not near";
 }
 
 TEST(Exchanges, AWriteMakesUpForMappingAndStore) {
@@ -169,6 +228,10 @@ TEST(Exchanges, AWriteMakesUpForTheSizeThatAStoreNeeds) {
   EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 ftruncate f1 size=1p\np1 pwrite f1 len=1p byte=0x41\n"),
                                         parse("p0 mmap m0 f1 len=1p prot=rw flags=shared\n"
                                               "p1 pwrite f1 len=1p byte=0x41\n")));
+  EXPECT_THAT(exchanges(parse("p0 ftruncate f2 size=1p\np0 mmap m0 f1 len=1p prot=rw flags=shared\n"
+                              "p1 store m0 0x12\n")),
+              SizeIs(1))
+      << "another file's size stays";
 }
 
 TEST(Exchanges, AReadMakesUpForMappingAndLoad) {
@@ -185,11 +248,21 @@ TEST(Exchanges, AnotherNameMakesUpForARename) {
   EXPECT_THAT(exchanges(p),
               ElementsAre(parse("p0 open f0 n0 flags=creat\np0 open f1 n1 flags=creat\np0 link n0 to=n2\n"
                                 "p0 close f1\n")));
+  EXPECT_THAT(exchanges(parse("p0 rename n0 to=n1\np0 link n2 to=n1\np0 link n2 to=n0\np0 unlink n2\n")),
+              ElementsAre(parse("p0 link n2 to=n0\np0 link n2 to=n1\np0 unlink n2\n")));
+  EXPECT_THAT(exchanges(parse("p0 rename n0 to=n1\np0 rename n2 to=n0\n")),
+              ElementsAre(parse("p0 rename n2 to=n1\n"), parse("p0 rename n0 to=n1\n")));
+  EXPECT_THAT(exchanges(parse("p0 rename n1 to=n1\np0 unlink n1\n")), IsEmpty()) << "it has no other name";
 }
 
 TEST(Exchanges, AChildDoesEverythingWhoseParentEnds) {
   Program p = parse("p0 fork p1\np1 fork p2\np0 kill p1\np2 load m0\n");
   EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 fork p1\np1 load m0\n")));
+  EXPECT_THAT(exchanges(parse("p0 fork p1\np0 exit\np1 maps\n")), ElementsAre(parse("p0 maps\n")))
+      << "a parent that ends itself";
+  EXPECT_THAT(exchanges(parse("p0 fork p1\np1 fork p2\np0 kill p1\np0 kill p2\n")),
+              ElementsAre(parse("p0 fork p1\np0 kill p1\n")))
+      << "a child that is ended in its turn";
 }
 
 TEST(Shrink, SimplifiesEveryKindOfArgument) {
@@ -258,6 +331,10 @@ TEST(CanonicalNames, AreDenseInOrderOfFirstUse) {
             "p0 open f0 n0\np0 fork p1\np1 mmap m1 f0 len=1p prot=r flags=shared addr=m0\n"
             "p0 shmget s0 key=k1 size=1p\np0 shmget s1 key=k2 size=1p\np0 shmget s2 key=k1 size=1p\np1 mmap "
             "m2 bad len=1p prot=r\n");
+  EXPECT_EQ(text_of(canonical_names(parse("p0 rename n4 to=n2\np0 link n2 to=n4\np0 shm_unlink o3\n"
+                                          "p0 shm_open f0 long\np0 shm_open f0 o1\np0 shm_open f0 o3\n"))),
+            "p0 rename n0 to=n1\np0 link n1 to=n0\np0 shm_unlink o0\n"
+            "p0 shm_open f0 long\np0 shm_open f0 o1\np0 shm_open f0 o0\n");
 }
 
 TEST(Merge, UsesTheOtherName) {
