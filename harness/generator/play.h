@@ -26,6 +26,7 @@ class Play {
   std::uint32_t shared_or_private() {
     return dice.chance(50) ? program::map::kShared : program::map::kPrivate;
   }
+  std::uint8_t some_key() { return static_cast<std::uint8_t>(dice.between(1, s.swarm.keys)); }
   // Of n pages, but never that many bytes.
   Quantity ragged(int n) { return plus(pages(n), 0, dice.pick({1, -1, 100, -100, 17, 2000, -8})); }
   // n pages, or some bytes more or less.

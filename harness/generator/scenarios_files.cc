@@ -261,6 +261,13 @@ void fsync(Play& p, std::uint8_t a, std::uint8_t file) {
   p.step(op);
 }
 
+void look_at_storage(Play& p, std::uint8_t a, std::uint8_t file, int n) {
+  Op op = make_op(OpCode::stored, a);
+  op.object = file;
+  op.len = pages(n);
+  p.step(op);
+}
+
 // Stores on their way to storage: written for certain, in part, or not.
 void stored(Play& p) {
   std::uint8_t a = p.someone(), f = p.file(a, p.ragged(3)), b = p.partner(a).value_or(a);
@@ -268,9 +275,6 @@ void stored(Play& p) {
   p.fill(a, m, 3);
   if (p.dice.chance(40)) fsync(p, a, f);
   if (p.dice.chance(40)) p.fill(b, p.map(b, f, pages(3), kPrivate), 2);
-  Op look = make_op(OpCode::stored, a);
-  look.object = f;
-  look.len = pages(4);
   for (int i = 0; i < 3; ++i) {
     switch (p.dice.below(7)) {
       case 0:
@@ -299,9 +303,9 @@ void stored(Play& p) {
         break;
       }
     }
-    if (p.dice.chance(70)) p.step(look);
+    if (p.dice.chance(70)) look_at_storage(p, a, f, 4);
   }
-  p.step(look);
+  look_at_storage(p, a, f, 4);
 }
 
 // What has reached storage and is cut off there, or goes there through a mapping that cannot be stored
@@ -318,10 +322,7 @@ void cut_on_storage(Play& p) {
     p.protect(a, m, pages(3), p.dice.pick<std::uint8_t>({1, 1, 0}));
     p.sync(a, m, pages(3));
   }
-  Op look = make_op(OpCode::stored, a);
-  look.object = f;
-  look.len = pages(3);
-  p.step(look);
+  look_at_storage(p, a, f, 3);
 }
 
 constexpr Scenario kScenarios[] = {

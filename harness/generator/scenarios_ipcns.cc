@@ -7,10 +7,6 @@ namespace {
 using program::ShmCommand;
 namespace get = program::shmget;
 
-std::uint8_t some_key(Play& p) {
-  return static_cast<std::uint8_t>(p.dice.between(1, p.s.swarm.keys));
-}
-
 void look_at_limit(Play& p, std::uint8_t who, program::Limit which) {
   Op op = make_op(OpCode::limits, who);
   op.small = static_cast<std::uint8_t>(which);
@@ -34,12 +30,9 @@ void removed_by_force(Play& p) {
   if (attached) {
     p.store(a, m);
     std::optional<std::uint8_t> b = p.dice.chance(40) ? p.child(a) : std::nullopt;
-    if (b && p.dice.chance(60)) {
-      p.detach(a, m);
-      p.leave(*b);
-    } else {
-      p.detach(a, m);
-    }
+    const bool last = b && p.dice.chance(60);
+    p.detach(a, m);
+    if (last) p.leave(*b);
   } else if (p.dice.chance(50)) {
     p.attach_at(a, s, p.dice.chance(50) ? p.arena(2) : pages(0, 1), 0);
   }
@@ -70,7 +63,7 @@ void at_the_limit(Play& p) {
 // Two namespaces: the same keys and ids, limits and forced removal of each, attaches over the edge.
 void apart(Play& p) {
   using program::Limit;
-  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, p.nearly(2), key, 0666);
+  std::uint8_t a = p.someone(), key = p.some_key(), s = p.segment(a, p.nearly(2), key, 0666);
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
   Quantity m{};

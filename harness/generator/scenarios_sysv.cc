@@ -8,10 +8,6 @@ using program::ShmCommand;
 namespace at = program::shmat;
 namespace get = program::shmget;
 
-std::uint8_t some_key(Play& p) {
-  return static_cast<std::uint8_t>(p.dice.between(1, p.s.swarm.keys));
-}
-
 void counted_over_fork_and_death(Play& p) {
   std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
   Quantity m = p.attach(a, s);
@@ -35,7 +31,7 @@ void counted_over_fork_and_death(Play& p) {
 }
 
 void removed_while_attached(Play& p) {
-  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, p.nearly(1), key);
+  std::uint8_t a = p.someone(), key = p.some_key(), s = p.segment(a, p.nearly(1), key);
   Quantity m = p.attach(a, s);
   p.store(a, m);
   p.control(a, s, ShmCommand::rmid);
@@ -137,7 +133,7 @@ void read_only_attach(Play& p) {
 
 // A segment that one stranger made and another one owns.
 void given_away(Play& p) {
-  std::uint8_t a = p.someone(), key = some_key(p);
+  std::uint8_t a = p.someone(), key = p.some_key();
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
   auto maker = static_cast<std::uint8_t>(p.dice.between(1, 2));
@@ -157,7 +153,7 @@ void given_away(Play& p) {
 }
 
 void looked_up(Play& p) {
-  std::uint8_t a = p.someone(), key = some_key(p), s = p.segment(a, p.nearly(2), key, 0640);
+  std::uint8_t a = p.someone(), key = p.some_key(), s = p.segment(a, p.nearly(2), key, 0640);
   std::uint8_t b = p.partner(a).value_or(a);
   std::uint8_t again = p.segment(b, p.dice.pick({pages(0), pages(1), pages(2), pages(2, 1), pages(3)}), key,
                                  p.dice.pick<std::uint16_t>({0, 0600, 0666, 0400}),
@@ -168,7 +164,7 @@ void looked_up(Play& p) {
 }
 
 void strangers(Play& p) {
-  std::uint8_t a = p.someone(), key = some_key(p);
+  std::uint8_t a = p.someone(), key = p.some_key();
   std::uint16_t mode =
       p.dice.pick<std::uint16_t>({0600, 0604, 0606, 0666, 0640, 0444, 0000, 0006, 0060, 0602});
   std::uint8_t s = p.segment(a, p.nearly(1), key, mode);
