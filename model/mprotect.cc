@@ -14,9 +14,8 @@ void protect(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t hig
     std::uint64_t end = std::min(v->high, high);
     if (v->prot != prot) {
       // What is locked stays as it is when stores become possible: the pages are copied now.
-      bool copies = v->locked && !v->on_fault && !v->shared && v->inode >= 0 &&
-                    !(v->prot & program::kProtWrite) && (prot & program::kProtWrite) &&
-                    s.profile >= Profile::defacto;
+      bool copies = v->locked && !v->on_fault && !v->shared && !(v->prot & program::kProtWrite) &&
+                    (prot & program::kProtWrite) && s.profile >= Profile::defacto;
       w.change_part(who, at, end, s.when, [=](Vma& part) { part.prot = prot; });
       if (copies) w.populate_copies(*p.memory.find(at), at, end);
     }

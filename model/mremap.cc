@@ -12,11 +12,15 @@ namespace {
 
 constexpr int kEPERM = 1, kEAGAIN = 11, kENOMEM = 12, kEFAULT = 14, kEINVAL = 22;
 
+// What is not locked any more where locked memory is left behind: all that the kernel has made one with it,
+// its own mapping, or the range alone, which is divided from the rest before it moves.
+enum class Unlocked { merged, mapping, range };
+
 struct Request {
   std::uint64_t address, old_length, new_length, to;
   std::uint64_t old_exact, new_exact;  // before rounding
   bool fixed, may_move, dont_unmap, unknown;
-  bool divides = false;  // what is locked is divided before it moves and leaves its range behind
+  Unlocked unlocked = Unlocked::merged;
   bool moves_to() const { return fixed || dont_unmap; }
 };
 
@@ -74,7 +78,7 @@ Source source_of(const Process& p, const Request& r) {
 // Whether the pages of two neighbours are numbered through. Anonymous memory that nobody has stored to may be
 // numbered anew, by its address, when it moves (mm/vma.c, copy_vma).
 bool numbered_through(const Vma& a, const Vma& b, std::uint32_t page) {
-  auto by_address = [](const Vma& v) { return v.inode < 0 && v.copies.empty(); };
+  auto by_address = [](const Vma& v) { return v.inode < 0 && !v.touched; };
   std::uint64_t end = a.page_offset + (a.high - a.low) / page;
   if (end == b.page_offset || (by_address(a) && a.high / page == b.page_offset)) return true;
   return by_address(b) && (end == b.low / page || by_address(a));
@@ -101,6 +105,13 @@ bool may_lie_in_one(const World& w, const Process& p, const Request& r) {
   std::size_t i = p.memory.first_above(r.address);
   std::uint64_t length = r.moves_to() ? std::min(r.old_length, r.new_length) : r.old_length;
   return p.memory.vmas()[end_of_merged(w, p, i) - 1].high - r.address >= length;
+}
+
+// Whether the kernel may have merged the mapping at an address with a neighbour.
+bool may_be_part(const World& w, const Process& p, std::uint64_t address) {
+  const std::vector<Vma>& vmas = p.memory.vmas();
+  std::size_t i = p.memory.first_above(address);
+  return (i > 0 && may_be_one(vmas[i - 1], vmas[i], w.page())) || end_of_merged(w, p, i) > i + 1;
 }
 
 // Whether a move of each mapping of the range by itself would number some anew that a move of the whole would
@@ -155,14 +166,13 @@ Vma moved(World& w, Vma& v, const Request& r, std::uint64_t length, std::uint64_
   return copy;
 }
 
-// What was left behind is not locked any more; where it was not divided first, nor is what the kernel has
-// made one with it: the copy, too, if it lies beside it.
+// The copy, too, may be one with what was left behind, if it lies beside it.
 void unlock(const World& w, Process& p, const Request& r) {
   std::vector<Vma>& vmas = p.memory.vmas();
   std::size_t first = p.memory.first_above(r.address), last = first;
   while (last < vmas.size() && vmas[last].low < r.address + r.old_length) ++last;
   if (first == last) return;
-  if (!r.divides) {
+  if (r.unlocked == Unlocked::merged) {
     last = end_of_merged(w, p, last - 1);
     while (first > 0 && may_be_one(vmas[first - 1], vmas[first], w.page())) --first;
   }
@@ -204,7 +214,7 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
   Vma* v = p.memory.find(r.address);
   if (!v) return;
   std::uint64_t kept = std::min(r.old_length, r.new_length);
-  if (r.divides) {
+  if (r.unlocked == Unlocked::range) {
     w.split_at(who, r.address, s.when);
     w.split_at(who, r.address + kept, s.when);
     v = p.memory.find(r.address);
@@ -283,10 +293,14 @@ void rule_mremap(World& w, Process& p, Step& s) {
   bool merges = several && (!moves_all || numbered_apart(p, r)) && may_lie_in_one(w, p, r);
   bool divides = r.dont_unmap && v && v->locked && (merges || source == Source::one);
   if (merges || divides) {
-    int pick =
-        s.choose(1 + (merges ? 1 : 0) + (divides ? 1 : 0), merges ? Freedom::map_merge : Freedom::lock_count);
+    Unlocked unlocked[4] = {Unlocked::merged};
+    int count = 1;
+    if (merges) unlocked[count++] = Unlocked::merged;
+    if (divides) unlocked[count++] = Unlocked::range;
+    if (divides && may_be_part(w, p, r.address)) unlocked[count++] = Unlocked::mapping;
+    int pick = s.choose(count, merges ? Freedom::map_merge : Freedom::lock_count);
     if (pick < 0) return;
-    r.divides = divides && pick == (merges ? 2 : 1);
+    r.unlocked = unlocked[pick];
     if (merges && pick > 0) {
       merge(w, p, r);
       v = p.memory.find(r.address);

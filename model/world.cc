@@ -114,7 +114,11 @@ void World::copy_on_write(Vma& vma, std::uint64_t offset) {
 }
 
 void World::populate_copies(Vma& vma, std::uint64_t low, std::uint64_t high) {
-  if (vma.shared || vma.inode < 0 || !(vma.prot & program::kProtWrite)) return;
+  if (vma.shared || !(vma.prot & program::kProtWrite)) return;
+  if (vma.inode < 0) {
+    vma.touched = true;
+    return;
+  }
   for (std::uint64_t at = low; at < high; at += page()) {
     std::uint64_t offset = vma.object_offset(at, page());
     if (!backed(vma, offset)) return;

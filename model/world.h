@@ -141,8 +141,8 @@ class World {
   void store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std::uint64_t length,
              std::uint8_t who = 0);
   void copy_on_write(Vma& vma, std::uint64_t offset);
-  // What faulting in every page of a part of a mapping copies: those of a writable private one, up to the
-  // first that is not there.
+  // What faulting in every page of a part of a mapping does: copies those of a writable private one, up to
+  // the first that is not there.
   void populate_copies(Vma& vma, std::uint64_t low, std::uint64_t high);
   // Writes into an object, as write(2) and shared stores do.
   void write_object(std::uint32_t inode, std::uint64_t offset, const std::uint8_t* bytes,
