@@ -123,7 +123,7 @@ void World::end_namespace(std::uint32_t ipc_namespace) {
   const bool member = std::ranges::any_of(
       processes, [=](const Process& p) { return p.life == Life::alive && p.ipc_namespace == ipc_namespace; });
   const auto attached = [&](std::uint32_t s) { return ipc.segments[s].nattch > 0; };
-  if (member || std::ranges::any_of(live, attached)) return;
+  if (member || ipc.namespaces[ipc_namespace].held || std::ranges::any_of(live, attached)) return;
   for (std::uint32_t s : live) destroy_segment(s, clauses::Clause::ipcns_end_destroys);
 }
 

@@ -118,6 +118,7 @@ inline std::uint64_t table_index(std::uint64_t id) {
 struct IpcIds {
   std::vector<std::uint32_t> live;  // its segments, ascending, so that look-ups do not slow down
   IpcLimits limits, left;           // left: of the namespace that its maker left
+  bool held = false;                // a call that is under way keeps it, by an open file
   std::size_t in_use() const { return live.size(); }
 };
 

@@ -77,7 +77,12 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
              std::uint64_t offset) {
   using namespace program::seal;
   std::uint8_t who = index_of(w, p);
+  // The call holds the file, and that its namespace, while nothing is attached.
+  IpcIds* const held =
+      v.segment < 0 ? nullptr : &w.ipc.of(w.ipc.segments[static_cast<std::size_t>(v.segment)]);
+  if (held) held->held = true;
   w.unmap(who, low, low + size, s.when);
+  if (held) held->held = false;
   bool sealed = (w.inodes[static_cast<std::size_t>(v.inode)].seals & (kWrite | kFutureWrite)) != 0;
   bool of_descriptor = v.file >= 0;
   v.id = w.next_vma++;
