@@ -107,6 +107,7 @@ void note_attach_clauses(World& w, OpCode code) {
 
 void apply(World& w, Step& s) {
   const Op& op = s.op;
+  w.processes.name(op);
   Process& p = w.processes[op.proc];
   w.implicit_updates_optional = s.profile == Profile::posix || s.profile == Profile::linux;
   if (p.life != Life::alive || !names_bound(w, op)) {

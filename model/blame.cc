@@ -171,7 +171,7 @@ bool unlinked(const World& w, std::int32_t inode) {
 
 // Whether another process has, or had before it ended, the mapping by a fork.
 bool has_relatives(const World& w, std::uint8_t who, const Vma& vma) {
-  for (std::uint8_t i = 0; i < program::kProcesses; ++i) {
+  for (std::uint8_t i = 0; i < w.processes.size(); ++i) {
     if (i != who && w.processes[i].life != Life::never && vma.id < w.processes[i].born) return true;
   }
   return vma.inherited;
@@ -195,7 +195,7 @@ bool stored_privately(const World& w, std::int32_t inode, std::uint64_t offset) 
 bool held_by_relative(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset,
                       std::uint8_t seen) {
   std::uint64_t address = vma.low + (offset - vma.page_offset * w.page());
-  for (std::uint8_t i = 0; i < program::kProcesses; ++i) {
+  for (std::uint8_t i = 0; i < w.processes.size(); ++i) {
     const Vma* v = i == who ? nullptr : w.processes[i].memory.find(address);
     if (!v || v->shared || v->id != vma.id) continue;
     std::uint64_t at = v->object_offset(address, w.page());

@@ -41,7 +41,7 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
     return C::mprotect_violation;
   if (a.kind != Access::Kind::no_mapping) return plain_clause_of_refusal(a, write);
   if (C removed = clause_of_removed(w, who, address); removed != C::none) return removed;
-  for (std::uint8_t i = 0; i < program::kProcesses; ++i) {
+  for (std::uint8_t i = 0; i < w.processes.size(); ++i) {
     const Vma* other = i == who ? nullptr : w.processes[i].memory.find(address);
     if (!other) continue;
     bool older = other->id < w.processes[who].born;

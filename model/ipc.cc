@@ -156,7 +156,7 @@ clauses::Clause World::clause_of_presence(const Process& process, const ShmidKer
   using C = clauses::Clause;
   if (ipc.namespaces.size() == 1) return clause_of_life(segment);
   if (process.ipc_inherited) return C::ipcns_fork_inherits;
-  const bool maker = segment.creator == static_cast<std::int8_t>(&process - processes.data());
+  const bool maker = segment.creator == static_cast<std::int8_t>(processes.name_of(process));
   return maker ? clause_of_life(segment) : C::ipcns_visible_to_members;
 }
 

@@ -39,6 +39,7 @@ Outcome Machine::run(const Op& asked) {
     st.apply_one(asked, made);
     return made;
   }
+  st.world.processes.name(asked);
   Op op = asked;
   std::optional<World> was;
   if (st.fault->needs_past) was = st.world;

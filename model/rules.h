@@ -61,7 +61,7 @@ struct Pages {
 };
 
 inline std::uint8_t index_of(const World& w, const Process& p) {
-  return static_cast<std::uint8_t>(&p - w.processes.data());
+  return static_cast<std::uint8_t>(w.processes.name_of(p));
 }
 
 // Whether the range overlaps something the model knows to be there: a vma or the executor's own memory.

@@ -6,10 +6,23 @@
 
 namespace shmcheck::model {
 
+void Processes::name(const Op& op) {
+  const program::OpSpec& spec = program::spec(op.code);
+  std::size_t last = op.proc;
+  if (spec.result_name == program::NameKind::process) last = std::max<std::size_t>(last, op.result);
+  if (spec.object_kind == program::NameKind::process) last = std::max<std::size_t>(last, op.object);
+  if (last >= named_.size()) named_.resize(last + 1);
+}
+
+const Process& Processes::nobody() {
+  static const Process nobody;
+  return nobody;
+}
+
 World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
   paths.fill(-1);
   objects.fill(-1);
-  for (Process& p : processes) p.files.fill(-1);
+  processes.name(Op{});
   Process& p0 = processes[0];
   p0.life = Life::alive;
   p0.pid = root_pid;

@@ -40,12 +40,18 @@ struct Credentials {
 enum class Life : std::uint8_t { never, alive, dead };
 
 struct Process {
+  static constexpr auto kAllClosed = [] {
+    std::array<std::int32_t, program::kFiles> files{};
+    files.fill(-1);
+    return files;
+  }();
+
   Life life = Life::never;
   std::uint64_t pid = 0;  // 0: not yet known
   Credentials cred;
-  std::uint32_t ipc_namespace = 0;                    // index into Ipc::namespaces
-  bool ipc_inherited = false;                         // by fork from one that had left the first
-  std::array<std::int32_t, program::kFiles> files{};  // index into World::open_files, -1: closed
+  std::uint32_t ipc_namespace = 0;                               // index into Ipc::namespaces
+  bool ipc_inherited = false;                                    // by fork from one that had left the first
+  std::array<std::int32_t, program::kFiles> files = kAllClosed;  // index into World::open_files, -1: closed
   std::bitset<program::kFiles> close_on_exec, closed_by_exec;
   AddressSpace memory;
   std::uint32_t born = 0;       // the id that the next vma would have had at the fork
@@ -57,6 +63,27 @@ struct Process {
   // Its soft limits: bytes that it may lock, and have mapped in all, and the size that it may give a file.
   std::uint64_t memlock = UINT64_MAX, address_space = UINT64_MAX, file_size = UINT64_MAX;
   LayoutEvents layout;  // the last calls that changed its mappings
+};
+
+// By name, those that a program has named so far; the others have never lived.
+class Processes {
+ public:
+  // Made-up programs name no more: references to the processes of theirs stay.
+  Processes() { named_.reserve(program::kUsualProcesses); }
+  // Before anything else is done with an op that names them.
+  void name(const Op& op);
+  Process& operator[](std::size_t name) { return named_[name]; }
+  const Process& operator[](std::size_t name) const { return name < named_.size() ? named_[name] : nobody(); }
+  std::size_t size() const { return named_.size(); }
+  auto begin() { return named_.begin(); }
+  auto end() { return named_.end(); }
+  auto begin() const { return named_.begin(); }
+  auto end() const { return named_.end(); }
+  std::size_t name_of(const Process& p) const { return static_cast<std::size_t>(&p - named_.data()); }
+
+ private:
+  static const Process& nobody();
+  std::vector<Process> named_;
 };
 
 inline IpcIds& Ipc::of(const Process& p) {
@@ -110,7 +137,7 @@ class World {
     return static_cast<std::uint32_t>(entries_removed.size() - 1);
   }
   std::bitset<program::kObjects> objects_unlinked;  // names that were removed
-  std::array<Process, program::kProcesses> processes;
+  Processes processes;
   Ipc ipc;
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
   std::array<std::optional<std::uint32_t>, program::kSegments> segment_names;  // index into ipc.segments

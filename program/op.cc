@@ -287,6 +287,14 @@ unsigned name_count(NameKind kind) {
   return 1;
 }
 
+std::uint8_t normal_process(std::uint8_t p) {
+  return static_cast<std::uint8_t>(p < kProcesses ? p : p % kUsualProcesses);
+}
+
+std::uint8_t normal_result(std::uint8_t result, NameKind kind) {
+  return kind == N::process ? normal_process(result) : static_cast<std::uint8_t>(result % name_count(kind));
+}
+
 // Objects have special indices beyond the names.
 unsigned object_count(const OpSpec& s) {
   unsigned count = name_count(s.object_kind);
@@ -340,7 +348,8 @@ void copy_argument(const Op& from, Op& to, const OpSpec& s, const Arg& arg) {
   Op source = from;
   switch (arg.kind) {
     case ArgKind::object:
-      to.object = static_cast<std::uint8_t>(from.object % object_count(s));
+      to.object = s.object_kind == N::process ? normal_process(from.object)
+                                              : static_cast<std::uint8_t>(from.object % object_count(s));
       break;
     case ArgKind::quantity:
       // Lengths and offsets never start from a mapping: only addresses do.
@@ -394,8 +403,8 @@ void normalize(Op& op) {
   Op out;
   out.code = static_cast<OpCode>(static_cast<std::uint8_t>(op.code) % kOpCodes);
   const OpSpec& s = spec(out.code);
-  out.proc = static_cast<std::uint8_t>(op.proc % kProcesses);
-  out.result = static_cast<std::uint8_t>(op.result % name_count(s.result_name));
+  out.proc = normal_process(op.proc);
+  out.result = normal_result(op.result, s.result_name);
   for (const Arg& arg : s.args) copy_argument(op, out, s, arg);
   op = out;
 }

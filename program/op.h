@@ -76,7 +76,7 @@ enum class OpCode : std::uint8_t {
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
 
-inline constexpr unsigned kProcesses = 8;    // p0…p7
+inline constexpr unsigned kProcesses = 64;   // p0…p63
 inline constexpr unsigned kMappings = 16;    // m0…m15: addresses returned by mmap, mremap and shmat
 inline constexpr unsigned kFiles = 8;        // f0…f7: descriptor slots, a fixed descriptor number each
 inline constexpr unsigned kNames = 8;        // n0…n7: paths in the program's directory
@@ -86,6 +86,8 @@ inline constexpr unsigned kUsers = 3;        // u0: the executor's own ids; u1, 
 inline constexpr unsigned kKeys = 8;         // k1…k7: System V keys; k0 is IPC_PRIVATE
 inline constexpr unsigned kMaxOps = 16384;   // ops in one program
 inline constexpr unsigned kMaxIoPages = 64;  // length limit, in pages, of ops that move contents
+// The first ones, of which made-up programs are: a byte that is no process's name falls on one of them.
+inline constexpr unsigned kUsualProcesses = 8;
 
 // Object indices beyond the names.
 inline constexpr std::uint8_t kFileNone = kFiles;             // `-`: descriptor -1

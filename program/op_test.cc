@@ -84,6 +84,21 @@ TEST(Normalize, KeepsShortLengthsWithinTheirLimitForEveryPageSize) {
   }
 }
 
+// Made-up programs would hardly name a process that lives otherwise.
+TEST(Normalize, AByteThatNamesNoProcessFallsOnAUsualOne) {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    Op op;
+    op.code = OpCode::kill;
+    op.proc = op.object = static_cast<std::uint8_t>(byte);
+    normalize(op);
+    if (byte < kProcesses)
+      EXPECT_EQ(op.proc, byte);
+    else
+      EXPECT_LT(op.proc, kUsualProcesses);
+    EXPECT_EQ(op.object, op.proc);
+  }
+}
+
 TEST(Bytes, EveryByteStringDecodesAndEncodesCanonically) {
   Dice dice(3);
   for (int i = 0; i < 20'000; ++i) {

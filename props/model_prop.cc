@@ -278,7 +278,7 @@ void fork_then_nothing_changes_nothing() {
   Op fork, exit;
   fork.code = OpCode::fork;
   fork.proc = *rc::gen::inRange<std::uint8_t>(0, 3);
-  fork.result = exit.proc = kProcesses - 1;
+  fork.result = exit.proc = kUsualProcesses - 1;
   exit.code = OpCode::exit;
   for (const Op& op : program.ops) {
     bool named = op.proc == fork.result || (op.code == OpCode::fork && op.result == fork.result) ||

@@ -20,7 +20,7 @@ class World;
 namespace shmcheck::harness {
 
 struct GeneratorOptions {
-  unsigned processes = 3;               // 1 … kProcesses; names p0 … of live processes at any time
+  unsigned processes = 3;               // 1 … kUsualProcesses; names p0 … of live processes at any time
   unsigned min_ops = 12, max_ops = 64;  // ops besides observations; one program in sixteen is longer
   OpSet allowed = all_ops();
   // True for an op that shows a known divergence in this world. Such ops are left out of half of the
