@@ -1,4 +1,5 @@
 // Names in programs that are being shrunk: which op uses what another makes, and what to call it.
+#include <algorithm>
 #include <array>
 
 #include "harness/shrink.h"
@@ -13,6 +14,9 @@ using program::Op;
 using program::OpCode;
 using program::OpSpec;
 using program::Quantity;
+
+constexpr std::size_t kMostNames = std::max({program::kProcesses, program::kMappings, program::kFiles,
+                                             program::kNames, program::kSegments, program::kObjects});
 
 bool has_key(const Op& op) {
   return op.code == OpCode::shmget && op.byte != 0;
@@ -55,7 +59,7 @@ class Renaming {
 
  private:
   static constexpr std::uint8_t kUnused = 255;
-  std::array<std::array<std::uint8_t, program::kMappings>, program::kNameKinds> to_;
+  std::array<std::array<std::uint8_t, kMostNames>, program::kNameKinds> to_;
   std::array<std::uint8_t, program::kNameKinds> next_{};
 };
 
@@ -99,7 +103,7 @@ std::optional<program::Program> merge(const program::Program& program, std::size
 
 std::vector<bool> dependents(const program::Program& program, std::size_t index) {
   std::vector<bool> gone(program.ops.size());
-  std::array<std::array<bool, program::kMappings>, program::kNameKinds> lost{};
+  std::array<std::array<bool, kMostNames>, program::kNameKinds> lost{};
   gone[index] = true;
   auto mark = [&](const Op& op, bool value) {
     NameKind kind = program::spec(op.code).result_name;
