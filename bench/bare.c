@@ -438,16 +438,6 @@ static long do_mmap(const struct bare_op* op, long a) {
   return result;
 }
 
-/* What is the program's own stays unlocked, as with the executor. */
-static long do_mlockall(const struct bare_op* op) {
-  const long result = syscall(SYS_mlockall, (long)op->flags);
-  if (result != 0 || (op->flags & MCL_CURRENT) == 0) return result;
-  munlock(sh, sizeof *sh);
-  munlock(buffer, (size_t)kBufferPages * kPage);
-  munlock(room, kRoom);
-  return do_maps();
-}
-
 static long do_rlimit(const struct bare_op* op) {
   struct rlimit limit;
   unsigned long pages = 0;
@@ -571,8 +561,6 @@ static long perform(const struct bare_op* op) {
       return syscall(SYS_munlock, a, len);
     case BARE_LOCKED:
       return do_locked();
-    case BARE_MLOCKALL:
-      return do_mlockall(op);
     case BARE_MUNLOCKALL:
       return syscall(SYS_munlockall);
     case BARE_RLIMIT:

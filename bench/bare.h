@@ -64,14 +64,15 @@ enum bare_code {
   BARE_IPC_INFO,
   BARE_SHM_STAT,
   BARE_SYSVIPC,
-  BARE_MLOCKALL,
   BARE_MUNLOCKALL,
   BARE_RLIMIT,
   BARE_REMAP,
   BARE_CALL,
   BARE_AGE,
   BARE_TIMES,
-  BARE_NONE /* what it does not do: exec, which would cost it a start of its own, and read devices */
+  /* What it does not do: exec, which would cost it a start of its own; read devices; and mlockall, which
+   * locks what each of the two programs has itself, and that is not alike. */
+  BARE_NONE
 };
 
 /* An address: `value`, or `value` bytes from a mapping by name. */

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <span>
 #include <stdexcept>
+#include <string>
 
 namespace shmcheck::bench {
 namespace {
@@ -80,10 +81,6 @@ constexpr Flag kSeal[] = {{program::seal::kSeal, F_SEAL_SEAL}, {program::seal::k
                           {program::seal::kGrow, F_SEAL_GROW}, {program::seal::kWrite, F_SEAL_WRITE},
                           {program::seal::kFutureWrite, 16},   {program::seal::kUnknown, 0x4000}};
 constexpr Flag kLock[] = {{program::mlock::kOnFault, 1}, {program::mlock::kUnknown, 0x100}};
-constexpr Flag kLockAll[] = {{program::mlockall::kCurrent, MCL_CURRENT},
-                             {program::mlockall::kFuture, MCL_FUTURE},
-                             {program::mlockall::kOnFault, 4},
-                             {program::mlockall::kUnknown, 0x100}};
 constexpr std::array<std::uint64_t, 3> kResources = {RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_FSIZE};
 constexpr std::array<std::uint64_t, 8> kAllocate = {0,
                                                     FALLOC_FL_KEEP_SIZE,
@@ -107,7 +104,7 @@ constexpr bare_code kCodes[] = {
     BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
     BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
     BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
-    BARE_SHM_STAT, BARE_SYSVIPC,  BARE_MLOCKALL,    BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
+    BARE_SHM_STAT, BARE_SYSVIPC,  BARE_NONE,        BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
     BARE_CALL,     BARE_AGE,      BARE_TIMES};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
@@ -211,9 +208,6 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
     case OpCode::mlock:
       out.flags = translate(op.flags, kLock);
       break;
-    case OpCode::mlockall:
-      out.flags = translate(op.flags, kLockAll);
-      break;
     case OpCode::rlimit:
       out.prot = kResources[op.small];
       break;
@@ -272,14 +266,19 @@ bool was_made(const program::Step& step) {
 
 }  // namespace
 
+bool can_flatten(OpCode code) {
+  return code == OpCode::end || kCodes[static_cast<std::size_t>(code)] != BARE_NONE;
+}
+
 std::vector<bare_op> flatten(const program::Trace& trace) {
   if (trace.steps.empty() || trace.steps.back().op.code != OpCode::end) {
     throw std::invalid_argument("flatten: the trace is not complete");
   }
   std::vector<bare_op> ops;
   for (const program::Step& step : trace.steps) {
-    if (step.op.code == OpCode::exec || step.op.code == OpCode::stored)
-      throw std::invalid_argument("flatten: the bare program does neither exec nor read devices");
+    if (!can_flatten(step.op.code))
+      throw std::invalid_argument("flatten: the bare program does no " +
+                                  std::string(program::spec(step.op.code).name));
     if (was_made(step)) ops.push_back(flatten(step, trace.facts));
   }
   return ops;

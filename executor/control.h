@@ -51,17 +51,17 @@ struct FileIdentity {
 };
 inline constexpr std::size_t kMaxIdentities = 256;
 
-// What is known before the first program and inherited by every process.
 // How /proc/PID/maps names the device of a file: btrfs has another number there than fstat(2) has.
 struct DeviceNumber {
   std::uint64_t in_stat = 0, in_maps = 0;
 };
 
+// What is known before the first program and inherited by every process.
 struct Target {
   program::Layout layout;
   Range own[64];
   std::size_t own_count = 0;
-  bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
+  bool private_ipc = false, private_pids = false, private_mounts = false;
   bool has_clone_parent = true;
   bool forks = true;             // its processes can fork children of the supervisor
   bool sets_limits = false;      // programs may change kernel.shm*

@@ -164,10 +164,6 @@ void open_device(const char* room, Place& place) {
   sys(SYS_close, result);
 }
 
-bool may_mount() {
-  return target.private_mounts || target.is_init;
-}
-
 bool is_overlay(const Disk& disk) {
   return std::string_view(disk.type) == "overlay";
 }
@@ -231,7 +227,7 @@ std::string_view first_usable(const Options& options) {
 std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> places) {
   std::size_t count = 0;
   const Sources sources = open_sources(options);
-  const char* room = may_mount() ? mount_room(options) : nullptr;
+  const char* room = target.private_mounts ? mount_room(options) : nullptr;
   long result = room != nullptr ? open_place(room, true, places[count])
                                 : open_place(first_usable(options), false, places[count]);
   if (failed(result)) {

@@ -58,7 +58,7 @@ bool is_fit() {
 }  // namespace
 
 void prepare_objects() {
-  if (target.private_mounts || target.is_init) {
+  if (target.private_mounts) {
     long result = sys(SYS_mount, "shmcheck", kDirectory, "tmpfs", 0, "mode=1777");
     mounted = !failed(result);
     if (!mounted) say_absent("own /dev/shm", "mount", result);

@@ -16,7 +16,7 @@ struct Link {
   std::size_t ahead = 0;       // bytes that may be on their way to the target; 0: as many as the pipe takes
   Fd to, from;                 // the channel; both non-blocking
   Fd console;                  // standard error, or a guest's console; non-blocking
-  std::string conformance;     // path of the conformance binary on the target; empty: not there
+  std::string conformance;     // path of the conformance binary on the target, unless its command runs that
   std::string room;            // where the target mounts its file systems, for that binary; empty: not known
   std::vector<Absent> absent;  // what the runner could not provide
 };

@@ -121,7 +121,7 @@ void names_instead(const Program& program, std::vector<Program>& offers) {
     for (std::size_t i = at; i < shorter.ops.size(); ++i) {
       Op& op = shorter.ops[i];
       if (program::spec(op.code).object_kind == program::NameKind::path) other(op.object);
-      if (op.code == OpCode::rename || op.code == OpCode::link) other(op.byte);
+      if (program::has_second_path(op.code)) other(op.byte);
     }
     offers.push_back(std::move(shorter));
   }

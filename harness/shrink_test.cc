@@ -337,6 +337,19 @@ TEST(CanonicalNames, AreDenseInOrderOfFirstUse) {
             "p0 shm_open f0 long\np0 shm_open f0 o1\np0 shm_open f0 o0\n");
 }
 
+TEST(CanonicalNames, KeepsTheLargestFamiliesApart) {
+  std::string given, wanted;
+  const auto all = [&](std::string_view before, unsigned first, unsigned count, std::string_view behind) {
+    for (unsigned n = first; n < count; ++n) {
+      given += std::string(before) + std::to_string(count - 1 - n + first) + std::string(behind);
+      wanted += std::string(before) + std::to_string(n) + std::string(behind);
+    }
+  };
+  all("p0 mmap m", 0, program::kMappings, " - len=1p prot=r flags=private,anon\n");
+  all("p0 fork p", 1, program::kProcesses, "\n");
+  EXPECT_EQ(text_of(canonical_names(parse(given))), wanted);
+}
+
 TEST(Merge, UsesTheOtherName) {
   Program p = parse(
       "p0 shmget s0 key=k1 size=1p\np0 shmget s3 key=k1 size=1p\np0 shmat m0 s3\np0 shmat m1 s0\np0 store m1 "

@@ -231,7 +231,8 @@ constexpr OpSpec kSpecs[] = {
      "how many bytes the process has locked: VmLck of /proc/self/status"},
     {"mincore", N::none, N::none, R::count, kMincore, "mincore(2): how many pages are resident"},
     {"shm_info", N::none, N::none, R::count, kShmInfo,
-     "shmctl(2) SHM_INFO: the segments of the namespace, or the pages that they are accounted"},
+     "shmctl(2) SHM_INFO: the segments of the namespace, the pages they are accounted or have in memory or "
+     "swap, the tries to swap, or the highest index in use"},
     {"limit", N::none, N::none, R::nothing, kLimit,
      "set kernel.shmmax, shmall, shmmni, shm_rmid_forced or shm_next_id of a private IPC namespace"},
     {"limits", N::none, N::none, R::count, kLimitsArgs, "read one of them"},
@@ -266,26 +267,6 @@ constexpr OpSpec kSpecs[] = {
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);
-
-unsigned name_count(NameKind kind) {
-  switch (kind) {
-    case N::process:
-      return kProcesses;
-    case N::mapping:
-      return kMappings;
-    case N::file:
-      return kFiles;
-    case N::path:
-      return kNames;
-    case N::segment:
-      return kSegments;
-    case N::object:
-      return kObjects;
-    case N::none:
-      break;
-  }
-  return 1;
-}
 
 std::uint8_t normal_process(std::uint8_t p) {
   return static_cast<std::uint8_t>(p < kProcesses ? p : p % kUsualProcesses);
@@ -397,6 +378,26 @@ void copy_argument(const Op& from, Op& to, const OpSpec& s, const Arg& arg) {
 
 const OpSpec& spec(OpCode code) {
   return kSpecs[static_cast<std::uint8_t>(code)];
+}
+
+unsigned name_count(NameKind kind) {
+  switch (kind) {
+    case N::process:
+      return kProcesses;
+    case N::mapping:
+      return kMappings;
+    case N::file:
+      return kFiles;
+    case N::path:
+      return kNames;
+    case N::segment:
+      return kSegments;
+    case N::object:
+      return kObjects;
+    case N::none:
+      break;
+  }
+  return 1;
 }
 
 void normalize(Op& op) {

@@ -245,6 +245,10 @@ struct Program {
 
 // Which family of names a result or an object belongs to.
 enum class NameKind : std::uint8_t { none, process, mapping, file, path, segment, object };
+inline constexpr unsigned kNameKinds = static_cast<unsigned>(NameKind::object) + 1;
+
+// How many names of a family there are; 1 of `none`, whose index is 0.
+unsigned name_count(NameKind kind);
 
 enum class ArgKind : std::uint8_t {
   object,       // a name of the spec's object kind
@@ -304,6 +308,11 @@ struct OpSpec {
 };
 
 const OpSpec& spec(OpCode code);
+
+// Whether Op::byte is the index of a second path.
+constexpr bool has_second_path(OpCode code) {
+  return code == OpCode::rename || code == OpCode::link;
+}
 
 // The field of an argument that is a quantity.
 constexpr Quantity Op::*quantity_of(Slot slot) {

@@ -1,6 +1,7 @@
 // The op table, normalization and the byte form.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "program/bytes.h"
@@ -51,6 +52,16 @@ TEST(OpTable, ChoicesAreNumberedFromZeroWithoutGaps) {
       for (std::size_t n = 0; n < arg.names.size(); ++n)
         EXPECT_EQ(arg.names[n].value, n) << arg.names[n].name;
     }
+  }
+}
+
+TEST(OpTable, AnArgumentThatNamesAPathIsASecondPath) {
+  for (unsigned i = 0; i <= kOpCodes; ++i) {
+    const OpSpec& s = spec(static_cast<OpCode>(i));
+    const bool names_path = std::any_of(s.args.begin(), s.args.end(), [](const Arg& arg) {
+      return arg.kind == ArgKind::choice && arg.slot == Slot::byte && arg.names[0].name == "n0";
+    });
+    EXPECT_EQ(has_second_path(static_cast<OpCode>(i)), names_path) << s.name;
   }
 }
 

@@ -33,7 +33,7 @@ static long call(long n, const long *a) { return syscall(n, a[0], a[1], a[2], a[
      R"c(static long filled(int c, size_t n) { return (long)memset(buffer, c, n); }
 )c"},
     {kNeedOpened, kNeedOk | kNeedSys | kNeedFailed, "",
-     R"c(static void opened(int slot, long fd) { if (!failed(fd)) ok(dup3(fd, slot, 0)), close(fd); }
+     R"c(static void opened(int slot, int flags, long fd) { if (!failed(fd)) ok(dup3(fd, slot, flags)), close(fd); }
 )c"},
     {kNeedObjects, kNeedSys, "",
      R"c(static long object(int k, int bytes) { /* a path, with a name that long, of this run's own */
@@ -43,9 +43,6 @@ static long call(long n, const long *a) { return syscall(n, a[0], a[1], a[2], a[
   if (n < bytes) memset(path + 9 + n, '-', bytes - n), path[9 + bytes] = 0;
   return (long)path;
 }
-)c"},
-    {kNeedOpenedForNow, kNeedObjects | kNeedOk | kNeedSys | kNeedFailed, "",
-     R"c(static void opened_for_now(int slot, long fd) { if (!failed(fd)) ok(dup3(fd, slot, O_CLOEXEC)), close(fd); }
 )c"},
     {kNeedRemoved, kNeedObjects | kNeedSys, "errno.h",
      R"c(static long removed(long path) { /* as shm_unlink has it */

@@ -218,7 +218,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
   switch (op.code) {
     case OpCode::open:
       return sys(
-          "opened(" + descriptor(op.result) + ", ",
+          "opened(" + descriptor(op.result) + ", 0, ",
           list("openat", "AT_FDCWD", path(op),
                std::string(kAccess[op.small]) + (op.flags != 0 ? " | " + bits(op.flags, kOpenFlags) : ""),
                octal_mode(op)));
@@ -288,7 +288,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::fsync:
       return sys("ok(", list(op.small == 0 ? "fsync" : "fdatasync", descriptor(op.object)));
     case OpCode::memfd:
-      return sys("opened(" + descriptor(op.result) + ", ",
+      return sys("opened(" + descriptor(op.result) + ", 0, ",
                  list("memfd_create", "(long)\"shmcheck\"", bits(op.flags, kMemfdFlags)));
     case OpCode::seal:
       return sys("ok(", list("fcntl", descriptor(op.object), "F_ADD_SEALS", bits(op.flags, kSealBits)));
@@ -324,7 +324,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return sys("ok(", list("linkat", "AT_FDCWD", path(op), "AT_FDCWD", second_path(op), "0"));
     case OpCode::shm_open:
       return sys(
-          "opened_for_now(" + descriptor(op.result) + ", ",
+          "opened(" + descriptor(op.result) + ", O_CLOEXEC, ",
           list("openat", "AT_FDCWD", object_path(op),
                std::string(kAccess[op.small]) + (op.flags != 0 ? " | " + bits(op.flags, kOpenFlags) : "") +
                    " | O_CLOEXEC | O_NOFOLLOW",
@@ -414,7 +414,7 @@ std::uint64_t needs_of(const Op& op, bool failing) {
     case OpCode::stored:
       return kNeedStored | kNeedFiles;
     case OpCode::shm_open:
-      return kNeedOpenedForNow | kNeedFiles;
+      return kNeedOpened | kNeedObjects | kNeedFiles;
     case OpCode::shm_unlink:
       return kNeedRemoved | kNeedOk | kNeedFiles;
     case OpCode::memfd:

@@ -1,8 +1,12 @@
 // The text of traces and facts.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "program/outcome_text.h"
 #include "program/random_test.h"
+#include "program/scan.h"
 #include "program/text.h"
 
 namespace shmcheck::program {
@@ -157,6 +161,20 @@ TEST(FactsText, RoundTripsExactly) {
     ASSERT_EQ(from_text(to_text(facts), again), "");
     ASSERT_EQ(again, facts) << to_text(facts);
   }
+}
+
+// With this the round trip says something of each of them.
+TEST(FactsText, EveryFactIsDrawnAtRandom) {
+  Dice dice(8);
+  std::map<std::string, std::set<std::string>, std::less<>> values;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string text = to_text(random_facts(dice));
+    for (const Word& word : split_words(text)) {
+      const std::size_t equals = word.text.find('=');
+      values[std::string(word.text.substr(0, equals))].emplace(word.text.substr(equals + 1));
+    }
+  }
+  for (const auto& [key, drawn] : values) EXPECT_GT(drawn.size(), 1U) << key;
 }
 
 TEST(FactsText, HasAFixedOrder) {

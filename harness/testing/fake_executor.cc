@@ -100,7 +100,6 @@ void serve(std::string_view mode) {
     while (reader.next(frame)) {
       if (frame.type == FrameType::run) answer(mode, frame, ++runs);
       if (frame.type == FrameType::quit) return;
-      if (frame.type == FrameType::command) send(FrameType::error, frame.sequence, {'n', 'o'});
     }
     const ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
     if (n <= 0) return;
