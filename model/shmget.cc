@@ -72,7 +72,7 @@ const ShmidKernel* last_of(const World& w, const Process& p) {
 // once.
 bool used_before(const World& w, const Process& p, const Step& s, std::uint64_t id) {
   const ShmidKernel* last = last_of(w, p);
-  if (!s.exact()) return last && last->destroyed && last->id == id;
+  if (!s.exact()) return last && last->destroyed && !last->id_asked_for && last->id == id;
   return std::ranges::any_of(w.ipc.segments, [&](const ShmidKernel& k) {
     return k.destroyed && k.id == id && !k.id_asked_for && k.ipc_namespace == p.ipc_namespace;
   });
