@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define BARE_PROCESSES 8
+#define BARE_PROCESSES 64
 #define BARE_MAPPINGS 16
 #define BARE_FILES 8
 #define BARE_SEGMENTS 8

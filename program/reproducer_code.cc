@@ -173,16 +173,16 @@ static void forked(int name) {
      R"c(static void got(int name, long r) { /* an id, by its name if it has one */
   int k = 0;
   if (failed(r)) return;
-  while (k < 8 && S.s[k] != r) k++;
-  if (k < 8) say("s%d", k); else say("new id");
+  while (k < N && S.s[k] != r) k++;
+  if (k < N) say("s%d", k); else say("new id");
   S.s[name] = r;
 }
 )c"},
     {kNeedSayPid, 0, "",
      R"c(static void say_pid(const char *label, int pid) {
   int k = 0;
-  while (k < 8 && (S.pid[k] != pid || !pid)) k++;
-  if (k < 8) say(" %s=p%d", label, k); else say(" %s=%s", label, pid ? "other" : "0");
+  while (k < N && (S.pid[k] != pid || !pid)) k++;
+  if (k < N) say(" %s=p%d", label, k); else say(" %s=%s", label, pid ? "other" : "0");
 }
 )c"},
     {kNeedListing, kNeedSegments | kNeedFailed | kNeedSayPid, "",
@@ -197,8 +197,8 @@ static void forked(int name) {
     if (sscanf(line, "%d %d %o %lu %d %d %lu %u %u %u %u %lu %lu %lu %lu %lu", &key, &id, &mode, &size, pid, pid + 1, &n,
                u, u + 1, u + 2, u + 3, t, t + 1, t + 2, &rss, &swap) != 16) continue;
     int k = 0;
-    while (k < 8 && S.s[k] != id) k++;
-    if (k == 8) continue;
+    while (k < N && S.s[k] != id) k++;
+    if (k == N) continue;
     say("s%d ", k);
     say("key=%x uid=%u gid=%u cuid=%u cgid=%u mode=%o", (unsigned)key, u[0], u[1], u[2], u[3], mode);
     say(" segsz=%lu atime=%s", size, t[0] ? "set" : "0");
@@ -214,7 +214,7 @@ static void forked(int name) {
   struct ipc_perm *p = &d.shm_perm;
   long r = sys(shmctl, id, command, (long)&d);
   if (failed(r)) return;
-  for (int k = 0; command != IPC_STAT && k < 8; k++) if (S.s[k] == r) say("s%d ", k), k = 8;
+  for (int k = 0; command != IPC_STAT && k < N; k++) if (S.s[k] == r) say("s%d ", k), k = N;
   say("key=%x uid=%u gid=%u cuid=%u cgid=%u mode=%o", (unsigned)p->__key, p->uid, p->gid, p->cuid, p->cgid, p->mode);
   say(" segsz=%lu atime=%s", (unsigned long)d.shm_segsz, d.shm_atime ? "set" : "0");
   say(" dtime=%s ctime=%s", d.shm_dtime ? "set" : "0", d.shm_ctime ? "set" : "0");

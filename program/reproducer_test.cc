@@ -246,6 +246,13 @@ const Case kCases[] = {
      "p0 shm_unlink o3 -> ok\n"
      "p0 maps -> {a+0p..a+1p r--s off=0p file o3 deleted}\n",
      "{a+0p..a+1p r--s off=0p file o3}"},
+    {"TheLastProcess", false,
+     "p0 mmap m0 - len=1p prot=rw flags=shared,anon,fixed addr=a -> a\n"
+     "p0 fork p63 -> 101\n"
+     "p63 store m0 0x41 -> ok\n"
+     "p63 exit status=7 -> died exit=7\n"
+     "p0 load m0 -> 0x41\n",
+     "0x00"},
     {"TwoNames", false,
      "p0 open f0 n0 access=rw flags=creat mode=600 -> ok\n"
      "p0 link n0 to=n1 -> ok\n"
