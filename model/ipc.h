@@ -98,8 +98,9 @@ struct ShmidKernel {
   std::uint32_t locked_by = 0;                                     // the user who did SHM_LOCK
 };
 
-// kernel.shmmax, shmall, shmmni and shm_rmid_forced. The largest value: nothing is known of it.
+// What shm_next_id holds when no id is asked for.
 inline constexpr std::uint64_t kNoId = UINT64_MAX;
+// What kernel.shm* hold. The largest value of shmmax, shmall and shmmni: nothing is known of it.
 struct IpcLimits {
   std::uint64_t shmmax = UINT64_MAX, shmall = UINT64_MAX, shmmni = UINT64_MAX;
   std::uint64_t next_id = kNoId;  // shm_next_id

@@ -116,15 +116,12 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
   } else if (advice == Advice::remove) {
     object_changes(w, s, static_cast<std::uint32_t>(v.inode), first * w.page(), (last - first) * w.page());
     w.keep_former(static_cast<std::uint32_t>(v.inode), first * w.page(), last * w.page());
-    Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
+    Inode& inode = w.object_of(v);
     inode.bytes.settle(first * w.page(), last * w.page());
     inode.bytes.drop(first, last);
     inode.stored.drop(first, last);
     inode.accessed.drop(first, last);
-    w.not_resident(static_cast<std::uint32_t>(v.inode));
-    inode.removed_by = C::madvise_remove;
-    inode.removed_step = w.steps;
-    w.happens(v, C::madvise_remove);
+    w.pages_removed(static_cast<std::uint32_t>(v.inode), C::madvise_remove);
   } else if (advice == Advice::populate_write && !v.shared) {
     for (std::uint64_t i = first; i < last; ++i) w.copy_on_write(v, i * w.page());
   }

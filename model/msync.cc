@@ -93,7 +93,7 @@ void rule_fsync(World& w, Process& p, Step& s) {
   if (s.failed(C::msync_fsync_equivalent)) return;
   write_back(w, s, file->inode);
   w.inodes[file->inode].storage.written(0, UINT64_MAX, C::msync_fsync_equivalent);
-  written_back(w, file->inode);
+  stores_are_noticed_again(w, file->inode);
 }
 
 }  // namespace shmcheck::model

@@ -1,6 +1,7 @@
 // remap_file_pages(2), which Linux has emulated by a new mapping since 4.0. In the order of mm/mmap.c.
 #include "model/rlimit.h"
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
@@ -91,8 +92,7 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   v.dont_fork = v.inherited = v.rounded_up = v.discarded = false;
   v.resident_by = C::none;
   v.dirtied = false;
-  Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
-  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
+  may_move_atime(w.object_of(v));
   v.read_hint = 0;
   v.event = {C::remap_file_pages_order, w.steps};
   if (v.locked) p.lock_clause = C::mlock_accounting;

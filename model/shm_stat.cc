@@ -1,4 +1,4 @@
-// The members of shmid_ds.
+// The members of shmid_ds, and the pages of a segment.
 #include "model/shm_stat.h"
 
 #include <fmt/format.h>
@@ -71,6 +71,16 @@ C clause_of_mode(const World& w, const ShmidKernel& k, std::uint64_t seen) {
 }
 
 }  // namespace
+
+PageRange kept_pages(const World& w, const ShmidKernel& k) {
+  const Inode& inode = w.inodes[k.inode];
+  const bool unknown = inode.populated || w.facts().shmem_huge;
+  return {inode.stored.size(), unknown ? w.up(k.segsz) / w.page() : inode.accessed.size()};
+}
+
+bool all_known(const World& w, const Process& p) {
+  return w.facts().private_ipc || p.ipc_namespace != 0;
+}
 
 void make_shm_stat(const ShmidKernel& k, std::vector<std::uint64_t>& words) {
   words.insert(words.end(), {k.perm.key, k.perm.uid, k.perm.gid, k.perm.cuid, k.perm.cgid, k.perm.mode,

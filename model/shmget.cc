@@ -171,11 +171,10 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   Inode object;
   object.kind = InodeKind::segment;
   object.size = size;
-  object.segment = static_cast<std::uint32_t>(w.ipc.segments.size());
   ShmidKernel k;
   k.perm = {key, p.cred.uid, p.cred.gid, p.cred.uid, p.cred.gid, s.op.mode};
   k.ipc_namespace = p.ipc_namespace;
-  k.inode = static_cast<std::uint32_t>(w.inodes.size());
+  k.inode = w.add_inode(std::move(object));
   k.id = id;
   k.id_asked_for = asked;
   k.segsz = size;
@@ -185,9 +184,7 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   k.cprid.set(p.pid);
   k.lprid.set(0);
   k.creator = static_cast<std::int8_t>(index_of(w, p));
-  w.segment_names[s.op.result] = object.segment;
-  make_room(w.inodes);
-  w.inodes.push_back(std::move(object));
+  w.segment_names[s.op.result] = static_cast<std::uint32_t>(w.ipc.segments.size());
   w.ipc.add(std::move(k));
 }
 
