@@ -82,12 +82,7 @@ constexpr C kFixedDetach[] = {C::shmat_nattch,
                               C::shmat_atime,
                               C::shmat_exit_detaches};
 void fixed_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) {
-  if (!is_mmap(op) || !ok(o)) return;
-  for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
-    if (w.ipc.segments[i].nattch >= was.ipc.segments[i].nattch) continue;
-    revive(was, w, i);
-    w.ipc.segments[i].nattch = was.ipc.segments[i].nattch;
-  }
+  if (is_mmap(op) && ok(o)) keep_attaches(was, w);
 }
 
 // --- munmap

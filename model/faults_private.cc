@@ -47,12 +47,6 @@ void shared_anonymous_is_private(World&, Op& op) {
   op.flags ^= type;
 }
 
-const Vma* private_store(const World& was, const Op& op, const Outcome& o) {
-  if (op.code != OpCode::store || !ok(o)) return nullptr;
-  const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
-  return v && !v->shared ? v : nullptr;
-}
-
 constexpr C kLeak[] = {C::private_isolated, C::private_fork_isolated, C::access_read,
                        C::share_mapping_to_read, C::mmap_fd_read_only_private_write};
 void private_store_leaks(const World& was, World& w, const Op& op, Outcome& o) {

@@ -8,55 +8,23 @@ namespace {
 using program::ShmCommand;
 
 constexpr int kEACCES = 13, kEEXIST = 17, kEINVAL = 22;
-constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11, kAdrErr = 2, kAccErr = 2;
-
-bool command(const Op& op, ShmCommand c) {
-  return op.code == OpCode::shmctl && static_cast<ShmCommand>(op.small) == c;
-}
 
 bool accesses(const Op& op) {
   return op.code == OpCode::load || op.code == OpCode::store;
 }
 
-void refuse(const World& was, World& w, Outcome& o, int error) {
-  w = was;
-  fail(o, error);
-}
-
-void take_signal(const World& was, World& w, const Op& op, Outcome& o, std::uint8_t signal,
-                 std::uint8_t code) {
-  const std::uint64_t address = was.value(op.addr);
-  w = was;
-  o.kind = OutcomeKind::signal;
-  o.signal = signal;
-  o.code = code;
-  o.address = address;
-  o.value = 0;
-}
-
-// Where a caught access lies that worked, or null.
-const Vma* accessed(const World& was, const Op& op, const Outcome& o) {
-  const bool caught = static_cast<program::SignalAction>(op.byte) == program::SignalAction::caught;
-  if (!accesses(op) || !ok(o) || !caught) return nullptr;
-  return was.processes[op.proc].memory.find(was.value(op.addr));
-}
-
-bool may_attach(const World& w, const Op& op, const Vma& v) {
-  return ipc_access(w.ipc.segments[static_cast<std::size_t>(v.segment)].perm, w.processes[op.proc].cred,
-                    4U | (v.may_write ? 2U : 0U));
-}
-
 constexpr C kRevoked[] = {C::shmctl_set_attached_unaffected, C::perm_checked_at_attach, C::perm_fork_bypass};
 void attach_is_revoked(const World& was, World& w, const Op& op, Outcome& o) {
   const Vma* v = accessed(was, op, o);
-  if (v && v->segment >= 0 && !may_attach(was, op, *v)) take_signal(was, w, op, o, kSIGSEGV, kAccErr);
+  if (v && v->segment >= 0 && !could_attach(was, was.processes[op.proc], *v))
+    take_signal(was, w, op, o, kSIGSEGV, kAccErr);
 }
 
 constexpr C kDetach[] = {C::shmdt_no_id_needed};
 void detach_needs_permission(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
-  if (v && v->segment >= 0 && !may_attach(was, op, *v)) refuse(was, w, o, kEACCES);
+  if (v && v->segment >= 0 && !could_attach(was, was.processes[op.proc], *v)) refuse(was, w, o, kEACCES);
 }
 
 constexpr C kRemoval[] = {C::shmctl_rmid_no_read_needed};
@@ -78,7 +46,7 @@ void lock_ends_with_locker(const World& was, World& w, const Op& op, Outcome&) {
 constexpr C kChanged[] = {C::shmctl_lock_times};
 void lock_sets_ctime(const World&, World& w, const Op& op, Outcome& o) {
   const bool locks = command(op, ShmCommand::lock) || command(op, ShmCommand::unlock);
-  if (locks && ok(o)) named_segment(w, op)->ctim.set({o.before, o.before});
+  if (locks && ok(o)) bound_segment(w, op)->ctim.set({o.before, o.before});
 }
 
 constexpr C kExcl[] = {C::shmget_excl_alone};

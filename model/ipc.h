@@ -58,6 +58,13 @@ class OneOf {
 using When = OneOf<Moment, 8>;
 using Who = OneOf<std::uint64_t, 16>;  // process ids; 0: nobody
 
+// The executor's keys k1… are this plus their number.
+inline constexpr std::uint32_t kKeyBase = 0x73686d00;
+// The key that an op names; 0: IPC_PRIVATE.
+inline std::uint32_t key_of(const program::Op& op) {
+  return op.byte == 0 ? 0 : kKeyBase + op.byte;
+}
+
 struct KernIpcPerm {
   std::uint32_t key = 0;
   std::uint32_t uid = 0, gid = 0, cuid = 0, cgid = 0;
