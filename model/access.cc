@@ -1,4 +1,4 @@
-// Loads and stores: which object supplies a byte, or which fault is taken.
+// Loads, stores and calls: which object supplies a byte, or which fault is taken.
 #include <fmt/format.h>
 
 #include "model/blame.h"

@@ -68,8 +68,7 @@ void shared_anonymous_copied(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::fork || !ok(o)) return;
   std::int32_t from = -1, to = -1;
   for (Vma& v : w.processes[op.result].memory.vmas()) {
-    if (v.inode < 0 || w.inodes[static_cast<std::size_t>(v.inode)].kind != InodeKind::shared_anonymous)
-      continue;
+    if (v.inode < 0 || w.object_of(v).kind != InodeKind::shared_anonymous) continue;
     if (v.inode != from) {
       from = v.inode;
       to = static_cast<std::int32_t>(w.inodes.size());
@@ -126,7 +125,7 @@ void remove_one_page_more(const World& was, World& w, const Op& op, Outcome& o) 
   Vma* v = vma_at(w, op);
   if (!v || v->inode < 0) return;
   std::uint64_t end = v->object_offset(was.value(op.addr) + was.up(was.value(op.len)), w.page()) / w.page();
-  w.inodes[static_cast<std::size_t>(v->inode)].bytes.drop(end, end + 1);
+  w.object_of(*v).bytes.drop(end, end + 1);
 }
 
 constexpr C kHole[] = {C::madvise_hole};

@@ -171,9 +171,9 @@ constexpr C kFrozen[] = {
 // Running, no byte is ever in doubt, so the list of doubts is free to note the size at the time of mmap.
 void size_noted(const World&, World& w, const Op& op, Outcome& o) {
   Vma* v = op.code == OpCode::mmap && ok(o) ? actor(w, op).memory.find(o.value) : nullptr;
-  if (!v || v->inode < 0 || w.inodes[static_cast<std::size_t>(v->inode)].kind != InodeKind::file) return;
+  if (!v || v->inode < 0 || w.object_of(*v).kind != InodeKind::file) return;
   Doubt note;
-  note.low = note.high = w.up(w.inodes[static_cast<std::size_t>(v->inode)].size);
+  note.low = note.high = w.up(w.object_of(*v).size);
   v->older.push_back(std::move(note));
 }
 void size_frozen(const World& was, World& w, const Op& op, Outcome& o) {

@@ -32,7 +32,7 @@ void one_zero_object(const World&, World& w, const Op& op, Outcome& o) {
   if (!v || !v->shared) return;
   for (const Vma& other : actor(w, op).memory.vmas()) {
     bool zero = other.shared && other.inode >= 0 && other.id != v->id &&
-                w.inodes[static_cast<std::size_t>(other.inode)].kind == InodeKind::shared_anonymous &&
+                w.object_of(other).kind == InodeKind::shared_anonymous &&
                 other.high - other.low == v->high - v->low;
     if (zero) v->inode = other.inode;
   }

@@ -97,8 +97,8 @@ void anonymous_objects_are_one(const World&, World& w, const Op& op, Outcome& o)
   Vma& fresh = *actor(w, op).memory.find(o.value);
   for (const Vma& v : actor(w, op).memory.vmas()) {
     const bool other = v.shared && v.inode >= 0 && v.inode != fresh.inode && v.page_offset == 0 &&
-                       w.inodes[static_cast<std::size_t>(v.inode)].kind == InodeKind::shared_anonymous;
-    if (!other || w.inodes[static_cast<std::size_t>(v.inode)].size < fresh.high - fresh.low) continue;
+                       w.object_of(v).kind == InodeKind::shared_anonymous;
+    if (!other || w.object_of(v).size < fresh.high - fresh.low) continue;
     fresh.inode = v.inode;
     return;
   }
@@ -109,7 +109,7 @@ constexpr C kExtent[] = {C::eof_offset_mapping, C::access_syscall_efault, C::tru
 void extent_counted_twice(const World& was, World& w, const Op& op, Outcome& o) {
   const Vma* v = accessed(was, op, o);
   if (!v || v->inode < 0 || v->page_offset == 0) return;
-  const Inode& object = was.inodes[static_cast<std::size_t>(v->inode)];
+  const Inode& object = was.object_of(*v);
   const std::uint64_t begin = v->page_offset * was.page(),
                       at = v->object_offset(was.value(op.addr), was.page());
   const bool copied = v->copies.find(at / was.page()) != nullptr;
@@ -130,14 +130,14 @@ constexpr C kCoherent[] = {C::msync_invalidate_coherent};
 void invalidate_drops(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::msync || !ok(o) || !(op.flags & program::msync::kInvalidate)) return;
   const Vma* v = vma_at(w, op);
-  if (v && v->shared && v->inode >= 0) w.inodes[static_cast<std::size_t>(v->inode)].bytes = ObjectBytes();
+  if (v && v->shared && v->inode >= 0) w.object_of(*v).bytes = ObjectBytes();
 }
 
 constexpr C kPeers[] = {C::access_fault_one_process};
 void death_by_fault_clears(const World& was, World& w, const Op& op, Outcome& o) {
   if (!accesses(op) || o.kind != OutcomeKind::died) return;
   for (const Vma& v : was.processes[op.proc].memory.vmas()) {
-    if (v.shared && v.inode >= 0) w.inodes[static_cast<std::size_t>(v.inode)].bytes = ObjectBytes();
+    if (v.shared && v.inode >= 0) w.object_of(v).bytes = ObjectBytes();
   }
 }
 

@@ -65,7 +65,7 @@ void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std
   constexpr std::uint64_t largest = INT64_MAX;
   if (offset > largest || size > largest - offset)
     s.must(kEOVERFLOW, kEINVAL, C::mmap_create_offset_overflow);
-  std::uint32_t seals = w.inodes[static_cast<std::size_t>(v.inode)].seals & (kWrite | kFutureWrite);
+  std::uint32_t seals = w.object_of(v).seals & (kWrite | kFutureWrite);
   if (!seals || !v.writable_file) return;
   bool early = w.facts().release >= program::release(6, 13);
   if ((v.prot & program::kProtWrite) && early)
@@ -79,7 +79,7 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   using namespace program::seal;
   std::uint8_t who = index_of(w, p);
   w.unmap(who, low, low + size, s.when);
-  bool sealed = (w.inodes[static_cast<std::size_t>(v.inode)].seals & (kWrite | kFutureWrite)) != 0;
+  bool sealed = (w.object_of(v).seals & (kWrite | kFutureWrite)) != 0;
   bool of_descriptor = v.file >= 0;
   v.id = w.next_vma++;
   v.made = w.steps;
