@@ -100,7 +100,7 @@ void foreign_detach_uncounted(const World& was, World& w, const Op& op, Outcome&
   }
 }
 
-constexpr C kOwn[] = {C::limit_rmid_forced_exit, C::shmget_id_not_reused_soon};
+constexpr C kOwn[] = {C::limit_rmid_forced_exit, C::shmget_id_not_reused_soon, C::sysv_life_memory_returned};
 void keeps_own_segments(const World& was, World& w, const Op& op, Outcome& o) {
   if (!unshared(op, o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);

@@ -72,7 +72,7 @@ void power_ends(const World& was, World& w, const Op& op, Outcome&) {
 }
 
 // --- forced removal
-constexpr C kDetach[] = {C::limit_rmid_forced_detach, C::shmctl_shm_info};
+constexpr C kDetach[] = {C::limit_rmid_forced_detach, C::shmctl_shm_info, C::sysv_life_memory_returned};
 void death_does_not_remove(const World& was, World& w, const Op& op, Outcome& o) {
   bool dies = op.code == OpCode::exit || op.code == OpCode::kill;
   if (!dies || o.kind == OutcomeKind::unbound || !forces(was, op)) return;
@@ -87,7 +87,7 @@ void removes_keyless_only(const World& was, World& w, const Op& op, Outcome&) {
   }
 }
 
-constexpr C kExit[] = {C::limit_rmid_forced_exit};
+constexpr C kExit[] = {C::limit_rmid_forced_exit, C::sysv_life_memory_returned};
 void exit_keeps_own(const World& was, World& w, const Op& op, Outcome& o) {
   bool dies = op.code == OpCode::exit || op.code == OpCode::kill;
   if (!dies || o.kind == OutcomeKind::unbound || !forces(was, op)) return;
@@ -96,8 +96,8 @@ void exit_keeps_own(const World& was, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kSwitch[] = {C::limit_rmid_forced_switch, C::limit_rmid_forced_exit,
-                         C::shmget_id_not_reused_soon};
+constexpr C kSwitch[] = {C::limit_rmid_forced_switch, C::limit_rmid_forced_exit, C::shmget_id_not_reused_soon,
+                         C::sysv_life_memory_returned};
 void switch_keeps_orphans(const World& was, World& w, const Op& op, Outcome& o) {
   if (!sets(op, Limit::rmid_forced) || !ok(o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);

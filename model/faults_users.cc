@@ -158,12 +158,12 @@ void marked_survives_exit(const World& was, World& w, const Op& op, Outcome& o) 
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
 }
 
-constexpr C kUsed[] = {C::shmctl_rmid_unattached, C::shmctl_gone_id,
-                       C::shmat_removed_id,       C::sysv_life_until_removed,
-                       C::shmctl_rmid_repeat,     C::sysv_life_marked_dies_with_last,
-                       C::limit_shmmni,           C::limit_shmall,
-                       C::limit_shmall_release,   C::shmctl_shm_info,
-                       C::shmctl_shm_stat,        C::proc_sysvipc_listing};
+constexpr C kUsed[] = {
+    C::shmctl_rmid_unattached,    C::shmctl_gone_id,     C::shmat_removed_id,
+    C::sysv_life_until_removed,   C::shmctl_rmid_repeat, C::sysv_life_marked_dies_with_last,
+    C::sysv_life_memory_returned, C::limit_shmmni,       C::limit_shmall,
+    C::limit_shmall_release,      C::shmctl_shm_info,    C::shmctl_shm_stat,
+    C::proc_sysvipc_listing};
 void once_attached_only_marked(const World& was, World& w, const Op& op, Outcome& o) {
   ShmidKernel* k = command(op, ShmCommand::rmid) && ok(o) ? bound_segment(w, op) : nullptr;
   if (!k || !k->destroyed || k->atim.newest().low == 0) return;
