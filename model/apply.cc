@@ -35,7 +35,7 @@ bool names_bound(const World& w, const Op& op) {
 }
 
 std::uint64_t segment_bytes(const World& w, const Process& p, const Op& op) {
-  if (op.code != OpCode::shmat || op.object >= program::kSegments) return 0;
+  if (op.code != OpCode::shmat) return 0;
   const std::int32_t found = w.named_segment(p.ipc_namespace, op.object);
   if (found < 0) return 0;
   const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(found)];

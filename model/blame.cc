@@ -5,10 +5,6 @@
 namespace shmcheck::model {
 namespace {
 
-const Inode& object_of(const World& w, const Vma& vma) {
-  return w.inodes[static_cast<std::size_t>(vma.inode)];
-}
-
 bool dead(const World& w, std::uint8_t process) {
   return w.processes[process].life == Life::dead;
 }
@@ -72,7 +68,7 @@ C clause_of_stored(const World& w, std::uint8_t who, const Vma& vma, const Inode
 
 // A byte of an object, as a mapping of it shows it.
 C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset) {
-  const Inode& o = object_of(w, vma);
+  const Inode& o = w.object_of(vma);
   Origin from = o.bytes.origin(offset, w.page());
   switch (from.kind) {
     case OriginKind::nothing:
@@ -96,8 +92,8 @@ C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_
 
 // Whether the object was cut below the byte after it had been copied.
 bool cut_since(const World& w, const Vma& vma, std::uint64_t offset) {
-  return vma.inode >= 0 && offset >= object_of(w, vma).cut_to &&
-         vma.copies.origin(offset, w.page()).step < object_of(w, vma).cut_step;
+  return vma.inode >= 0 && offset >= w.object_of(vma).cut_to &&
+         vma.copies.origin(offset, w.page()).step < w.object_of(vma).cut_step;
 }
 
 C clause_of_discard(const Vma& vma) {
@@ -107,8 +103,8 @@ C clause_of_discard(const Vma& vma) {
 C clause_of_private_copy(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset) {
   Origin from = vma.copies.origin(offset, w.page());
   bool cut_away = cut_since(w, vma, offset);
-  bool punched = vma.inode >= 0 && object_of(w, vma).removed_by == C::punch_zero &&
-                 object_of(w, vma).removed_step > from.step;
+  bool punched = vma.inode >= 0 && w.object_of(vma).removed_by == C::punch_zero &&
+                 w.object_of(vma).removed_step > from.step;
   if (punched && !cut_away) return C::punch_private_kept;
   switch (from.kind) {
     case OriginKind::store:
@@ -116,7 +112,7 @@ C clause_of_private_copy(const World& w, std::uint8_t who, const Vma& vma, std::
       return from.process == who ? C::access_read : C::fork_private_snapshot;
     case OriginKind::private_copy: {
       if (vma.inherited) return C::fork_private_snapshot;
-      const Inode& o = object_of(w, vma);
+      const Inode& o = w.object_of(vma);
       bool of_tail = offset >= o.cut_to && !cut_away;
       if (of_tail && vma.copies.at(offset, w.page()) == 0) return C::trunc_tail_zeroed;
       if (cut_away) return C::trunc_tail_private_kept;
@@ -136,7 +132,7 @@ C clause_of_uncopied(World& w, std::uint8_t who, const Vma& vma, std::uint64_t o
                             clause == C::madvise_remove || clause == C::punch_zero ||
                             clause == C::fallocate_zero_range || clause == C::access_hole_zero;
   if (follows_truncation) return clause;
-  Origin from = object_of(w, vma).bytes.origin(offset, w.page());
+  Origin from = w.object_of(vma).bytes.origin(offset, w.page());
   bool later =
       (from.kind == OriginKind::write && from.mapping > vma.id) ||
       (from.kind == OriginKind::store && from.mapping != vma.id && from.step > vma.made && vma.made > 0);
@@ -181,20 +177,19 @@ bool has_relatives(const World& w, std::uint8_t who, const Vma& vma) {
 bool copied_after_unlink(const World& w, const Vma& vma, std::uint64_t offset) {
   Origin from = vma.copies.origin(offset, w.page());
   if (from.kind != OriginKind::private_copy) return false;
-  const Inode& o = object_of(w, vma);
+  const Inode& o = w.object_of(vma);
   return o.bytes.origin(offset, w.page()).step < o.unlink_step && o.unlink_step < from.step;
 }
 
 // Whether a private mapping, which may have gone, ever stored to the page: what nobody else put there is its.
 bool stored_privately(const World& w, std::int32_t inode, std::uint64_t offset) {
-  if (inode < 0) return false;
-  return (w.inodes[static_cast<std::size_t>(inode)].stored_privately >> (offset / w.page() % 64) & 1) != 0;
+  return inode >= 0 && w.inodes[static_cast<std::size_t>(inode)].may_be_stored_privately(offset / w.page());
 }
 
 // Whether a relative's private memory at the same address holds `seen`.
 bool held_by_relative(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset,
                       std::uint8_t seen) {
-  std::uint64_t address = vma.low + (offset - vma.page_offset * w.page());
+  std::uint64_t address = vma.address_of(offset, w.page());
   for (std::uint8_t i = 0; i < w.processes.size(); ++i) {
     const Vma* v = i == who ? nullptr : w.processes[i].memory.find(address);
     if (!v || v->shared || v->id != vma.id) continue;
@@ -215,7 +210,7 @@ bool straddled(const World& w, const Origin& from, std::uint64_t offset) {
 // Whether the byte is that of the object's beginning, as if the mapping showed it from there.
 bool starts_over(const World& w, const Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   if (vma.inode < 0 || vma.page_offset == 0 || offset / w.page() < vma.page_offset) return false;
-  const ObjectBytes& bytes = object_of(w, vma).bytes;
+  const ObjectBytes& bytes = w.object_of(vma).bytes;
   std::uint8_t first = bytes.at(offset - vma.page_offset * w.page(), w.page());
   return first == seen && seen != bytes.at(offset, w.page()) && seen != 0;
 }
@@ -241,7 +236,7 @@ Event event_behind(World& w, Vma& vma, std::uint64_t offset) {
   std::uint32_t written = bytes.origin(offset, w.page()).step;
   Event first = vma.event.step > written ? vma.event : Event{};
   if (&bytes == &vma.copies) return first;
-  const Event& event = event_since(object_of(w, vma), written);
+  const Event& event = event_since(w.object_of(vma), written);
   bool earlier = event.step > written && (first.step == 0 || event.step < first.step);
   return earlier ? event : first;
 }
@@ -262,16 +257,16 @@ C blame_of_leak(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std:
 C blame_of_drop(World& w, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   const ObjectBytes& bytes = w.supply(vma, offset);
   bool copied = &bytes == &vma.copies, lost = seen == 0 && bytes.at(offset, w.page()) != 0;
-  std::uint8_t below = vma.inode < 0 ? std::uint8_t{0} : object_of(w, vma).bytes.at(offset, w.page());
+  std::uint8_t below = vma.inode < 0 ? std::uint8_t{0} : w.object_of(vma).bytes.at(offset, w.page());
   // A copy that was kept, and shows what the discarded ones beside it show, was discarded with them.
   if (copied && vma.discarded && seen == below) return clause_of_discard(vma);
   if (!lost) return C::none;
   if (copied && cut_since(w, vma, offset)) return C::trunc_tail_private_kept;
   if (!copied && !vma.shared && vma.discarded) return clause_of_discard(vma);
   if (!unlinked(w, vma.inode)) return C::none;
-  C reference = clause_of_reference(object_of(w, vma));
+  C reference = clause_of_reference(w.object_of(vma));
   if (copied) return copied_after_unlink(w, vma, offset) ? reference : C::none;
-  std::uint32_t unlinked_at = object_of(w, vma).unlink_step;
+  std::uint32_t unlinked_at = w.object_of(vma).unlink_step;
   bool of_child = !vma.shared && vma.inherited && unlinked_at <= vma.made;
   bool later = unlinked_at > bytes.origin(offset, w.page()).step;
   return later && !of_child ? reference : C::none;
@@ -281,6 +276,14 @@ C blame_of_drop(World& w, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
 
 C event_behind_load(World& w, Vma& vma, std::uint64_t offset) {
   return event_behind(w, vma, offset).clause;
+}
+
+void note_load(World& w, Step& s, Vma& vma, std::uint64_t offset) {
+  const std::uint8_t who = s.op.proc;
+  s.applies(clause_of_load(w, who, vma, offset));
+  s.applies(event_behind_load(w, vma, offset));
+  s.applies(blame_of_lost(w, who, vma, vma.address_of(offset, w.page()), false));
+  note_situation(w, s, vma, offset);
 }
 
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
@@ -296,7 +299,7 @@ C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std:
   bool at_exit = event == C::exit_no_cleanup_of_data;
   if ((weak || at_exit) && straddled(w, from, offset)) return C::access_write;
   bool of_relative = !copied && vma.shared && vma.inherited && from.process != who &&
-                     object_of(w, vma).kind == InodeKind::shared_anonymous;
+                     w.object_of(vma).kind == InodeKind::shared_anonymous;
   if (of_relative && weak) return C::share_fork_anon;
   bool child = !copied && !vma.shared && vma.inherited && lost;
   if (child && (weak || event_step <= vma.made)) return C::fork_mapping_inherited;

@@ -14,8 +14,6 @@ namespace shmcheck::model {
 bool held_privately(const World& w, std::int32_t inode, std::uint64_t offset, std::uint8_t seen,
                     const Vma* but = nullptr);
 
-using C = clauses::Clause;
-
 // A load by process `who` from the vma, at an offset of its object that can be accessed.
 C clause_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset);
 // What has happened since the byte came there and must have left it alone; none: nothing.
@@ -23,6 +21,9 @@ C event_behind_load(World& w, Vma& vma, std::uint64_t offset);
 // The same as clause_of_load when `seen` was read and is not allowed: a byte that another private mapping
 // holds has leaked.
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen);
+
+// All that a load of a byte which is right depends on.
+void note_load(World& w, Step& s, Vma& vma, std::uint64_t offset);
 
 // --- what an access that works depends on beside its byte (blame_situation.cc); none: nothing of the kind
 void note_situation(World& w, Step& s, Vma& vma, std::uint64_t offset);
@@ -34,6 +35,8 @@ C clause_of_local_protection(const World& w, std::uint8_t who, const Vma& vma, s
 bool relative_allows(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address, bool write);
 // How far the object's pages reach, where that is what lets the offset be accessed.
 C clause_of_extent(const World& w, const Vma& vma, std::uint64_t offset);
+// What demands that the object's pages end where they do, for a mapping that may reach beyond.
+C clause_of_end(const World& w, const Vma& vma);
 // Nothing was ever put there, and another object has a byte at the same offset: `seen`, if that is given.
 C clause_of_distinct(const World& w, const Vma& vma, std::uint64_t offset, std::optional<std::uint8_t> seen);
 

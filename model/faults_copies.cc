@@ -11,13 +11,6 @@ bool advises(const Op& op, Advice advice) {
   return op.code == OpCode::madvise && static_cast<Advice>(op.small) == advice;
 }
 
-// The private vma that a store went to, as it was before, or null.
-const Vma* private_store(const World& was, const Op& op, const Outcome& o) {
-  if (op.code != OpCode::store || !ok(o)) return nullptr;
-  const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
-  return v && !v->shared ? v : nullptr;
-}
-
 // Whether two private mappings show the same page of memory, not yet copied for either since a fork.
 bool same_page(const Vma& a, const Vma& b, std::uint64_t index) {
   const PageRef *p = a.copies.find(index), *q = b.copies.find(index);
@@ -52,12 +45,7 @@ void third_user_cannot_copy(const World& was, World& w, const Op& op, Outcome& o
     const Vma* other = p.life == Life::alive ? p.memory.find(address) : nullptr;
     users += other && !other->shared && same_page(*v, *other, index) ? 1 : 0;
   }
-  if (users < 3 || static_cast<program::SignalAction>(op.byte) != program::SignalAction::caught) return;
-  w = was;
-  o.kind = OutcomeKind::signal;
-  o.signal = 11;
-  o.code = 2;
-  o.address = address;
+  if (users >= 3 && accessed(was, op, o)) take_signal(was, w, op, o, kSIGSEGV, kAccErr);
 }
 
 constexpr C kChildZero[] = {C::fork_mapping_inherited, C::private_isolated, C::private_initial_content,
@@ -80,8 +68,7 @@ void shared_anonymous_copied(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::fork || !ok(o)) return;
   std::int32_t from = -1, to = -1;
   for (Vma& v : w.processes[op.result].memory.vmas()) {
-    if (v.inode < 0 || w.inodes[static_cast<std::size_t>(v.inode)].kind != InodeKind::shared_anonymous)
-      continue;
+    if (v.inode < 0 || w.object_of(v).kind != InodeKind::shared_anonymous) continue;
     if (v.inode != from) {
       from = v.inode;
       to = static_cast<std::int32_t>(w.inodes.size());
@@ -138,7 +125,7 @@ void remove_one_page_more(const World& was, World& w, const Op& op, Outcome& o) 
   Vma* v = vma_at(w, op);
   if (!v || v->inode < 0) return;
   std::uint64_t end = v->object_offset(was.value(op.addr) + was.up(was.value(op.len)), w.page()) / w.page();
-  w.inodes[static_cast<std::size_t>(v->inode)].bytes.drop(end, end + 1);
+  w.object_of(*v).bytes.drop(end, end + 1);
 }
 
 constexpr C kHole[] = {C::madvise_hole};

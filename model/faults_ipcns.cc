@@ -42,11 +42,10 @@ void child_of_the_first(const World&, World& w, const Op& op, Outcome& o) {
 
 constexpr C kMembers[] = {C::ipcns_visible_to_members, C::ipcns_fork_inherits};
 void only_the_maker_finds(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shmget || !ok(o) || w.ipc.segments.size() > was.ipc.segments.size()) return;
+  if (op.code != OpCode::shmget || !ok(o) || created(was, w, op, o)) return;
   const ShmidKernel& k = w.ipc.segments[*w.segment_names[op.result]];
   if (k.ipc_namespace == 0 || k.creator == static_cast<std::int8_t>(op.proc)) return;
-  w = was;
-  fail(o, kENOENT);
+  refuse(was, w, o, kENOENT);
 }
 
 // --- what is found from it
@@ -59,7 +58,7 @@ constexpr C kKeys[] = {C::ipcns_isolation, C::ipcns_same_key};
 void keys_of_all(World& w, Op& op) {
   if (op.code != OpCode::shmget || op.byte == 0) return;
   for (std::uint32_t i = 0; i < w.ipc.namespaces.size(); ++i) {
-    if (w.ipc.find_key(w.ipc.namespaces[i], 0x73686d00U + op.byte) < 0) continue;
+    if (w.ipc.find_key(w.ipc.namespaces[i], key_of(op)) < 0) continue;
     actor(w, op).ipc_namespace = i;
     return;
   }
@@ -68,7 +67,7 @@ void keys_of_all(World& w, Op& op) {
 constexpr C kIds[] = {C::ipcns_isolation};
 void ids_of_all(World& w, Op& op) {
   const bool by_id = op.code == OpCode::shmat || op.code == OpCode::shmctl;
-  const ShmidKernel* k = by_id ? named_segment(w, op) : nullptr;
+  const ShmidKernel* k = by_id ? bound_segment(w, op) : nullptr;
   if (k && !k->destroyed && w.named_segment(actor(w, op).ipc_namespace, op.object) < 0)
     actor(w, op).ipc_namespace = k->ipc_namespace;
 }
@@ -101,7 +100,7 @@ void foreign_detach_uncounted(const World& was, World& w, const Op& op, Outcome&
   }
 }
 
-constexpr C kOwn[] = {C::limit_rmid_forced_exit, C::shmget_id_not_reused_soon};
+constexpr C kOwn[] = {C::limit_rmid_forced_exit, C::shmget_id_not_reused_soon, C::sysv_life_memory_returned};
 void keeps_own_segments(const World& was, World& w, const Op& op, Outcome& o) {
   if (!unshared(op, o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);

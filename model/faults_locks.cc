@@ -1,5 +1,6 @@
 // Faults of memory locks.
 #include "model/fault_tools.h"
+#include "model/rlimit.h"
 
 namespace shmcheck::model {
 namespace {
@@ -96,11 +97,7 @@ void not_resident(const World&, World&, const Op& op, Outcome& o) {
 constexpr C kSegmentsApart[] = {C::proc_vmlck};
 void locked_counts_segments(const World& was, World&, const Op& op, Outcome& o) {
   if (op.code != OpCode::locked || !ok(o)) return;
-  for (const Vma& v : was.processes[op.proc].memory.vmas()) {
-    const bool attached = v.segment >= 0 && !v.locked;
-    if (attached && (was.ipc.segments[static_cast<std::size_t>(v.segment)].perm.mode & kShmLocked))
-      o.value += v.high - v.low;
-  }
+  o.value += locked_by_segments(was, was.processes[op.proc]);
 }
 
 void fork_drops_residency(const World&, World& w, const Op& op, Outcome& o) {

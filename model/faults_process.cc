@@ -1,4 +1,4 @@
-// Faults of fork, exit, kill and of credentials.
+// Faults of fork, exit, kill and exec.
 #include "model/fault_tools.h"
 
 namespace shmcheck::model {
@@ -106,7 +106,7 @@ void exit_clears_shared(const World& was, World& w, const Op& op, Outcome& o) {
   bool ends = (op.code == OpCode::exit || op.code == OpCode::kill) && (ok(o) || o.kind == OutcomeKind::died);
   if (!ends) return;
   for (const Vma& v : was.processes[op.code == OpCode::kill ? op.object : op.proc].memory.vmas()) {
-    if (v.shared) w.inodes[static_cast<std::size_t>(v.inode)].bytes = ObjectBytes();
+    if (v.shared) w.object_of(v).bytes = ObjectBytes();
   }
 }
 

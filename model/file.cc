@@ -1,4 +1,5 @@
-// open(2), close(2), unlink(2), truncate(2), fstat(2): as far as mappings depend on them.
+// open(2), close(2), unlink(2), rename(2), link(2), ftruncate(2), truncate(2), fstat(2): as far as mappings
+// depend on them.
 #include <fmt/format.h>
 
 #include "model/rlimit.h"
@@ -72,11 +73,24 @@ void open_into_slot(World& w, Process& p, const Op& op, std::uint32_t inode, std
   file.readable = access != program::Access::write_only;
   file.writable = access != program::Access::read_only;
   file.append = (op.flags & program::openflag::kAppend) != 0;
-  p.files[op.result] = static_cast<std::int32_t>(w.open_files.size());
-  p.close_on_exec.reset(op.result);
-  p.closed_by_exec.reset(op.result);
+  put_into_slot(w, p, op.result, file);
+}
+
+void put_into_slot(World& w, Process& p, std::uint8_t slot, OpenFile file) {
+  p.files[slot] = static_cast<std::int32_t>(w.open_files.size());
+  p.close_on_exec.reset(slot);
+  p.closed_by_exec.reset(slot);
   make_room(w.open_files);
   w.open_files.push_back(file);
+}
+
+void remove_name(World& w, std::int32_t& name, std::uint32_t entry) {
+  auto inode = static_cast<std::uint32_t>(name);
+  w.happens(inode, C::mmap_create_file_reference);
+  --w.inodes[inode].links;
+  w.inodes[inode].unlink_step = w.steps;
+  w.entries_removed[entry] = true;
+  name = -1;
 }
 
 void rule_open(World& w, Process& p, Step& s) {
@@ -98,9 +112,7 @@ void rule_open(World& w, Process& p, Step& s) {
   const bool linked = found >= 0 && w.inodes[static_cast<std::size_t>(found)].linked;
   if (s.failed(linked && s.saw(kENOENT) ? C::mmap_create_rename_link : C::none)) return;
   if (found < 0) {
-    found = static_cast<std::int32_t>(w.inodes.size());
-    make_room(w.inodes);
-    w.inodes.push_back(fresh_file(p, op));
+    found = static_cast<std::int32_t>(w.add_inode(fresh_file(p, op)));
     w.paths[op.object] = found;
     w.path_entries[op.object] = w.new_entry();
   } else if (truncates) {
@@ -120,23 +132,11 @@ void rule_close(World& w, Process& p, Step& s) {
   p.files[s.op.object] = -1;
 }
 
-namespace {
-// Removes the entry of a path, which is there.
-void remove_entry(World& w, std::uint8_t path) {
-  auto inode = static_cast<std::uint32_t>(w.paths[path]);
-  w.happens(inode, C::mmap_create_file_reference);
-  --w.inodes[inode].links;
-  w.inodes[inode].unlink_step = w.steps;
-  w.entries_removed[w.path_entries[path]] = true;
-  w.paths[path] = -1;
-}
-}  // namespace
-
 void rule_unlink(World& w, Process&, Step& s) {
   std::int32_t found = w.paths[s.op.object];
   if (found < 0) s.must(kENOENT, C::none);
   if (s.failed(C::none)) return;
-  remove_entry(w, s.op.object);
+  remove_name(w, w.paths[s.op.object], w.path_entries[s.op.object]);
 }
 
 namespace {
@@ -155,7 +155,7 @@ void rule_rename(World& w, Process&, Step& s) {
   w.happens(static_cast<std::uint32_t>(found), C::mmap_create_rename_link);
   // rename(2): two names of one file, and both stay.
   if (found == replaced) return;
-  if (replaced >= 0) remove_entry(w, s.op.byte);
+  if (replaced >= 0) remove_name(w, w.paths[s.op.byte], w.path_entries[s.op.byte]);
   w.paths[s.op.object] = -1;
   w.paths[s.op.byte] = found;
   w.path_entries[s.op.byte] = w.path_entries[s.op.object];

@@ -41,13 +41,12 @@ struct Inode {
   std::uint32_t links = 0;
   std::uint32_t mode = 0;  // permission bits
   std::uint32_t uid = 0, gid = 0;
-  bool memfd = false;         // made by memfd_create: no file of the program's directory
-  bool posix = false;         // made by shm_open: a file of /dev/shm
-  bool linked = false;        // by link(2)
-  bool of_device = false;     // shared anonymous memory that a mapping of /dev/zero made
-  std::uint32_t seals = 0;    // program::seal
-  std::uint8_t path = 255;    // index of the path it was opened by last, from kNames on of the object's name
-  std::uint32_t segment = 0;  // index into Ipc::segments
+  bool memfd = false;       // made by memfd_create: no file of the program's directory
+  bool posix = false;       // made by shm_open: a file of /dev/shm
+  bool linked = false;      // by link(2)
+  bool of_device = false;   // shared anonymous memory that a mapping of /dev/zero made
+  std::uint32_t seals = 0;  // program::seal
+  std::uint8_t path = 255;  // index of the path it was opened by last, from kNames on of the object's name
   ObjectBytes bytes;
   Storage storage;
   bool slack_stored = false;              // to which a mapping ever stored
@@ -65,9 +64,12 @@ struct Inode {
   // What demands that the size is what it is: the last call that set it, or must not.
   clauses::Clause size_clause = clauses::Clause::mmap_sizes_never_change_file;
   std::uint64_t stored_privately = 0;  // pages (index modulo 64) that some private mapping ever stored to
-  Event event;                         // the first since it was written to last
-  Event earlier_event;                 // before that
-  std::uint32_t unlink_step = 0;       // when a name of it went last
+  bool may_be_stored_privately(std::uint64_t page) const {
+    return (stored_privately >> (page % 64) & 1) != 0;
+  }
+  Event event;                    // the first since it was written to last
+  Event earlier_event;            // before that
+  std::uint32_t unlink_step = 0;  // when a name of it went last
 
   void written_to() {
     if (event.clause != clauses::Clause::none) earlier_event = event;

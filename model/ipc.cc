@@ -128,6 +128,7 @@ void World::end_namespace(std::uint32_t ipc_namespace) {
 }
 
 std::int32_t World::named_segment(std::uint32_t ipc_namespace, std::uint8_t name) const {
+  if (name >= program::kSegments || !segment_names[name]) return -1;
   const std::uint32_t bound = *segment_names[name];
   const ShmidKernel& k = ipc.segments[bound];
   if (!k.destroyed && k.ipc_namespace == ipc_namespace) return static_cast<std::int32_t>(bound);

@@ -58,6 +58,13 @@ class OneOf {
 using When = OneOf<Moment, 8>;
 using Who = OneOf<std::uint64_t, 16>;  // process ids; 0: nobody
 
+// The executor's keys k1… are this plus their number.
+inline constexpr std::uint32_t kKeyBase = 0x73686d00;
+// The key that an op names; 0: IPC_PRIVATE.
+inline std::uint32_t key_of(const program::Op& op) {
+  return op.byte == 0 ? 0 : kKeyBase + op.byte;
+}
+
 struct KernIpcPerm {
   std::uint32_t key = 0;
   std::uint32_t uid = 0, gid = 0, cuid = 0, cgid = 0;
@@ -98,8 +105,9 @@ struct ShmidKernel {
   std::uint32_t locked_by = 0;                                     // the user who did SHM_LOCK
 };
 
-// kernel.shmmax, shmall, shmmni and shm_rmid_forced. The largest value: nothing is known of it.
+// What shm_next_id holds when no id is asked for.
 inline constexpr std::uint64_t kNoId = UINT64_MAX;
+// What kernel.shm* hold. The largest value of shmmax, shmall and shmmni: nothing is known of it.
 struct IpcLimits {
   std::uint64_t shmmax = UINT64_MAX, shmall = UINT64_MAX, shmmni = UINT64_MAX;
   std::uint64_t next_id = kNoId;  // shm_next_id

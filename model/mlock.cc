@@ -1,4 +1,5 @@
-// mlock(2), mlock2(2), munlock(2), and what they account. In the order of mm/mlock.c, do_mlock.
+// mlock(2), mlock2(2), munlock(2), mlockall(2), munlockall(2), and what they account. In the order of
+// mm/mlock.c, do_mlock.
 #include <optional>
 
 #include "model/memory.h"
@@ -49,7 +50,6 @@ bool would_change(const Process& p, std::uint64_t low, std::uint64_t high, Chang
 }
 
 void limit_errors(World& w, Process& p, Step& s, const Pages& range) {
-  if (p.cred.machine) return;
   may_lock_errors(p, s, C::mlock_limit);
   std::uint64_t again = 0;
   for (const Vma& v : p.memory.vmas()) {
@@ -153,7 +153,7 @@ void rule_munlock(World& w, Process& p, Step& s) {
     s.may(kEINVAL, Freedom::documented_alternative);
   std::uint64_t hole = wraps ? range.high : p.memory.first_hole(range.low, range.high);
   if (hole < range.high) s.must(kENOMEM, C::mlock_unmapped);
-  auto unlock = [](Vma& v) { v.locked = v.on_fault = v.shown_resident = false, v.resident_by = C::none; };
+  auto unlock = [](Vma& v) { v.unlock(); };
   std::optional<std::uint64_t> end = changed_until(p, s, range, hole, unlock);
   if (!end) return;
   bool failed = s.failed(C::mlock_no_stacking);
@@ -196,7 +196,7 @@ void rule_munlockall(World&, Process& p, Step& s) {
   if (s.failed(C::mlock_no_stacking)) return;
   p.lock_clause = p.lock_future ? C::mlockall_future : C::mlock_no_stacking;
   p.lock_future = p.lock_future_on_fault = false;
-  for (Vma& v : p.memory.vmas()) v.locked = v.on_fault = v.shown_resident = false, v.resident_by = C::none;
+  for (Vma& v : p.memory.vmas()) v.unlock();
 }
 
 void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bool asked, bool populated) {
@@ -213,25 +213,10 @@ void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bo
   populate(w, p, low, first_refused(w, p, low, high), clause);
 }
 
-namespace {
-
-// Attached memory that SHM_LOCK has locked, and the process has not.
-std::uint64_t locked_by_segment(const World& w, const Process& p) {
-  std::uint64_t bytes = 0;
-  for (const Vma& v : p.memory.vmas()) {
-    const bool attached = v.segment >= 0 && !v.locked;
-    if (attached && (w.ipc.segments[static_cast<std::size_t>(v.segment)].perm.mode & kShmLocked))
-      bytes += v.high - v.low;
-  }
-  return bytes;
-}
-
-}  // namespace
-
 void rule_locked(World& w, Process& p, Step& s) {
   if (s.failed(C::mlock_accounting)) return;
   std::uint64_t bytes = p.memory.locked_bytes();
-  const std::uint64_t of_segments = locked_by_segment(w, p);
+  const std::uint64_t of_segments = locked_by_segments(w, p);
   if (p.lock_count_off) {
     s.chosen(bytes, Freedom::lock_count);
     return s.uses(Freedom::lock_count);

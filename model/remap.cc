@@ -1,6 +1,7 @@
 // remap_file_pages(2), which Linux has emulated by a new mapping since 4.0. In the order of mm/mmap.c.
 #include "model/rlimit.h"
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
@@ -64,7 +65,7 @@ void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std
   constexpr std::uint64_t largest = INT64_MAX;
   if (offset > largest || size > largest - offset)
     s.must(kEOVERFLOW, kEINVAL, C::mmap_create_offset_overflow);
-  std::uint32_t seals = w.inodes[static_cast<std::size_t>(v.inode)].seals & (kWrite | kFutureWrite);
+  std::uint32_t seals = w.object_of(v).seals & (kWrite | kFutureWrite);
   if (!seals || !v.writable_file) return;
   bool early = w.facts().release >= program::release(6, 13);
   if ((v.prot & program::kProtWrite) && early)
@@ -83,7 +84,7 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   if (held) held->held = true;
   w.unmap(who, low, low + size, s.when);
   if (held) held->held = false;
-  bool sealed = (w.inodes[static_cast<std::size_t>(v.inode)].seals & (kWrite | kFutureWrite)) != 0;
+  bool sealed = (w.object_of(v).seals & (kWrite | kFutureWrite)) != 0;
   bool of_descriptor = v.file >= 0;
   v.id = w.next_vma++;
   v.made = w.steps;
@@ -96,8 +97,7 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   v.dont_fork = v.inherited = v.rounded_up = v.discarded = false;
   v.resident_by = C::none;
   v.dirtied = false;
-  Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
-  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
+  may_move_atime(w.object_of(v));
   v.read_hint = 0;
   v.event = {C::remap_file_pages_order, w.steps};
   if (v.locked) p.lock_clause = C::mlock_accounting;

@@ -87,6 +87,8 @@ bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want
 // Permission classes of segments; `want` is the union of requested bits, 0 … 7.
 bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
 bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred);
+// Whether the process could attach what it has attached, with the access that it has.
+bool could_attach(const World& w, const Process& p, const Vma& v);
 // Which class of permissions decides whether these bits are granted; CAP_IPC_OWNER, if it is what grants
 // them.
 C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
@@ -98,8 +100,12 @@ inline C clause_of_closed(const Process& p, std::uint8_t slot) {
 }
 // A new file of the acting process, with a name.
 Inode fresh_file(const Process& p, const Op& op);
-// Opens an inode into the slot that the op names.
+// Opens an inode into the slot that the op names, by the directory entry, as the op asks for.
 void open_into_slot(World& w, Process& p, const Op& op, std::uint32_t inode, std::uint32_t entry);
+// Puts a new open file description into a slot.
+void put_into_slot(World& w, Process& p, std::uint8_t slot, OpenFile file);
+// Takes away the name of a file, which has one, with its directory entry.
+void remove_name(World& w, std::int32_t& name, std::uint32_t entry);
 // ftruncate(2) and its like, on an inode.
 void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size);
 // What demands that a limit of the process's namespace has its value, however it is read; `otherwise` where

@@ -234,6 +234,16 @@ void Step::signals(std::uint8_t signal, std::uint8_t code, std::uint64_t address
   if (!same) diverge(clause, signal_name(signal, code) + " at " + hex(address));
 }
 
+void Step::dies(std::uint8_t signal, C clause) {
+  if (running()) {
+    made_->kind = OutcomeKind::died;
+    made_->signal = signal;
+    return;
+  }
+  expect(saw_death() && seen_->signal == signal, clause,
+         [&] { return "death by " + signal_name(signal, 0); });
+}
+
 int Step::choose(int count, Freedom freedom) {
   if (running()) return 0;
   if (choice_ < 0) {

@@ -61,6 +61,7 @@ class Step {
   bool saw(int error) const {
     return seen_ != nullptr && seen_->kind == OutcomeKind::error && seen_->error == error;
   }
+  bool saw_death() const { return seen_ != nullptr && seen_->kind == OutcomeKind::died; }
   // Running: the outcome being made.
   Outcome& made() { return *made_; }
   StepReport& report() { return report_; }
@@ -94,8 +95,10 @@ class Step {
     return holds;
   }
 
-  // A signal, or the death it brings with an action other than caught.
+  // A signal that is caught.
   void signals(std::uint8_t signal, std::uint8_t code, std::uint64_t address, C clause);
+  // Death by a signal.
+  void dies(std::uint8_t signal, C clause);
 
   // Which of `count` futures this world takes. Asked before anything is changed; < 0: return at once.
   int choose(int count, Freedom freedom);

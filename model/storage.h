@@ -26,7 +26,6 @@ class Storage {
   // Whether a byte of [low, high), which lies in one page, may be another one than what the file has in
   // `page`.
   bool differs(std::uint64_t low, std::uint64_t high, const PageRef& page, std::uint32_t page_size) const;
-  bool anything_open() const { return !formers_.empty(); }
   bool anything_certain() const { return !certain_.empty(); }
   // What demands that the byte is on storage; none: nothing has written it for certain.
   clauses::Clause demanded_by(std::uint64_t offset) const;
@@ -49,7 +48,7 @@ class Storage {
     clauses::Clause clause;
   };
   std::vector<Former> formers_;   // the oldest first
-  std::vector<Certain> certain_;  // the newest last, and it counts
+  std::vector<Certain> certain_;  // disjoint
 };
 
 }  // namespace shmcheck::model

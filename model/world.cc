@@ -69,11 +69,17 @@ std::uint64_t World::value(const program::Quantity& q) const {
          static_cast<std::uint64_t>(std::int64_t{q.bytes});
 }
 
+std::uint32_t World::add_inode(Inode inode) {
+  make_room(inodes);
+  inodes.push_back(std::move(inode));
+  return static_cast<std::uint32_t>(inodes.size() - 1);
+}
+
 // --- memory ------------------------------------------------------------------------------------------------
 
 bool World::backed(const Vma& vma, std::uint64_t offset) const {
   if (vma.inode < 0) return true;
-  std::uint64_t size = inodes[static_cast<std::size_t>(vma.inode)].size;
+  std::uint64_t size = object_of(vma).size;
   return offset < size || (size > 0 && offset / page() <= (size - 1) / page());
 }
 
@@ -93,7 +99,7 @@ Access World::access(Process& process, std::uint64_t address, bool write) {
 
 ObjectBytes& World::supply(Vma& vma, std::uint64_t offset) {
   if (!vma.shared && (vma.inode < 0 || vma.copies.find(offset / page()))) return vma.copies;
-  return inodes[static_cast<std::size_t>(vma.inode)].bytes;
+  return object_of(vma).bytes;
 }
 
 std::uint8_t World::load(Vma& vma, std::uint64_t offset) {
@@ -108,7 +114,7 @@ void World::copy_on_write(Vma& vma, std::uint64_t offset) {
     vma.copies.put(index, PageRef());
     return;
   }
-  const ObjectBytes& file = std::as_const(inodes[static_cast<std::size_t>(vma.inode)]).bytes;
+  const ObjectBytes& file = object_of(vma).bytes;
   const PageRef* page_of_file = file.find(index);
   vma.copies.put(index, page_of_file ? *page_of_file : PageRef(),
                  {OriginKind::private_copy, 0, vma.id, steps});
@@ -143,14 +149,13 @@ void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std
                   std::uint8_t who) {
   Origin origin{OriginKind::store, who, vma.id, steps};
   if (vma.shared) {
-    if (vma.segment >= 0) inodes[static_cast<std::size_t>(vma.inode)].stored.add(offset / page());
+    if (vma.segment >= 0) object_of(vma).stored.add(offset / page());
     write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length, origin);
     return;
   }
   for (std::uint64_t at = down(offset); at < offset + length; at += page()) {
     copy_on_write(vma, at);
-    if (vma.inode >= 0)
-      inodes[static_cast<std::size_t>(vma.inode)].stored_privately |= std::uint64_t{1} << (at / page() % 64);
+    if (vma.inode >= 0) object_of(vma).stored_privately |= std::uint64_t{1} << (at / page() % 64);
   }
   vma.copies.write(offset, bytes, length, page(), origin);
 }
@@ -181,7 +186,7 @@ void World::keep_former(std::uint32_t index, std::uint64_t low, std::uint64_t hi
   high = std::min({high, inode.size, inode.slack_from});
   for (std::uint64_t at = low; at < high;) {
     std::uint64_t end = std::min(high, down(at) + page());
-    const PageRef* held = std::as_const(inode.bytes).find(at / page());
+    const PageRef* held = inode.bytes.find(at / page());
     inode.storage.former(at, end, held ? *held : PageRef(), inode.bytes.doubted(at, end));
     at = end;
   }
@@ -205,17 +210,11 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
   inode.cut_to = std::min(inode.cut_to, size);
   inode.cut_step = steps;
   happens(index, clauses::Clause::trunc_kept_part_intact);
-  std::uint64_t first_gone = up(size) / page();
-  inode.bytes.settle(size, UINT64_MAX);
-  inode.bytes.drop_from(first_gone);
-  if (size % page() != 0)
-    inode.bytes.fill(size, 0, page() - size % page(), page(), {OriginKind::cut, 0, 0, steps});
+  inode.bytes.cut(size, page(), {OriginKind::cut, 0, 0, steps});
   for (Process& p : processes) {
     if (p.life != Life::alive) continue;
     for (Vma& v : p.memory.vmas()) {
-      if (v.shared || v.inode != static_cast<std::int32_t>(index)) continue;
-      v.copies.settle(up(size), UINT64_MAX);
-      v.copies.drop_from(first_gone);
+      if (!v.shared && v.inode == static_cast<std::int32_t>(index)) v.copies.cut(up(size), page());
     }
   }
 }
@@ -227,6 +226,13 @@ void World::not_resident(std::uint32_t index) {
         v.resident_by = clauses::Clause::none, v.shown_resident = false;
     }
   }
+}
+
+void World::pages_removed(std::uint32_t index, clauses::Clause clause) {
+  not_resident(index);
+  inodes[index].removed_by = clause;
+  inodes[index].removed_step = steps;
+  happens(index, clause);
 }
 
 // --- mappings ----------------------------------------------------------------------------------------------

@@ -108,7 +108,6 @@ class World {
 
   const Facts& facts() const { return *facts_; }
   std::uint32_t page() const { return facts_->page_size; }
-  // Of the file system that holds the object.
   // The file system may know MAP_SYNC, as ext4 and xfs do (FOP_MMAP_SYNC), and then refuses it itself without
   // DAX.
   bool may_know_sync(const Inode& inode) const {
@@ -116,6 +115,7 @@ class World {
     return fs == program::FileSystem::ext4 || fs == program::FileSystem::xfs ||
            fs == program::FileSystem::other;
   }
+  // The file system that holds the object.
   program::FileSystem fs_of(const Inode& inode) const {
     bool of_directory = inode.kind == InodeKind::file && !inode.memfd && !inode.posix;
     return of_directory ? facts_->fs : program::FileSystem::tmpfs;
@@ -128,7 +128,7 @@ class World {
   std::array<std::int32_t, program::kNames> paths;      // index into inodes, -1: absent
   std::array<std::int32_t, program::kObjects> objects;  // the same, of /dev/shm
   // Directory entries by their numbers: rename(2) keeps them, and what was opened by one that is removed is
-  // marked as deleted, whatever other names the file has.
+  // marked as deleted, whatever other names the file has. Of a name that is gone, the one that it had last.
   std::array<std::uint32_t, program::kNames> path_entries{};
   std::array<std::uint32_t, program::kObjects> object_entries{};
   std::vector<bool> entries_removed = {true};  // 0: that of memory files
@@ -136,7 +136,6 @@ class World {
     entries_removed.push_back(false);
     return static_cast<std::uint32_t>(entries_removed.size() - 1);
   }
-  std::bitset<program::kObjects> objects_unlinked;  // names that were removed
   Processes processes;
   Ipc ipc;
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
@@ -153,11 +152,18 @@ class World {
   bool bound(const program::Quantity& q) const;
   std::uint64_t value(const program::Quantity& q) const;  // bound(q) must hold
 
+  // --- objects
+  // A new one; returns its index.
+  std::uint32_t add_inode(Inode inode);
+  // The one that a mapping shows, which is not private anonymous memory.
+  const Inode& object_of(const Vma& vma) const { return inodes[static_cast<std::size_t>(vma.inode)]; }
+  Inode& object_of(const Vma& vma) { return inodes[static_cast<std::size_t>(vma.inode)]; }
+
   // --- memory
   Access access(Process& process, std::uint64_t address, bool write);
   // A page of a segment that an access brought into memory.
   void note_accessed(const Vma& vma, std::uint64_t offset) {
-    if (vma.segment >= 0) inodes[static_cast<std::size_t>(vma.inode)].accessed.add(offset / page());
+    if (vma.segment >= 0) object_of(vma).accessed.add(offset / page());
   }
   // Whether the object has a page at this offset (within its size rounded up to pages).
   bool backed(const Vma& vma, std::uint64_t offset) const;
@@ -200,6 +206,8 @@ class World {
   }
   // Pages of the object were removed: what was locked is not resident again before it is touched.
   void not_resident(std::uint32_t inode);
+  // The same, and they read zero from now on, as the clause says.
+  void pages_removed(std::uint32_t inode, clauses::Clause clause);
   // Sets a size: drops what lies beyond, in private copies too.
   void resize(std::uint32_t inode, std::uint64_t size);
 
@@ -222,9 +230,10 @@ class World {
   void disown_segments(std::uint8_t who);
   // Called when a namespace may have lost its last member or attach: its segments go with it.
   void end_namespace(std::uint32_t ipc_namespace);
-  // The segment that has the id of the name in this namespace; -1: none.
+  // The segment that has the id of the name in this namespace; -1: none, or no name of a segment that was
+  // made.
   std::int32_t named_segment(std::uint32_t ipc_namespace, std::uint8_t name) const;
-  // What demands that there is none.
+  // What demands that there is none. The name must be one of a segment.
   clauses::Clause clause_of_no_segment(std::uint32_t ipc_namespace, std::uint8_t name) const;
   // What demands that a segment nobody has destroyed is there.
   clauses::Clause clause_of_life(const ShmidKernel& segment) const;
