@@ -71,7 +71,8 @@ enum bare_code {
   BARE_CALL,
   BARE_AGE,
   BARE_TIMES,
-  BARE_NONE /* what it does not do: exec, which would cost it a start of its own, and read devices */
+  BARE_SETNS,
+  BARE_NONE /* what it does not do: exec, which would cost it a start of its own, read devices, reboot */
 };
 
 /* An address: `value`, or `value` bytes from a mapping by name. */

@@ -108,7 +108,7 @@ constexpr bare_code kCodes[] = {
     BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
     BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
     BARE_SHM_STAT, BARE_SYSVIPC,  BARE_MLOCKALL,    BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
-    BARE_CALL,     BARE_AGE,      BARE_TIMES};
+    BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_NONE,          BARE_SETNS};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {
@@ -162,6 +162,9 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       break;
     case OpCode::kill:
       out.prot = native(static_cast<program::Signal>(op.small) == program::Signal::kill ? SIGKILL : SIGTERM);
+      break;
+    case OpCode::setns:
+      out.prot = op.small;
       break;
     case OpCode::shmget:
       out.value = op.byte == 0 ? IPC_PRIVATE : 0x7368'6d00U + op.byte;
@@ -278,8 +281,8 @@ std::vector<bare_op> flatten(const program::Trace& trace) {
   }
   std::vector<bare_op> ops;
   for (const program::Step& step : trace.steps) {
-    if (step.op.code == OpCode::exec || step.op.code == OpCode::stored)
-      throw std::invalid_argument("flatten: the bare program does neither exec nor read devices");
+    if (step.op.code != OpCode::end && kCodes[static_cast<std::size_t>(step.op.code)] == BARE_NONE)
+      throw std::invalid_argument("flatten: the bare program does not exec, read devices or reboot");
     if (was_made(step)) ops.push_back(flatten(step, trace.facts));
   }
   return ops;

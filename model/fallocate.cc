@@ -132,6 +132,7 @@ void shift(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::ui
   inode.bytes.drop_from(w.up(offset) / w.page());
   if (offset % w.page() != 0) inode.bytes.fill(offset, 0, w.page() - offset % w.page(), w.page());
   inode.size = size;
+  inode.size_unwritten = true;
   w.write_object(index, to, tail.data(), tail.size(), {OriginKind::shifted, s.op.proc, w.next_vma, w.steps});
   if (doubted) {
     Doubt d;

@@ -43,6 +43,7 @@ void rule_pread(World& w, Process& p, Step& s) {
                                                   : C::share_mapping_to_read;
     };
     s.applies(clause_of_read(w, t.file->inode, at));
+    if (w.inodes[t.file->inode].event.clause == C::persist_file) s.applies(C::persist_file);
     if (w.inodes[t.file->inode].storage.open(at)) s.applies(C::writeback_visible_before);
     std::uint64_t other = bytes.origin_end(at, w.page());
     if (other < at + part) s.applies(clause_of_read(w, t.file->inode, other));

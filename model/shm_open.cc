@@ -16,6 +16,7 @@ bool may_create_over(const World& w, const Process& p, const Inode& inode) {
 // What demands that there is no object of this name; the last one is as long as names can be.
 C clause_of_missing(const World& w, const Step& s, C otherwise) {
   if (s.op.object == program::kObjects - 1 && s.saw(kENAMETOOLONG)) return C::pshm_open_name_rules;
+  if (w.objects_lost[s.op.object]) return C::persist_tmpfs_lost;
   return w.objects_unlinked[s.op.object] ? C::pshm_unlink_name_gone : otherwise;
 }
 
@@ -40,6 +41,7 @@ C clause_of_success(const World& w, const Op& op, std::int32_t found) {
     const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
     return inode.event.clause == C::pshm_persist ? C::pshm_persist : C::pshm_open_same_name;
   }
+  if (w.objects_lost[op.object]) return C::persist_tmpfs_lost;
   return w.objects_unlinked[op.object] ? C::pshm_unlink_recreate : C::pshm_open_create_empty;
 }
 
@@ -49,6 +51,7 @@ std::int32_t create(World& w, const Process& p, const Op& op, C because) {
   fresh.size_clause = because;
   w.inodes.push_back(std::move(fresh));
   w.objects[op.object] = static_cast<std::int32_t>(w.inodes.size() - 1);
+  w.objects_lost.reset(op.object);
   w.object_entries[op.object] = w.new_entry();
   return w.objects[op.object];
 }

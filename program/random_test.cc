@@ -107,6 +107,7 @@ Facts random_facts(Dice& dice) {
   f.set_limits = dice.one_in(2);
   f.ipc_namespaces = dice.one_in(2);
   f.next_id = dice.one_in(2);
+  f.reboot = dice.one_in(2);
   f.shmem_huge = dice.one_in(2);
   f.exec = dice.one_in(2);
   f.fork = dice.one_in(2);
