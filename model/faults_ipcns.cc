@@ -122,8 +122,8 @@ bool joined(const Op& op, const Outcome& o) {
   return op.code == OpCode::setns && ok(o);
 }
 
-constexpr C kJoined[] = {C::ipcns_visible_to_members, C::ipcns_isolation, C::ipcns_same_key,
-                         C::ipcns_sysctl_separate, C::proc_sysvipc_listing};
+constexpr C kJoined[] = {C::ipcns_visible_to_members, C::ipcns_isolation,      C::ipcns_same_key,
+                         C::ipcns_sysctl_separate,    C::proc_sysvipc_listing, C::shmget_create};
 void joins_nothing(const World& was, World& w, const Op& op, Outcome& o) {
   if (joined(op, o)) w = was;
 }

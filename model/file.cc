@@ -111,7 +111,7 @@ void rule_open(World& w, Process& p, Step& s) {
     make_room(w.inodes);
     w.inodes.push_back(fresh_file(p, op));
     w.paths[op.object] = found;
-    w.entry_changes(op.object, found);
+    w.entry_changes(op.object, found, true);
     w.paths_lost.reset(op.object);
     w.path_entries[op.object] = w.new_entry();
   } else if (truncates) {

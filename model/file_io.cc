@@ -55,7 +55,8 @@ void rule_pread(World& w, Process& p, Step& s) {
   // Behind the page in which the file ends there is no slack: it is the size that is another one.
   const Inode& inode = w.inodes[t.file->inode];
   const bool of_slack = t.offset + count + in.left() <= w.up(inode.size);
-  s.diverge(of_slack ? C::slack_not_readable : inode.size_clause, fmt::format("{} bytes", count),
+  const bool restored = inode.restored != 0 && inode.size_clause == C::writeback_never_beyond_size;
+  s.diverge(of_slack && !restored ? C::slack_not_readable : inode.size_clause, fmt::format("{} bytes", count),
             fmt::format("{} bytes", count + in.left()));
 }
 

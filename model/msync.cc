@@ -17,14 +17,14 @@ void write_back(World& w, Step& s, std::uint32_t index) {
 
 namespace {
 // On ext4 what a call waits for is a transaction, and all before it (fs/ext4/fsync.c, ext4_fsync_journal):
-// the last one that changed the inode, or for fdatasync and msync its size. Entries of its directory go with
-// the first; documents promise them for an fsync of the directory only.
+// the last one that changed the inode, or for fdatasync and msync one that made it or changed its size.
+// Entries of its directory are in the same; documents promise them for an fsync of the directory only.
 void note_written(World& w, const Step& s, std::uint32_t index, bool whole_inode) {
   const bool ext4 = s.exact() && w.fs_of(w.inodes[index]) == program::FileSystem::ext4;
   if (ext4 || s.op.code == OpCode::fsync) w.inodes[index].size_unwritten = false;
-  if (!ext4 || !whole_inode) return;
-  for (std::int32_t& by : w.path_unwritten) {
-    if (by == static_cast<std::int32_t>(index)) by = -1;
+  for (std::size_t i = 0; ext4 && i < w.path_unwritten.size(); ++i) {
+    const bool of_inode = w.path_unwritten[i] == static_cast<std::int32_t>(index);
+    if (of_inode && (whole_inode || w.path_new[i])) w.path_unwritten[i] = -1;
   }
 }
 

@@ -116,6 +116,7 @@ class World {
   std::bitset<program::kObjects> objects_lost;
   // Which inode a change of a directory entry was about that need not be on storage yet; -1: there is none.
   std::array<std::int32_t, program::kNames> path_unwritten;
+  std::bitset<program::kNames> path_new;  // the change has made the inode as well
   std::array<Process, program::kProcesses> processes;
   Ipc ipc;
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
@@ -164,7 +165,10 @@ class World {
   void keep_former(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
   // Bytes that were behind the end come into the file: storage has none of them.
   void keep_nothing(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
-  void entry_changes(std::uint8_t path, std::int32_t inode) { path_unwritten[path] = inode; }
+  void entry_changes(std::uint8_t path, std::int32_t inode, bool is_new = false) {
+    path_unwritten[path] = inode;
+    path_new.set(path, is_new);
+  }
   // Whether what storage holds of it can be read.
   bool is_stored(const Inode& inode) const {
     return facts_->stored && inode.kind == InodeKind::file && fs_of(inode) == program::FileSystem::ext4;
