@@ -395,6 +395,19 @@ static long do_kill(const struct bare_op* op) {
   return result;
 }
 
+static long do_setns(const struct bare_op* op) {
+  const pid_t pid = sh->pid[op->object];
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%d/ns/ipc", pid);
+  const int fd = op->prot ? open(path, O_RDONLY | O_CLOEXEC) : (int)syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) return -1;
+  const long result = setns(fd, CLONE_NEWIPC);
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return result;
+}
+
 static long do_shmget(const struct bare_op* op) {
   const int id = shmget((key_t)op->value, op->len, (int)op->flags);
   if (id < 0) return id;
@@ -594,6 +607,8 @@ static long perform(const struct bare_op* op) {
       return do_sysvipc();
     case BARE_UNSHARE:
       return unshare(CLONE_NEWIPC);
+    case BARE_SETNS:
+      return do_setns(op);
     case BARE_NONE:
       return -1;
     case BARE_LIMITS:

@@ -70,8 +70,9 @@ enum bare_code {
   BARE_CALL,
   BARE_AGE,
   BARE_TIMES,
-  /* What it does not do: exec, which would cost it a start of its own; read devices; and mlockall, which
-   * locks what each of the two programs has itself, and that is not alike. */
+  BARE_SETNS,
+  /* What it does not do: exec, which would cost it a start of its own; read devices; start the machine anew;
+   * and mlockall, which locks what each of the two programs has itself, and that is not alike. */
   BARE_NONE
 };
 

@@ -67,6 +67,7 @@ struct Target {
   bool sets_limits = false;      // programs may change kernel.shm*
   bool sets_next_id = false;     // shm_next_id, too
   bool nx = false;               // the processor refuses to execute what is not executable
+  bool reboots = false;          // somebody starts the machine again when a program asks for it
   bool execs = false;            // its processes can exec (rejoin.h)
   bool unshares_ipc = false;     // and can make further IPC namespaces
   bool has_objects = false;      // /dev/shm is a tmpfs where programs may have objects
@@ -78,10 +79,11 @@ struct Target {
 };
 
 struct Control {
-  Word event;     // bumped by SIGCHLD and by `done`; the supervisor sleeps on it
-  Word stopping;  // the host or the guardian is gone
-  Word done;      // all steps are recorded
-  Word overflow;  // a record did not fit
+  Word event;      // bumped by SIGCHLD and by `done`; the supervisor sleeps on it
+  Word stopping;   // the host or the guardian is gone
+  Word done;       // all steps are recorded
+  Word overflow;   // a record did not fit
+  Word rebooting;  // a process has come to a step that starts the machine anew
   Word op_count;
   pid_t supervisor;
   std::int64_t step_before;  // clock at the begin of the step that is being performed

@@ -102,6 +102,7 @@ bool become_init(Options& options, Sentence& wrong) {
   if (timeout != nullptr && !parse_number(timeout, options.op_timeout_ms)) {
     say_absent("shmcheck.timeout", "the kernel command line has no number there");
   }
+  target.reboots = kernel_option("shmcheck.reboot=") != nullptr;
   long fd = sys(SYS_openat, AT_FDCWD, channel, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (failed(fd)) {
     wrong << "the channel " << channel << " cannot be opened: " << error_name(fd);

@@ -23,6 +23,9 @@ using Path = Text<1024>;
 // Directories that may have to be removed again; every place has at most one.
 Path made[kMaxPlaces];
 std::size_t made_count = 0;
+// Disks that are mounted.
+Path mounted[kMaxPlaces];
+std::size_t mounted_count = 0;
 
 // --- loop devices ----------------------------------------------------------------------------------------
 
@@ -82,12 +85,7 @@ long mount_overlay(const char* room, const Path& target_directory) {
 
 // --- directories -----------------------------------------------------------------------------------------
 
-void remove_leftovers(int directory) {
-  for (unsigned i = 0; i < program::kNames; ++i) {
-    const char name[] = {'n', static_cast<char>('0' + i), '\0'};
-    sys(SYS_unlinkat, directory, name, 0);
-  }
-}
+constexpr const char* kProbe = "probe";  // no name of a program's
 
 // Read from a file that is mapped for that.
 DeviceNumber device_number(int directory) {
@@ -95,7 +93,7 @@ DeviceNumber device_number(int directory) {
   struct stat status = {};
   if (failed(sys(SYS_fstat, directory, &status))) return number;
   number.in_stat = number.in_maps = status.st_dev;
-  long fd = sys(SYS_openat, directory, "n0", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  long fd = sys(SYS_openat, directory, kProbe, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (failed(fd)) return number;
   long address = sys(SYS_mmap, nullptr, target.layout.page, PROT_READ, MAP_SHARED, fd, 0);
   if (!failed(address)) {
@@ -105,7 +103,7 @@ DeviceNumber device_number(int directory) {
     sys(SYS_munmap, address, target.layout.page);
   }
   sys(SYS_close, fd);
-  sys(SYS_unlinkat, directory, "n0", 0);
+  sys(SYS_unlinkat, directory, kProbe, 0);
   return number;
 }
 
@@ -121,7 +119,7 @@ long open_place(std::string_view parent, bool keep, Place& place) {
   result = sys(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (failed(result)) return result;
   place.directory = static_cast<int>(result);
-  if (existed) remove_leftovers(place.directory);
+  place.used_before = existed;
   place.device = device_number(place.directory);
   struct statfs fs = {};
   result = sys(SYS_fstatfs, place.directory, &fs);
@@ -185,7 +183,9 @@ long prepare_disk(const Disk& disk, int source, const char* room, Place& place) 
   path << room << "/" << disk.name;
   long result = sys(SYS_mkdirat, AT_FDCWD, path.c_str(), 0755);
   if (!failed(result)) result = mount_disk(disk, source, room, path);
-  return failed(result) ? result : open_place(path.view(), true, place);
+  if (failed(result)) return result;
+  mounted[mounted_count++] = path;
+  return open_place(path.view(), true, place);
 }
 
 using Sources = std::array<int, std::size(kDisks)>;  // descriptors of what disks are mounted from
@@ -252,6 +252,29 @@ std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> 
   if (!any) say_absent("ext4", "no directory, image or device was given");
   close_sources(sources);
   return count;
+}
+
+void clear_place(Place& place) {
+  for (unsigned i = 0; place.used_before && i < program::kNames; ++i) {
+    const char name[] = {'n', static_cast<char>('0' + i), '\0'};
+    sys(SYS_unlinkat, place.directory, name, 0);
+  }
+  place.used_before = false;
+}
+
+long unmount_places(std::span<Place> places) {
+  sys(SYS_chdir, "/");
+  sys(SYS_close, kDevice);
+  for (Place& place : places) {
+    sys(SYS_close, place.directory);
+    place.directory = -1;
+  }
+  long result = 0;
+  while (mounted_count > 0) {
+    const long unmounted = sys(SYS_umount2, mounted[--mounted_count].c_str(), 0);
+    if (failed(unmounted)) result = unmounted;
+  }
+  return result;
 }
 
 void remove_places() {

@@ -247,6 +247,28 @@ TEST_P(Live, InterruptedRunLeavesNothing) {
   EXPECT_THAT(said.text, ::testing::Not(HasSubstr("LEFT"))) << said.text;
 }
 
+// A guest is started anew, in order and by a crash; the others have nobody who would do it.
+TEST_P(Live, MachinesThatAreStartedAnewLeaveNothing) {
+  const std::string file = ::testing::TempDir() + "/reboots.prog";
+  std::ofstream(file) << "p0 open f0 n0 access=rw flags=creat mode=600\n"
+                         "p0 ftruncate f0 size=1p\n"
+                         "p0 shm_open f1 o0 access=rw flags=creat mode=600\n"
+                         "p0 shmget s0 key=k1 size=1p flags=creat mode=600\n"
+                         "p0 reboot p0\n"
+                         "p0 open f0 n0 access=rw flags=creat mode=600\n"
+                         "p0 mmap m0 f0 len=1p prot=rw flags=shared\n"
+                         "p0 reboot p1 how=crash\n"
+                         "p1 shmctl s0 cmd=stat\n"
+                         "p1 open f0 n0 access=rw flags=creat mode=600\n";
+  const Said said = Surroundings::run({"run", "--target", GetParam(), file}, nothing);
+  fs::remove(file);
+  const bool uml = std::string(GetParam()) == "uml";
+  EXPECT_EQ(said.code, uml ? 0 : 125) << said.text;
+  EXPECT_THAT(said.text, HasSubstr(uml ? "2 run, 2 passed" : "0 run, 0 passed, 0 failed, 2 skipped"));
+  EXPECT_EQ(said.text.find("absent   reboot: nobody") == std::string::npos, uml) << said.text;
+  EXPECT_THAT(said.text, ::testing::Not(HasSubstr("LEFT"))) << said.text;
+}
+
 TEST_P(Live, WithoutMkfsExt4IsAbsentWithEvidence) {
   const Said said = random(
       [] {

@@ -9,6 +9,19 @@ bool dead(const World& w, std::uint8_t process) {
   return w.processes[process].life == Life::dead;
 }
 
+// Whether the byte was read back from storage by a machine that was started anew since it came there.
+bool restored(const World& w, const Inode& o, std::uint64_t offset) {
+  return o.restored != 0 && o.bytes.origin(offset, w.page()).step < o.restored;
+}
+
+// What demands of a byte that it was read back: it was written for certain, or is of some time since.
+C clause_of_restored(const World& w, const Inode& o, std::uint64_t offset) {
+  if (offset >= o.size) return o.slack_stored ? C::slack_never_stored : C::writeback_never_beyond_size;
+  if ((o.stored_privately >> (offset / w.page() % 64) & 1) != 0) return C::writeback_private_never;
+  const C demand = o.storage.demanded_by(offset);
+  return demand == C::none || o.bytes.doubted(offset, offset + 1) ? C::writeback_crash_consistency : demand;
+}
+
 // Zeros where nothing was ever written to the page.
 C clause_of_untouched(const World& w, const Inode& o, std::uint64_t offset) {
   if (o.kind == InodeKind::segment) return o.removed_by != C::none ? o.removed_by : C::shmget_zero_filled;
@@ -69,6 +82,7 @@ C clause_of_stored(const World& w, std::uint8_t who, const Vma& vma, const Inode
 // A byte of an object, as a mapping of it shows it.
 C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset) {
   const Inode& o = w.object_of(vma);
+  if (restored(w, o, offset)) return clause_of_restored(w, o, offset);
   Origin from = o.bytes.origin(offset, w.page());
   switch (from.kind) {
     case OriginKind::nothing:
@@ -288,6 +302,9 @@ void note_load(World& w, Step& s, Vma& vma, std::uint64_t offset) {
 
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   if (C leak = blame_of_leak(w, who, vma, offset, seen); leak != C::none) return leak;
+  const bool of_object = &w.supply(vma, offset) != &vma.copies;
+  if (of_object && restored(w, w.object_of(vma), offset))
+    return clause_of_restored(w, w.object_of(vma), offset);
   if (C drop = blame_of_drop(w, vma, offset, seen); drop != C::none) return drop;
   const ObjectBytes& bytes = w.supply(vma, offset);
   bool copied = &bytes == &vma.copies, lost = seen == 0 && bytes.at(offset, w.page()) != 0;
@@ -313,6 +330,7 @@ C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std:
 
 C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset) {
   const Inode& o = w.inodes[inode];
+  if (restored(w, o, offset)) return clause_of_restored(w, o, offset);
   switch (o.bytes.origin(offset, w.page()).kind) {
     case OriginKind::store:
     case OriginKind::private_copy:
@@ -337,6 +355,7 @@ C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::
   auto index = static_cast<std::int32_t>(inode);
   if (held_privately(w, index, offset, seen, nullptr)) return C::private_isolated;
   const Inode& o = w.inodes[inode];
+  if (restored(w, o, offset)) return clause_of_restored(w, o, offset);
   bool lost = seen == 0 && o.bytes.at(offset, w.page()) != 0;
   std::uint32_t written = o.bytes.origin(offset, w.page()).step;
   if (lost && unlinked(w, index) && o.unlink_step > written) return clause_of_reference(o);

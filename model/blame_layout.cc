@@ -26,6 +26,7 @@ C clause_of_call(const Op& op, bool failed) {
     case OpCode::exec:
       return failed ? C::exec_failed_keeps : C::none;
     case OpCode::unshare:
+    case OpCode::setns:
       return failed ? C::none : C::ipcns_attach_survives_unshare;
     default:
       return C::none;
@@ -61,7 +62,9 @@ LayoutEvent layout_event(World& w, const Op& op) {
   LayoutEvent event;
   event.clause = clause_of_call(op, false);
   event.step = w.steps;
-  if (event.clause == C::none || op.code == OpCode::close || op.code == OpCode::unshare) return event;
+  if (event.clause == C::none || op.code == OpCode::close || op.code == OpCode::unshare ||
+      op.code == OpCode::setns)
+    return event;
   event.removed = clause_of_removal(w, op);
   event.low = w.value(op.addr);
   std::uint64_t length = op.code == OpCode::shmdt ? attached_at(w, op, event.low) : w.value(op.len);

@@ -116,6 +116,44 @@ void empties_files(const World&, World& w, const Op& op, Outcome& o) {
   }
 }
 
+// --- who joins one
+bool joined(const Op& op, const Outcome& o) {
+  return op.code == OpCode::setns && ok(o);
+}
+
+constexpr C kJoined[] = {C::ipcns_visible_to_members, C::ipcns_isolation,      C::ipcns_same_key,
+                         C::ipcns_sysctl_separate,    C::proc_sysvipc_listing, C::shmget_create};
+void joins_nothing(const World& was, World& w, const Op& op, Outcome& o) {
+  if (joined(op, o)) w = was;
+}
+void joins_an_empty_one(const World& was, World& w, const Op& op, Outcome& o) {
+  if (!joined(op, o) || actor(w, op).ipc_namespace == was.processes[op.proc].ipc_namespace) return;
+  actor(w, op).ipc_namespace = static_cast<std::uint32_t>(w.ipc.namespaces.size());
+  w.ipc.namespaces.emplace_back();
+}
+
+constexpr C kUnasked[] = {C::ipcns_isolation};
+void joins_without_rights(const World&, World& w, const Op& op, Outcome& o) {
+  constexpr int kEPERM = 1, kEACCES = 13;
+  const bool refused = failed_with(o, kEPERM) || failed_with(o, kEACCES);
+  if (op.code != OpCode::setns || !refused || !runs(w, op)) return;
+  succeed(o);
+  actor(w, op).ipc_namespace = w.processes[op.object].ipc_namespace;
+}
+
+void joining_detaches(const World& was, World& w, const Op& op, Outcome& o) {
+  if (!joined(op, o)) return;
+  for (const Vma& v : was.processes[op.proc].memory.vmas()) {
+    if (v.segment >= 0) w.unmap(op.proc, v.low, v.high, {o.before, o.after});
+  }
+}
+
+constexpr C kDisowned[] = {C::limit_rmid_forced_exit, C::sysv_life_until_removed, C::ipcns_fork_inherits,
+                           C::ipcns_visible_to_members};
+void joining_disowns(const World&, World& w, const Op& op, Outcome& o) {
+  if (joined(op, o)) w.disown_segments(op.proc);
+}
+
 constexpr Fault kFaults[] = {
     {"unshare-does-nothing", "unshare of the IPC namespace succeeds and changes nothing", kNothing, nullptr,
      does_nothing, true},
@@ -178,6 +216,46 @@ constexpr Fault kFaults[] = {
      kObjects,
      nullptr,
      empties_files,
+     false,
+     {},
+     true},
+    {"setns-does-nothing",
+     "setns of an IPC namespace succeeds and changes nothing",
+     kJoined,
+     nullptr,
+     joins_nothing,
+     true,
+     {},
+     true},
+    {"setns-joins-an-empty-one",
+     "setns makes a new IPC namespace",
+     kJoined,
+     nullptr,
+     joins_an_empty_one,
+     true,
+     {},
+     true},
+    {"setns-without-rights",
+     "setns asks for no rights",
+     kUnasked,
+     nullptr,
+     joins_without_rights,
+     false,
+     {},
+     true},
+    {"setns-detaches",
+     "who joins an IPC namespace is detached from the segments of the old one",
+     kStays,
+     nullptr,
+     joining_detaches,
+     true,
+     {},
+     true},
+    {"setns-disowns",
+     "forced removal takes setns for the exit of who made the segment",
+     kDisowned,
+     nullptr,
+     joining_disowns,
      false,
      {},
      true},

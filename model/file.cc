@@ -93,6 +93,17 @@ void remove_name(World& w, std::int32_t& name, std::uint32_t entry) {
   name = -1;
 }
 
+namespace {
+// What demands that the path can be opened.
+C clause_of_open(const World& w, const Step& s, std::int32_t found) {
+  if (found < 0) return w.paths_lost[s.op.object] ? C::persist_tmpfs_lost : C::none;
+  const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
+  if (inode.event.clause == C::persist_file) return C::persist_file;
+  // A name that should be there beside another of the same file.
+  return inode.linked && s.saw(kENOENT) ? C::mmap_create_rename_link : C::none;
+}
+}  // namespace
+
 void rule_open(World& w, Process& p, Step& s) {
   using namespace program::openflag;
   const Op& op = s.op;
@@ -106,14 +117,14 @@ void rule_open(World& w, Process& p, Step& s) {
     if ((op.flags & kCreat) && (op.flags & kExcl)) s.must(kEEXIST, C::none);
     if (!file_access(inode, p.cred, want)) s.must(kEACCES, C::perm_file_at_open);
   } else if (!(op.flags & kCreat)) {
-    s.must(kENOENT, C::none);
+    s.must(kENOENT, w.paths_lost[op.object] ? C::persist_tmpfs_lost : C::none);
   }
-  // A name that should be there beside another of the same file.
-  const bool linked = found >= 0 && w.inodes[static_cast<std::size_t>(found)].linked;
-  if (s.failed(linked && s.saw(kENOENT) ? C::mmap_create_rename_link : C::none)) return;
+  if (s.failed(clause_of_open(w, s, found))) return;
   if (found < 0) {
     found = static_cast<std::int32_t>(w.add_inode(fresh_file(p, op)));
     w.paths[op.object] = found;
+    w.entry_changes(op.object, found, true);
+    w.paths_lost.reset(op.object);
     w.path_entries[op.object] = w.new_entry();
   } else if (truncates) {
     s.applies(C::trunc_o_trunc);
@@ -136,6 +147,7 @@ void rule_unlink(World& w, Process&, Step& s) {
   std::int32_t found = w.paths[s.op.object];
   if (found < 0) s.must(kENOENT, C::none);
   if (s.failed(C::none)) return;
+  w.entry_changes(s.op.object, found);
   remove_name(w, w.paths[s.op.object], w.path_entries[s.op.object]);
 }
 
@@ -158,6 +170,8 @@ void rule_rename(World& w, Process&, Step& s) {
   if (replaced >= 0) remove_name(w, w.paths[s.op.byte], w.path_entries[s.op.byte]);
   w.paths[s.op.object] = -1;
   w.paths[s.op.byte] = found;
+  w.entry_changes(s.op.object, found);
+  w.entry_changes(s.op.byte, found);
   w.path_entries[s.op.byte] = w.path_entries[s.op.object];
 }
 
@@ -171,6 +185,7 @@ void rule_link(World& w, Process& p, Step& s) {
   ++w.inodes[static_cast<std::size_t>(found)].links;
   w.inodes[static_cast<std::size_t>(found)].linked = true;
   w.paths[s.op.byte] = found;
+  w.entry_changes(s.op.byte, found);
   w.path_entries[s.op.byte] = w.new_entry();
 }
 

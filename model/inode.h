@@ -49,7 +49,9 @@ struct Inode {
   std::uint8_t path = 255;  // index of the path it was opened by last, from kNames on of the object's name
   ObjectBytes bytes;
   Storage storage;
-  bool slack_stored = false;              // to which a mapping ever stored
+  bool size_unwritten = false;  // changed since it was written to storage for certain
+  std::uint32_t restored = 0;   // the step in which the machine was started anew last that it outlived
+  bool slack_stored = false;    // to which a mapping ever stored
   std::uint64_t slack_from = UINT64_MAX;  // while a write extends it: where its end was
   // Of a segment: pages that were stored to and so are kept, in memory or in swap; and with them those that
   // were accessed at all. What was only read may be dropped and be zero again.

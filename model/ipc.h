@@ -100,6 +100,7 @@ struct ShmidKernel {
   When atim, dtim, ctim;
   Who cprid, lprid;
   bool destroyed = false;
+  bool before_reboot = false;  // gone with a machine that was started anew since
   clauses::Clause destroyed_by = clauses::Clause::shmctl_gone_id;  // what demands that it is gone
   std::int8_t creator = -1;                                        // while it lives: index of the process
   std::uint32_t locked_by = 0;                                     // the user who did SHM_LOCK

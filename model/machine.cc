@@ -97,6 +97,7 @@ Facts model_facts(const Fault* fault) {
   f.shmmax = f.shmall = ~std::uint64_t{0} - (std::uint64_t{1} << 24);
   f.shmmni = 4096;
   f.nx = true;
+  f.reboot = true;
   return f;
 }
 

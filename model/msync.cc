@@ -16,6 +16,18 @@ void write_back(World& w, Step& s, std::uint32_t index) {
 }
 
 namespace {
+// On ext4 what a call waits for is a transaction, and all before it (fs/ext4/fsync.c, ext4_fsync_journal):
+// the last one that changed the inode, or for fdatasync and msync one that made it or changed its size.
+// Entries of its directory are in the same; documents promise them for an fsync of the directory only.
+void note_written(World& w, const Step& s, std::uint32_t index, bool whole_inode) {
+  const bool ext4 = s.exact() && w.fs_of(w.inodes[index]) == program::FileSystem::ext4;
+  if (ext4 || s.op.code == OpCode::fsync) w.inodes[index].size_unwritten = false;
+  for (std::size_t i = 0; ext4 && i < w.path_unwritten.size(); ++i) {
+    const bool of_inode = w.path_unwritten[i] == static_cast<std::int32_t>(index);
+    if (of_inode && (whole_inode || w.path_new[i])) w.path_unwritten[i] = -1;
+  }
+}
+
 // A call that need not write what the mapping shows: what says so.
 void note_unwritten(World& w, const Vma& v, std::uint32_t flags) {
   if (v.inode < 0) return;
@@ -83,6 +95,7 @@ void rule_msync(World& w, Process& p, Step& s) {
     if (inode.size < to && w.up(inode.size) > from) write_back(w, s, static_cast<std::uint32_t>(v.inode));
     C demand = (v.prot & program::kProtWrite) ? C::msync_sync_durable : C::msync_readonly_protection;
     w.object_of(v).storage.written(from, to, demand);
+    note_written(w, s, static_cast<std::uint32_t>(v.inode), false);
   }
 }
 
@@ -93,6 +106,7 @@ void rule_fsync(World& w, Process& p, Step& s) {
   if (s.failed(C::msync_fsync_equivalent)) return;
   write_back(w, s, file->inode);
   w.inodes[file->inode].storage.written(0, UINT64_MAX, C::msync_fsync_equivalent);
+  note_written(w, s, file->inode, s.op.small == 0);
   stores_are_noticed_again(w, file->inode);
 }
 

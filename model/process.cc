@@ -11,6 +11,14 @@ namespace {
 // Linux gives out no larger one: PID_MAX_LIMIT, proc_sys_kernel(5).
 constexpr std::uint64_t kLargestPid = std::uint64_t{1} << 22;
 
+}  // namespace
+
+bool possible_pid(const Step& s, std::uint64_t pid) {
+  return pid > 0 && pid <= (s.exact() ? kLargestPid : INT32_MAX);
+}
+
+namespace {
+
 // What the child has of a mapping: all but its locks, and what is wiped.
 Vma inherited(const Vma& v, std::uint32_t step) {
   Vma copy = v;
@@ -43,8 +51,9 @@ void rule_fork(World& w, Process& p, Step& s) {
     bool taken = std::any_of(w.processes.begin(), w.processes.end(), [=](const Process& other) {
       return other.life == Life::alive && other.pid == pid;
     });
-    bool possible = pid > 0 && pid <= (s.exact() ? kLargestPid : INT32_MAX);
-    if (!s.expect(possible && !taken, C::none, [] { return std::string("an unused process id"); })) return;
+    if (!s.expect(possible_pid(s, pid) && !taken, C::none,
+                  [] { return std::string("an unused process id"); }))
+      return;
   }
   child = Process{};
   child.life = Life::alive;
@@ -52,6 +61,7 @@ void rule_fork(World& w, Process& p, Step& s) {
   child.cred = p.cred;
   child.ipc_namespace = p.ipc_namespace;
   child.ipc_inherited = p.ipc_namespace != 0;
+  child.execed = p.execed;
   child.files = p.files;
   child.close_on_exec = p.close_on_exec;
   child.closed_by_exec = p.closed_by_exec;
@@ -107,6 +117,7 @@ void rule_exec(World& w, Process& p, Step& s) {
     p.closed_by_exec.set(f);
   }
   p.born = w.next_vma;
+  p.execed = true;
   p.lock_count_off = false;
   p.lock_future = p.lock_future_on_fault = false;
   p.lock_clause = C::exec_locks_dropped;

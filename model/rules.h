@@ -35,7 +35,9 @@ Rule rule_load, rule_store, rule_call, rule_contents;
 // process.cc
 Rule rule_fork, rule_exit, rule_kill, rule_setid, rule_exec;
 // ipcns.cc
-Rule rule_unshare;
+Rule rule_unshare, rule_setns;
+// reboot.cc
+Rule rule_reboot;
 // shmget.cc, shmat.cc, shmdt.cc, shmctl.cc
 Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl;
 // shm_totals.cc, shm_table.cc
@@ -63,6 +65,9 @@ struct Pages {
 inline std::uint8_t index_of(const World& w, const Process& p) {
   return static_cast<std::uint8_t>(w.processes.name_of(p));
 }
+
+// Whether a process can have this id.
+bool possible_pid(const Step& s, std::uint64_t pid);
 
 // Whether the range overlaps something the model knows to be there: a vma or the executor's own memory.
 bool occupied(const World& w, const Process& p, std::uint64_t low, std::uint64_t high);

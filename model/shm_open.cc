@@ -21,6 +21,7 @@ bool had_object(const World& w, std::uint8_t name) {
 // What demands that there is no object of this name; the last one is as long as names can be.
 C clause_of_missing(const World& w, const Step& s, C otherwise) {
   if (s.op.object == program::kObjects - 1 && s.saw(kENAMETOOLONG)) return C::pshm_open_name_rules;
+  if (w.objects_lost[s.op.object]) return C::persist_tmpfs_lost;
   return had_object(w, s.op.object) ? C::pshm_unlink_name_gone : otherwise;
 }
 
@@ -45,6 +46,7 @@ C clause_of_success(const World& w, const Op& op, std::int32_t found) {
     const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
     return inode.event.clause == C::pshm_persist ? C::pshm_persist : C::pshm_open_same_name;
   }
+  if (w.objects_lost[op.object]) return C::persist_tmpfs_lost;
   return had_object(w, op.object) ? C::pshm_unlink_recreate : C::pshm_open_create_empty;
 }
 
@@ -53,6 +55,7 @@ std::int32_t create(World& w, const Process& p, const Op& op, C because) {
   fresh.posix = true;
   fresh.size_clause = because;
   w.objects[op.object] = static_cast<std::int32_t>(w.add_inode(std::move(fresh)));
+  w.objects_lost.reset(op.object);
   w.object_entries[op.object] = w.new_entry();
   return w.objects[op.object];
 }

@@ -61,7 +61,7 @@ void creation_errors(World& w, const Process& p, Step& s, std::uint64_t size) {
 // The segment that was made last in the namespace of the process, or null.
 const ShmidKernel* last_of(const World& w, const Process& p) {
   for (auto k = w.ipc.segments.rbegin(); k != w.ipc.segments.rend(); ++k) {
-    if (k->ipc_namespace == p.ipc_namespace) return &*k;
+    if (k->ipc_namespace == p.ipc_namespace && !k->before_reboot) return &*k;
   }
   return nullptr;
 }
@@ -73,7 +73,8 @@ bool used_before(const World& w, const Process& p, const Step& s, std::uint64_t 
   const ShmidKernel* last = last_of(w, p);
   if (!s.exact()) return last && last->destroyed && !last->id_asked_for && last->id == id;
   return std::ranges::any_of(w.ipc.segments, [&](const ShmidKernel& k) {
-    return k.destroyed && k.id == id && !k.id_asked_for && k.ipc_namespace == p.ipc_namespace;
+    return k.destroyed && k.id == id && !k.id_asked_for && k.ipc_namespace == p.ipc_namespace &&
+           !k.before_reboot;
   });
 }
 
@@ -135,7 +136,7 @@ std::uint64_t id_of_the_model(const World& w, const Process& p) {
   if (ids.limits.next_id != kNoId) return id_asked_for(w, ids);
   std::uint64_t id = kNoId;
   for (const ShmidKernel& k : w.ipc.segments) {
-    if (k.ipc_namespace == p.ipc_namespace && !k.id_asked_for) id = k.id;
+    if (k.ipc_namespace == p.ipc_namespace && !k.id_asked_for && !k.before_reboot) id = k.id;
   }
   do id += 1 + kTableIndices;
   while (w.ipc.find_id(ids, id) >= 0);

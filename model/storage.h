@@ -37,12 +37,17 @@ class Storage {
   // The last call that might have written but need not: what says so.
   clauses::Clause may_have = clauses::Clause::none;
 
- private:
+  // What it may hold instead of what the file has.
   struct Former {
     std::uint64_t low, high;
     PageRef page;
     bool any;
   };
+  const std::vector<Former>& formers() const { return formers_; }
+  // The file was read from it: they are the same.
+  void settle();
+
+ private:
   struct Certain {
     std::uint64_t low, high;
     clauses::Clause clause;

@@ -22,16 +22,27 @@ const Process& Processes::nobody() {
 World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
   paths.fill(-1);
   objects.fill(-1);
+  path_unwritten.fill(-1);
   processes.name(Op{});
-  Process& p0 = processes[0];
-  p0.life = Life::alive;
-  p0.pid = root_pid;
-  p0.memlock = facts.memlock;
-  p0.cred = {facts.uid, facts.gid, facts.capable, facts.capable && facts.first_userns};
+  begin_process(0, root_pid);
+  begin_namespaces();
+}
+
+void World::begin_process(std::uint8_t who, std::uint64_t pid) {
+  Process& p = processes[who];
+  p.life = Life::alive;
+  p.pid = pid;
+  p.born = next_vma;
+  p.memlock = facts_->memlock;
+  p.cred = {facts_->uid, facts_->gid, facts_->capable, facts_->capable && facts_->first_userns};
+}
+
+void World::begin_namespaces() {
+  ipc.namespaces.assign(1, IpcIds());
   IpcLimits& limits = ipc.namespaces.front().limits;
-  limits.shmmax = facts.shmmax;
-  if (facts.shmall != 0) limits.shmall = facts.shmall;
-  if (facts.shmmni != 0) limits.shmmni = facts.shmmni;
+  limits.shmmax = facts_->shmmax;
+  if (facts_->shmall != 0) limits.shmall = facts_->shmall;
+  if (facts_->shmmni != 0) limits.shmmni = facts_->shmmni;
 }
 
 const OpenFile* World::open_file(const Process& process, std::uint8_t slot) const {
@@ -205,6 +216,7 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
   std::uint64_t before = inode.size;
   if (size < before) keep_former(index, size, before);
   inode.size = size;
+  inode.size_unwritten = true;
   if (size >= before) return;
   not_resident(index);
   inode.cut_to = std::min(inode.cut_to, size);

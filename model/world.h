@@ -55,6 +55,7 @@ struct Process {
   std::bitset<program::kFiles> close_on_exec, closed_by_exec;
   AddressSpace memory;
   std::uint32_t born = 0;       // the id that the next vma would have had at the fork
+  bool execed = false;          // or is the child of one that has, and so on
   bool faulted = false;         // took a signal of an access, and went on
   bool lock_count_off = false;  // MREMAP_DONTUNMAP has left locked memory behind
   // What demands that as much is locked as is: the last call that changed it, or should not have.
@@ -136,6 +137,12 @@ class World {
     entries_removed.push_back(false);
     return static_cast<std::uint32_t>(entries_removed.size() - 1);
   }
+  // Names of files in memory that were there before the machine was started anew.
+  std::bitset<program::kNames> paths_lost;
+  std::bitset<program::kObjects> objects_lost;
+  // Which inode a change of a directory entry was about that need not be on storage yet; -1: there is none.
+  std::array<std::int32_t, program::kNames> path_unwritten;
+  std::bitset<program::kNames> path_new;  // the change has made the inode as well
   Processes processes;
   Ipc ipc;
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
@@ -144,6 +151,10 @@ class World {
   std::uint32_t steps = 0;                       // applied so far; origins and events are ordered by it
   std::vector<std::uint32_t> straddling_stores;  // the steps of those that went over a page's edge
   std::uint64_t next_pid = 1001;                 // of the running model
+
+  // What a machine has that was just started: a first process, and an IPC namespace without segments.
+  void begin_process(std::uint8_t who, std::uint64_t pid);
+  void begin_namespaces();
 
   // --- names and quantities
   // What a descriptor slot holds; null if it is closed or no slot.
@@ -187,6 +198,10 @@ class World {
   void keep_former(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
   // Bytes that were behind the end come into the file: storage has none of them.
   void keep_nothing(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  void entry_changes(std::uint8_t path, std::int32_t inode, bool is_new = false) {
+    path_unwritten[path] = inode;
+    path_new.set(path, is_new);
+  }
   // Whether what storage holds of it can be read.
   bool is_stored(const Inode& inode) const {
     return facts_->stored && inode.kind == InodeKind::file && fs_of(inode) == program::FileSystem::ext4;

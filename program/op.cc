@@ -52,6 +52,8 @@ constexpr NamedValue kAdvice[] = {
     {"unknown", 15}};
 constexpr NamedValue kAllocate[] = {{"extend", 0},    {"keep", 1},    {"punch", 2},    {"zero", 3},
                                     {"zero_keep", 4}, {"unknown", 5}, {"collapse", 6}, {"insert", 7}};
+constexpr NamedValue kEndings[] = {{"orderly", 0}, {"crash", 1}};
+constexpr NamedValue kJoins[] = {{"pidfd", 0}, {"file", 1}};
 constexpr NamedValue kSync[] = {{"all", 0}, {"data", 1}};
 constexpr NamedValue kMemfdFlags[] = {{"sealing", memfd::kSealing}, {"unknown", memfd::kUnknown}};
 constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
@@ -173,6 +175,8 @@ constexpr Arg kRemap[] = {address(),
                           quantity(Slot::off, "off", false),
                           {ArgKind::prot, Slot::small, "prot", false, {}},
                           {ArgKind::flags, Slot::flags, "flags", false, kRemapFilePagesFlags}};
+constexpr Arg kReboot[] = {choice(Slot::small, "how", kEndings)};
+constexpr Arg kSetns[] = {object(), choice(Slot::small, "by", kJoins)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 using N = NameKind;
@@ -264,6 +268,10 @@ constexpr OpSpec kSpecs[] = {
      "futimens(2): sets the access and the modification time of the file to a day of long ago"},
     {"times", N::none, N::file, R::count, kObject,
      "fstat(2): which times are not those that age has set, added up: 1 access, 2 modification"},
+    {"reboot", N::process, N::none, R::pid, kReboot,
+     "the machine is started anew with the disk that it has; the first process then takes the given name"},
+    {"setns", N::none, N::process, R::nothing, kSetns,
+     "setns(2): joins the IPC namespace of a process, by a pidfd or by /proc/PID/ns/ipc"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -72,6 +72,8 @@ enum class OpCode : std::uint8_t {
   call,
   age,
   times,
+  reboot,
+  setns,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -219,9 +221,11 @@ enum class SignalAction : std::uint8_t {
   default_action,
   ignored,
   blocked
-};                                                // Op::byte of load, store
-enum class Via : std::uint8_t { load, kernel };   // Op::small of contents
-enum class Signal : std::uint8_t { kill, term };  // Op::small of kill
+};                                                    // Op::byte of load, store
+enum class Ending : std::uint8_t { orderly, crash };  // Op::small of reboot
+enum class Join : std::uint8_t { pidfd, file };       // Op::small of setns
+enum class Via : std::uint8_t { load, kernel };       // Op::small of contents
+enum class Signal : std::uint8_t { kill, term };      // Op::small of kill
 
 // One operation. Fields that its spec does not name are zero in every normalized op.
 struct Op {

@@ -361,6 +361,10 @@ std::string nothing_to_play(const ReproducerNotes& notes, std::string_view why) 
          " */\n#include <stdio.h>\nint main(void) { return puts(" + literal(why) + "), 2; }\n";
 }
 
+bool restarts_machine(const Step& s) {
+  return is_run(s) && s.op.code == OpCode::reboot;
+}
+
 }  // namespace
 
 std::string c_reproducer(const Program& program, const Trace& trace, std::size_t step,
@@ -372,6 +376,8 @@ std::string c_reproducer(const Program& program, const Trace& trace, std::size_t
   }
   if (step >= played.steps.size()) return nothing_to_play(notes, "the trace ends before this step");
   if (!is_run(played.steps[step])) return nothing_to_play(notes, "the executor did not run this step");
+  if (std::ranges::any_of(played.steps, restarts_machine))
+    return nothing_to_play(notes, "the machine was started anew, which no program of it outlives");
   return Writer(played, step, notes).file();
 }
 

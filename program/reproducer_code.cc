@@ -349,6 +349,17 @@ static void forked(int name) {
   count(fstat(fd, &s) ? -1 : (s.st_atime != 1000000000) + 2 * (s.st_mtime != 1000000000));
 }
 )c"},
+    {kNeedJoin, kNeedOk | kNeedSegments, "fcntl.h sys/syscall.h",
+     R"c(static long join(int pid, int by_file) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/%d/ns/ipc", pid);
+  int fd = by_file ? open(path, O_RDONLY) : (int)syscall(SYS_pidfd_open, pid, 0);
+  long r = fd < 0 ? -1 : setns(fd, CLONE_NEWIPC);
+  int error = errno;
+  if (fd >= 0) close(fd);
+  return errno = error, r;
+}
+)c"},
     {kNeedPipeEnd, 0, "", R"c(static int pipe_end(void) {
   int end[2];
   return pipe(end) ? -1 : end[0];

@@ -350,6 +350,10 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "age(" + descriptor(op.object) + ");";
     case OpCode::times:
       return "times(" + descriptor(op.object) + ");";
+    case OpCode::reboot:
+      return "";  // no file is made of a program that has one (c_reproducer)
+    case OpCode::setns:
+      return "ok(join(" + list("S.pid[" + name_of(op.object) + "]", name_of(op.small)) + "));";
     case OpCode::end:
       break;
   }
@@ -447,6 +451,9 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedOk;
     case OpCode::unshare:
       return kNeedOk | kNeedSegments;
+    case OpCode::setns:
+      return kNeedJoin;
+    case OpCode::reboot:
     case OpCode::exit:
     case OpCode::end:
       return 0;

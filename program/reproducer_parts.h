@@ -57,6 +57,7 @@ enum Need : std::uint64_t {
   kNeedPipeEnd = std::uint64_t{1} << 42,
   kNeedAge = std::uint64_t{1} << 43,
   kNeedTimes = std::uint64_t{1} << 44,
+  kNeedJoin = std::uint64_t{1} << 45,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -311,6 +311,15 @@ TEST(Reproducer, ExitsWithTwoIfTheStepWasNotRun) {
   EXPECT_EQ(run(reproducer(trace, 9)).status, 2);
 }
 
+TEST(Reproducer, ExitsWithTwoIfTheMachineWasStartedAnew) {
+  Trace trace = trace_of("p0 reboot p0 -> 7\np0 close f0 -> ok\n");
+  Played result = run(reproducer(trace, 1));
+  EXPECT_EQ(result.status, 2);
+  EXPECT_EQ(result.output, "the machine was started anew, which no program of it outlives\n");
+  trace = trace_of("p0 reboot p0 -> withheld\np0 close f0 -> ok\n");
+  EXPECT_NE(run(reproducer(trace, 1)).status, 2);
+}
+
 // Observers of many bytes, mappings or segments are longer, and so are deaths, new images and objects.
 TEST(Reproducer, IsShorterThanAHundredLinesForATypicalProgram) {
   for (const Case& c : kCases) {
@@ -337,6 +346,7 @@ TEST(Reproducer, EveryOperationCompilesAlone) {
     unsigned variants = op.code == OpCode::shmctl     ? 6
                         : op.code == OpCode::shm_info ? 5
                         : op.code == OpCode::contents ? 2
+                        : op.code == OpCode::setns    ? 2
                                                       : 1;
     for (unsigned v = 0; v < variants; ++v) {
       op.small = static_cast<std::uint8_t>(v);

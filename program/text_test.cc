@@ -110,7 +110,9 @@ constexpr std::string_view kExamples =
     "p0 call m0+1\n"
     "p0 fallocate f0 len=1p how=collapse\n"
     "p0 age f0\n"
-    "p0 times f0\n";
+    "p0 times f0\n"
+    "p0 reboot p1 how=crash\n"
+    "p0 setns p1 by=file\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

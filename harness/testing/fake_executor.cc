@@ -68,6 +68,7 @@ void misbehave(std::string_view mode, std::uint32_t sequence, program::Result& r
     result.outcomes[0] = {};
     result.outcomes[0].kind = program::OutcomeKind::timeout;
   }
+  if (mode == "reboots") send(FrameType::reboot, sequence, program::encode_result({1, {}}));
   if (mode == "panics") std::fprintf(stderr, "Kernel panic - not syncing: planted\n");
 }
 
