@@ -336,8 +336,12 @@ void rule_mremap(World& w, Process& p, Step& s) {
   bool no_space = more > 0 && !fits_address_space(p, more, clears_first ? cleared : 0);
   if (no_space && source == Source::one) s.must(kENOMEM, C::mmap_limit_rlimit_as);
   // How many of several mappings are left behind before there is no more space, no document says.
-  if (no_space && source == Source::several && moves_all)
-    return s.lose_quietly(Freedom::documented_alternative);
+  if (no_space && source == Source::several && moves_all) {
+    s.may(kENOMEM, Freedom::documented_alternative);
+    if (!s.failed(C::mremap_dontunmap)) s.returns(r.to, C::mremap_fixed);
+    if (!s.report().diverged) s.lose_quietly(Freedom::documented_alternative);
+    return;
+  }
   bool in_place = source == Source::one && !r.moves_to() &&
                   (shrinks_in_place || (r.old_length > 0 && room_behind(w, p, r)));
   bool huge = r.new_length >= w.facts().top;
