@@ -26,15 +26,13 @@ struct View {
   std::string sentence;  // what was wrong
 };
 
-// The freedoms that allow the lie about a step: those that the truth does not need, or else all. Of another
-// success, those that are about more than whether the call fails.
-Freedoms what_allows(const View& told, const View& truth, std::size_t step, const program::Outcome& lie,
+// The freedoms that the judge used at the step of the lie. Of another success, those that are about more than
+// whether the call fails.
+Freedoms what_allows(const View& told, std::size_t step, const program::Outcome& lie,
                      const program::Outcome& seen) {
   const auto ok = program::OutcomeKind::ok;
   const bool content = lie.kind == ok && seen.kind == ok && told.of_content[step].any();
-  const Freedoms all = content ? told.of_content[step] : told.freedoms[step];
-  const Freedoms needed = all & ~truth.freedoms[step];
-  return needed.any() ? needed : all;
+  return content ? told.of_content[step] : told.freedoms[step];
 }
 
 View look(const Trace& trace, model::Profile profile) {
@@ -169,8 +167,7 @@ class Trial {
       } else if (view.first_wrong != SIZE_MAX) {
         ++count.later[p];
       } else {
-        const Freedoms needed =
-            what_allows(view, truth[p], step, told.steps[step].outcome, trace.steps[step].outcome);
+        const Freedoms needed = what_allows(view, step, told.steps[step].outcome, trace.steps[step].outcome);
         ++(needed.none() ? count.holes : count.allowed)[p];
         const Accepted key{lie, told.steps[step].op.code, needed.to_ullong()};
         ++result_.accepted[key][p];
