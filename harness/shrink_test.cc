@@ -238,7 +238,13 @@ TEST(Exchanges, AReadMakesUpForMappingAndLoad) {
   Program p =
       parse("p0 mmap m0 f1 len=1p prot=rw flags=shared\np0 load m0\np1 contents m0 len=1p\np0 load m1\n");
   EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 pread f1 len=1p\np1 contents m0 len=1p\np0 load m1\n"),
-                                        parse("p0 load m0\np1 pread f1 len=1p\np0 load m1\n")));
+                                        parse("p0 load m0\np1 pread f1 len=1p\np0 load m1\n"),
+                                        parse("p0 load m0\np1 contents m0 len=1p\np0 pread f1 len=1p\n")));
+}
+
+TEST(Exchanges, AReadReachesThePageThatWasLoaded) {
+  EXPECT_THAT(exchanges(parse("p0 mmap m0 f1 len=3p prot=r flags=shared off=1p\np0 load m0+2p\n")),
+              ElementsAre(parse("p0 pread f1 len=4p\n")));
 }
 
 TEST(Exchanges, AnotherNameMakesUpForARename) {

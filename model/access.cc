@@ -145,6 +145,7 @@ void rule_load(World& w, Process& p, Step& s) {
   std::uint64_t value = 0;
   std::uint64_t at = 0;
   for_pieces(w, p, address, size, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    w.note_touched(*a.vma, a.offset, s.op.proc);
     for (std::uint64_t i = 0; i < part; ++i, ++at) {
       std::uint8_t byte = w.load(*a.vma, a.offset + i);
       if (!s.running()) {
@@ -273,6 +274,7 @@ void rule_store(World& w, Process& p, Step& s) {
   if (r.edge != 0) w.straddling_stores.push_back(w.steps);
   const std::uint8_t* next = bytes;
   for_pieces(w, p, address, size, true, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    w.note_touched(*a.vma, a.offset, s.op.proc);
     store_piece(w, s, *a.vma, a.offset, next, part);
     next += part;
     return true;

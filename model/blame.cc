@@ -59,6 +59,7 @@ C clause_of_other_store(const World& w, const Vma& vma, const Inode& o, const Or
 C clause_of_stored(const World& w, std::uint8_t who, const Vma& vma, const Inode& o, std::uint64_t offset,
                    const Origin& from) {
   bool slack = o.kind == InodeKind::file && offset >= o.size;
+  if (in_hole(w, vma, offset) && from.step > o.removed_step) return C::punch_refill;
   if (from.process != who) {
     if (slack) return C::slack_shared_between_mappers;
     if (o.kind == InodeKind::segment)
@@ -150,24 +151,10 @@ C clause_of_uncopied(World& w, std::uint8_t who, const Vma& vma, std::uint64_t o
   bool later =
       (from.kind == OriginKind::write && from.mapping > vma.id) ||
       (from.kind == OriginKind::store && from.mapping != vma.id && from.step > vma.made && vma.made > 0);
-  return later ? C::private_later_file_changes : C::private_initial_content;
+  if (later) return C::private_later_file_changes;
+  const bool fresh = vma.made >= w.object_of(vma).discard_step;
+  return fresh && discarded(w, vma.inode, offset) ? C::private_discard : C::private_initial_content;
 }
-
-}  // namespace
-
-bool held_privately(const World& w, std::int32_t inode, std::uint64_t offset, std::uint8_t seen,
-                    const Vma* but) {
-  if (inode < 0) return false;
-  for (const Process& p : w.processes) {
-    for (const Vma& v : p.memory.vmas()) {
-      if (&v == but || v.shared || v.inode != inode || !v.copies.find(offset / w.page())) continue;
-      if (v.copies.at(offset, w.page()) == seen) return true;
-    }
-  }
-  return false;
-}
-
-namespace {
 
 C clause_of_reference(const Inode& o) {
   return o.posix ? of_object(C::mmap_create_file_reference) : C::mmap_create_file_reference;
@@ -193,11 +180,6 @@ bool copied_after_unlink(const World& w, const Vma& vma, std::uint64_t offset) {
   if (from.kind != OriginKind::private_copy) return false;
   const Inode& o = w.object_of(vma);
   return o.bytes.origin(offset, w.page()).step < o.unlink_step && o.unlink_step < from.step;
-}
-
-// Whether a private mapping, which may have gone, ever stored to the page: what nobody else put there is its.
-bool stored_privately(const World& w, std::int32_t inode, std::uint64_t offset) {
-  return inode >= 0 && w.inodes[static_cast<std::size_t>(inode)].may_be_stored_privately(offset / w.page());
 }
 
 // Whether a relative's private memory at the same address holds `seen`.
@@ -277,6 +259,10 @@ C blame_of_drop(World& w, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   if (!lost) return C::none;
   if (copied && cut_since(w, vma, offset)) return C::trunc_tail_private_kept;
   if (!copied && !vma.shared && vma.discarded) return clause_of_discard(vma);
+  const bool discards = !copied && vma.inode >= 0 &&
+                        w.object_of(vma).discard_step > bytes.origin(offset, w.page()).step &&
+                        discarded(w, vma.inode, offset);
+  if (discards) return C::private_discard;
   if (!unlinked(w, vma.inode)) return C::none;
   C reference = clause_of_reference(w.object_of(vma));
   if (copied) return copied_after_unlink(w, vma, offset) ? reference : C::none;
@@ -323,7 +309,7 @@ C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std:
   bool written = from.kind == OriginKind::write;
   bool counts = event != C::none && !((weak || at_exit) && written);
   if (counts && (lost || event == vma.event.clause)) return event;
-  if (!copied && !lost && stored_privately(w, vma.inode, offset)) return C::private_isolated;
+  if (!copied && !lost && stored_privately(w, vma.inode, offset)) return clause_of_leak(w, vma.inode, offset);
   C foreign = copied ? C::none : clause_of_distinct(w, vma, offset, seen);
   return foreign != C::none ? foreign : clause_of_load(w, who, vma, offset);
 }
@@ -359,8 +345,9 @@ C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::
   bool lost = seen == 0 && o.bytes.at(offset, w.page()) != 0;
   std::uint32_t written = o.bytes.origin(offset, w.page()).step;
   if (lost && unlinked(w, index) && o.unlink_step > written) return clause_of_reference(o);
+  if (lost && o.discard_step > written && discarded(w, index, offset)) return C::private_discard;
   if (const Event& event = event_since(o, written); lost && event.clause != C::none) return event.clause;
-  if (!lost && stored_privately(w, index, offset)) return C::private_isolated;
+  if (!lost && stored_privately(w, index, offset)) return clause_of_leak(w, index, offset);
   C clause = clause_of_read(w, inode, offset);
   return clause == C::none ? C::share_mapping_to_read : clause;
 }

@@ -57,13 +57,16 @@ C blame_of_fault(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t
                  const SeenFault& seen, bool write) {
   if (seen.signal == kSIGBUS && vma.inode >= 0 && w.object_of(vma).kind == InodeKind::file) {
     const Inode& o = w.object_of(vma);
+    if (write && in_hole(w, vma, offset)) return C::punch_refill;
+    if (C sealed = clause_of_sealed_size(w, vma, offset); sealed != C::none) return sealed;
     if (offset >= o.cut_to) return C::trunc_regrow_no_remap;
     if (C extent = clause_of_extent(w, vma, offset); extent != C::none) return extent;
     return clause_of_end(w, vma);
   }
   const std::uint64_t address = vma.address_of(offset, w.page());
   C lost = seen.signal == kSIGBUS ? C::none : blame_of_lost(w, who, vma, address, seen.code == kAccErr);
-  const bool other_protection = lost == C::fork_mapping_inherited && seen.code == kAccErr;
+  const bool inherited = lost == C::fork_mapping_inherited || lost == C::fork_address_inherited;
+  const bool other_protection = inherited && seen.code == kAccErr;
   if (lost != C::none && !other_protection) return lost;
   if (C kept = clause_of_kept_attach(w, who, vma); kept != C::none) return kept;
   if (C local = clause_of_local_protection(w, who, vma, address); local != C::none) return local;

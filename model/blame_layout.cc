@@ -111,7 +111,8 @@ C blame_of_lost(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t 
   if (last && vma.rounded_up)
     return vma.segment >= 0 ? C::shmat_whole_segment : C::mmap_create_partial_page_len;
   if (clause == C::none) clause = newest(w.page(), false);
-  if (clause == C::none && vma.inherited) return C::fork_mapping_inherited;
+  if (clause == C::none && vma.inherited)
+    return vma.shared ? C::fork_address_inherited : C::fork_mapping_inherited;
   return clause == C::none ? newest(0, true) : clause;
 }
 

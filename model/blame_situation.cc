@@ -55,6 +55,17 @@ C clause_of_end(const World& w, const Vma& vma) {
   return vma.page_offset != 0 ? C::eof_offset_mapping : C::eof_accessible_extent;
 }
 
+C clause_of_sealed_size(const World& w, const Vma& vma, std::uint64_t offset) {
+  if (vma.inode < 0 || !vma.shared || offset >= w.object_of(vma).size) return C::none;
+  constexpr std::uint32_t kFixed = program::seal::kShrink | program::seal::kSeal;
+  return (w.object_of(vma).seals & kFixed) == kFixed ? C::seal_protects_from_sigbus : C::none;
+}
+
+bool in_hole(const World& w, const Vma& vma, std::uint64_t offset) {
+  if (vma.inode < 0 || !vma.shared || offset >= w.object_of(vma).size) return false;
+  return (w.object_of(vma).punched >> (offset / w.page() % 64) & 1) != 0;
+}
+
 C clause_of_extent(const World& w, const Vma& vma, std::uint64_t offset) {
   if (vma.inode < 0 || w.object_of(vma).kind != InodeKind::file) return C::none;
   const Inode& o = w.object_of(vma);
@@ -122,6 +133,8 @@ void note_situation(World& w, Step& s, Vma& vma, std::uint64_t offset) {
   s.applies(clause_of_kept_attach(w, who, vma));
   s.applies(clause_of_local_protection(w, who, vma, address));
   s.applies(clause_of_extent(w, vma, offset));
+  s.applies(clause_of_sealed_size(w, vma, offset));
+  if (vma.inherited && vma.shared) s.applies(C::fork_address_inherited);
   s.applies(clause_of_place(w, who, vma, offset));
   s.applies(clause_of_isolation(w, who, vma, offset));
   if (vma.shared) s.applies(clause_of_distinct(w, vma, offset, std::nullopt));

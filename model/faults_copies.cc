@@ -79,11 +79,23 @@ void shared_anonymous_copied(const World&, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kDoFork[] = {
-    C::fork_dontfork,    C::access_unmapped,       C::fork_mapping_inherited, C::access_syscall_efault,
-    C::proc_maps_row,    C::shmat_nattch,          C::shmat_fork_inherited,   C::shmat_dontfork,
-    C::private_isolated, C::private_fork_isolated, C::share_fork_anon,        C::shmat_shared,
-    C::access_read,      C::access_beyond_object,  C::access_write,           C::access_none};
+constexpr C kDoFork[] = {C::fork_address_inherited,
+                         C::fork_dontfork,
+                         C::access_unmapped,
+                         C::fork_mapping_inherited,
+                         C::access_syscall_efault,
+                         C::proc_maps_row,
+                         C::shmat_nattch,
+                         C::shmat_fork_inherited,
+                         C::shmat_dontfork,
+                         C::private_isolated,
+                         C::private_fork_isolated,
+                         C::share_fork_anon,
+                         C::shmat_shared,
+                         C::access_read,
+                         C::access_beyond_object,
+                         C::access_write,
+                         C::access_none};
 void dofork_ignored(World&, Op& op) {
   if (advises(op, Advice::dofork)) op.small = static_cast<std::uint8_t>(Advice::willneed);
 }
@@ -182,6 +194,20 @@ void replaced_keeps_copies(const World& was, World& w, const Op& op, Outcome& o)
   if (alike && old->low == v->low && old->high == v->high) v->copies = old->copies;
 }
 
+constexpr C kKept[] = {C::private_discard, C::private_isolated, C::writeback_private_never};
+void unmapping_writes_copies_back(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::munmap || !ok(o)) return;
+  const std::uint64_t low = was.value(op.addr), high = low + w.up(was.value(op.len));
+  for (const Vma& v : was.processes[op.proc].memory.vmas()) {
+    if (v.shared || v.inode < 0 || v.low < low || v.high > high) continue;
+    const std::uint64_t pages = (v.high - v.low) / w.page();
+    for (std::uint64_t i = v.page_offset; i < v.page_offset + pages; ++i) {
+      const PageRef* copy = v.copies.find(i);
+      if (copy) w.inodes[static_cast<std::size_t>(v.inode)].bytes.put(i, *copy);
+    }
+  }
+}
+
 constexpr Fault kFaults[] = {
     {"fork-read-only-not-copied", "a private page that the other side of a fork has read-only is not copied",
      kForked, nullptr, read_only_not_copied, true,
@@ -245,6 +271,14 @@ constexpr Fault kFaults[] = {
      kTail,
      nullptr,
      truncate_zeroes_copies,
+     true,
+     {},
+     true},
+    {"munmap-writes-copies-back",
+     "unmapping a private mapping writes what it has stored to the file",
+     kKept,
+     nullptr,
+     unmapping_writes_copies_back,
      true,
      {},
      true},

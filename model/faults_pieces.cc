@@ -63,6 +63,7 @@ void tail_loses_copies(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 constexpr C kForkPieces[] = {C::fork_mapping_inherited,
+                             C::fork_address_inherited,
                              C::access_unmapped,
                              C::access_read,
                              C::access_write,

@@ -47,8 +47,8 @@ void shared_anonymous_is_private(World&, Op& op) {
   op.flags ^= type;
 }
 
-constexpr C kLeak[] = {C::private_isolated, C::private_fork_isolated, C::access_read,
-                       C::share_mapping_to_read, C::mmap_fd_read_only_private_write};
+constexpr C kLeak[] = {C::private_discard, C::private_isolated,      C::private_fork_isolated,
+                       C::access_read,     C::share_mapping_to_read, C::mmap_fd_read_only_private_write};
 void private_store_leaks(const World& was, World& w, const Op& op, Outcome& o) {
   const Vma* v = private_store(was, op, o);
   if (!v || v->inode < 0) return;

@@ -8,13 +8,13 @@ bool forked(const Op& op, const Outcome& o) {
   return op.code == OpCode::fork && ok(o);
 }
 
-constexpr C kInherited[] = {C::fork_mapping_inherited, C::access_unmapped, C::access_read,
-                            C::access_write,           C::shmat_shared,    C::proc_maps_row,
-                            C::shmat_fork_inherited,   C::shmat_nattch,    C::share_fork_anon,
-                            C::access_beyond_object,   C::access_none,     C::access_write_protected,
-                            C::access_syscall_efault,  C::shmdt_detaches,  C::mprotect_sets,
-                            C::private_isolated,       C::mremap_unmapped, C::mprotect_unmapped,
-                            C::msync_unmapped,         C::madvise_hole,    C::madvise_populate_errors};
+constexpr C kInherited[] = {
+    C::fork_address_inherited, C::fork_mapping_inherited, C::access_unmapped,      C::access_read,
+    C::access_write,           C::shmat_shared,           C::proc_maps_row,        C::shmat_fork_inherited,
+    C::shmat_nattch,           C::share_fork_anon,        C::access_beyond_object, C::access_none,
+    C::access_write_protected, C::access_syscall_efault,  C::shmdt_detaches,       C::mprotect_sets,
+    C::private_isolated,       C::mremap_unmapped,        C::mprotect_unmapped,    C::msync_unmapped,
+    C::madvise_hole,           C::madvise_populate_errors};
 void loses_shared_mapping(const World&, World& w, const Op& op, Outcome& o) {
   if (!forked(op, o)) return;
   std::vector<Vma>& vmas = w.processes[op.result].memory.vmas();

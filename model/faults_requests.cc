@@ -46,6 +46,7 @@ void pipe_can_be_mapped(World&, Op& op) {
 
 // --- mlockall
 constexpr C kFuture[] = {C::mlockall_future,
+                         C::access_demand,
                          C::fork_locks_not_inherited,
                          C::madvise_dontneed_locked,
                          C::msync_invalidate_locked,
@@ -65,8 +66,8 @@ void future_inherited(const World&, World& w, const Op& op, Outcome& o) {
 void future_goes_on(const World& was, World& w, const Op& op, Outcome&) {
   if (op.code == OpCode::munlockall) actor(w, op).lock_future = was.processes[op.proc].lock_future;
 }
-constexpr C kOnFault[] = {C::mlock2_onfault, C::private_later_file_changes, C::private_initial_content,
-                          C::private_page_granular_freeze};
+constexpr C kOnFault[] = {C::access_demand, C::mlock2_onfault, C::private_later_file_changes,
+                          C::private_initial_content, C::private_page_granular_freeze};
 void onfault_faults_in(World&, Op& op) {
   if (op.code == OpCode::mlockall && op.flags != program::mlockall::kOnFault)
     op.flags &= ~program::mlockall::kOnFault;

@@ -89,7 +89,7 @@ void private_upgrade_refused(const World& was, World& w, const Op& op, Outcome& 
   if (v && !v->shared && v->inode >= 0 && !v->writable_file) refuse(was, w, o, kEACCES);
 }
 
-constexpr C kDistinct[] = {C::mmap_anon_distinct, C::mmap_anon_zero};
+constexpr C kDistinct[] = {C::access_demand, C::mmap_anon_distinct, C::mmap_anon_zero};
 void anonymous_objects_are_one(const World&, World& w, const Op& op, Outcome& o) {
   using namespace program::map;
   const bool made = op.code == OpCode::mmap && ok(o) && (op.flags & kAnonymous) && (op.flags & kShared);
@@ -101,6 +101,38 @@ void anonymous_objects_are_one(const World&, World& w, const Op& op, Outcome& o)
     if (!other || w.object_of(v).size < fresh.high - fresh.low) continue;
     fresh.inode = v.inode;
     return;
+  }
+}
+
+constexpr C kSealed[] = {C::seal_protects_from_sigbus};
+void sealed_holes_are_not_filled(const World& was, World& w, const Op& op, Outcome& o) {
+  constexpr std::uint32_t kFinal = program::seal::kShrink | program::seal::kSeal;
+  const Vma* v = accessed(was, op, o);
+  if (!v || !v->shared || v->inode < 0) return;
+  const Inode& file = was.inodes[static_cast<std::size_t>(v->inode)];
+  const std::uint64_t offset = v->object_offset(was.value(op.addr), w.page());
+  const bool untouched = file.bytes.origin(offset, w.page()).kind == OriginKind::nothing;
+  if ((file.seals & kFinal) == kFinal && offset < file.size && untouched)
+    take_signal(was, w, op, o, kSIGBUS, kAdrErr);
+}
+
+constexpr C kOwner[] = {C::mmap_fixed_not_recommended};
+void fixed_spares_an_owner(const World& was, World& w, const Op& op, Outcome& o) {
+  using namespace program::map;
+  const bool fixed = op.code == OpCode::mmap && ok(o) && (op.flags & (kFixed | kNoReplace)) == kFixed;
+  if (fixed && was.processes[op.proc].memory.overlaps(o.value, o.value + w.up(was.value(op.len))))
+    refuse(was, w, o, kEEXIST);
+}
+
+constexpr C kUnmapped[] = {C::munmap_return, C::munmap_len_rounded};
+void unmapping_a_relatives_fails(const World& was, World& w, const Op& op, Outcome& o) {
+  constexpr int kEBUSY = 16;
+  if (op.code != OpCode::munmap || !ok(o)) return;
+  const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
+  if (!v || !v->shared) return;
+  for (std::uint8_t i = 0; i < was.processes.size(); ++i) {
+    const Vma* other = i == op.proc ? nullptr : was.processes[i].memory.find(v->low);
+    if (other && other->id == v->id) return refuse(was, w, o, kEBUSY);
   }
 }
 
@@ -155,6 +187,24 @@ void protection_reaches_relatives(const World& was, World& w, const Op& op, Outc
 }
 
 constexpr Fault kFaults[] = {
+    {"seal-holes-not-filled",
+     "a page of a finally sealed file that nobody has touched raises SIGBUS",
+     kSealed,
+     nullptr,
+     sealed_holes_are_not_filled,
+     true,
+     {},
+     true},
+    {"mmap-fixed-spares-an-owner", "MAP_FIXED over a mapping fails with EEXIST", kOwner, nullptr,
+     fixed_spares_an_owner, true},
+    {"munmap-of-a-relatives-fails",
+     "munmap of a mapping that a relative has as well fails",
+     kUnmapped,
+     nullptr,
+     unmapping_a_relatives_fails,
+     true,
+     {},
+     true},
     {"attach-rechecked",
      "an attach that could not be made any more faults",
      kRevoked,

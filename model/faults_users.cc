@@ -65,6 +65,7 @@ void marked_hidden_from_others(const World& was, World& w, const Op& op, Outcome
 }
 
 constexpr C kPower[] = {C::limit_settable,
+                        C::mincore_privacy,
                         C::perm_effective_ids,
                         C::shmat_rw_needs_both,
                         C::shmat_rdonly,

@@ -98,7 +98,10 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     may_move_mtime(w.object_of(v));
   if (of_file && advice == Advice::populate_write) v.dirtied = true;
   if (gives_up && !v.locked) v.resident_by = C::none;
-  if (advice == Advice::pageout && v.inode >= 0) w.not_resident(static_cast<std::uint32_t>(v.inode));
+  if (advice == Advice::pageout && v.inode >= 0) {
+    w.not_resident(static_cast<std::uint32_t>(v.inode));
+    w.inodes[static_cast<std::size_t>(v.inode)].touched = PageSet();
+  }
   if (advice == Advice::dontneed && !v.shared) {
     v.copies.settle(first * w.page(), last * w.page());
     v.copies.drop(first, last);
@@ -106,6 +109,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     w.happens(v, C::madvise_dontneed_private_file);
   } else if (advice == Advice::dontneed) {
     w.happens(v, C::madvise_dontneed_shared);
+    if (Inode* object = w.memory_object(v)) object->forget_touched_by(s.op.proc);
   } else if (advice == Advice::free) {
     Doubt d;
     d.low = first * w.page();
@@ -121,6 +125,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     inode.bytes.drop(first, last);
     inode.stored.drop(first, last);
     inode.accessed.drop(first, last);
+    inode.touched.drop(first, last);
     w.pages_removed(static_cast<std::uint32_t>(v.inode), C::madvise_remove);
   } else if (advice == Advice::populate_write && !v.shared) {
     for (std::uint64_t i = first; i < last; ++i) w.copy_on_write(v, i * w.page());

@@ -163,9 +163,11 @@ void rule_maps(World& w, Process& p, Step& s) {
   if (merge(expected) != expected) s.names(Freedom::map_merge);
   if (expected == seen) return;
   if (!s.exact()) {
+    const bool named_alike = merge(expected) == merge(seen);
     unmark(expected);
     unmark(seen);
     if (expected == seen) return s.uses(Freedom::map_name);
+    if (!named_alike) s.names(Freedom::map_name);
   }
   s.names(Freedom::map_merge);
   expected = merge(expected);

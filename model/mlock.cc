@@ -81,6 +81,24 @@ std::optional<std::uint64_t> changed_until(const Process& p, Step& s, const Page
   return ends[pick];
 }
 
+bool shows_part(const Vma& v, const Vma& of, std::uint64_t page) {
+  const std::uint64_t first = of.page_offset, last = first + (of.high - of.low) / page;
+  return v.shared && v.inode == of.inode && v.page_offset < last &&
+         first < v.page_offset + (v.high - v.low) / page;
+}
+
+// Who has pages locked that this range of the process shows unlocked: that must not have changed.
+void note_locked_otherwise(World& w, const Process& p, const Pages& range) {
+  for (const Vma& of : p.memory.vmas()) {
+    if (!of.shared || of.inode < 0 || of.low >= range.high || of.high <= range.low) continue;
+    for (Process& other : w.processes) {
+      const bool locks = std::ranges::any_of(
+          other.memory.vmas(), [&](const Vma& v) { return v.locked && shows_part(v, of, w.page()); });
+      if (locks) other.lock_clause = C::mlock_per_mapping;
+    }
+  }
+}
+
 }  // namespace
 
 std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
@@ -160,6 +178,7 @@ void rule_munlock(World& w, Process& p, Step& s) {
   if (wraps) return;
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_no_stacking;
   change_mapped(w, p, s, range.low, *end, unlock);
+  note_locked_otherwise(w, p, {range.low, *end});
 }
 
 void rule_mlockall(World& w, Process& p, Step& s) {

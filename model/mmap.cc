@@ -314,11 +314,16 @@ void rule_mmap(World& w, Process& p, Step& s) {
     if (pick < 0) return;
     gone = pick == 0;
   }
-  C success = clause_of_grant(w, s, r);
+  // That there is something is no error.
+  const bool refuses_owner =
+      r.fixed && s.saw(kEEXIST) && !r.noreplace && p.memory.overlaps(r.address, r.address + r.pages);
+  C success = refuses_owner ? C::mmap_fixed_not_recommended : clause_of_grant(w, s, r);
   // What the file system refuses may have been counted as an access.
   if (r.file) may_move_atime(w.inodes[r.file->inode]);
   // What the kernel takes to be there has been removed.
-  C removed = s.saw(kEEXIST) ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages) : C::none;
+  C removed = s.saw(kEEXIST) && !refuses_owner
+                  ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages)
+                  : C::none;
   if (s.failed(removed == C::none ? success : removed)) {
     bool unsure = r.fixed && !r.noreplace && r.file && s.saw(kEPERM) && !s.must_fail() &&
                   w.facts().release < program::release(6, 13);
@@ -341,7 +346,10 @@ void rule_mmap(World& w, Process& p, Step& s) {
                             return v.inode == static_cast<std::int32_t>(r.file->inode);
                           });
   if (r.fixed) {
-    if (p.memory.overlaps(low, low + r.pages)) s.applies(C::mmap_fixed_replaces);
+    if (p.memory.overlaps(low, low + r.pages)) {
+      s.applies(C::mmap_fixed_replaces);
+      s.applies(C::mmap_fixed_not_recommended);
+    }
     w.unmap(who, low, low + r.pages, s.when);
   } else if (p.memory.overlaps(low, low + r.pages)) {
     return;  // a divergence already: the kernel's choice overlaps what is mapped

@@ -239,7 +239,9 @@ bool limit_errors(const World& w, const Process& p, Step& s, const Remapping& r,
   if (plan.no_space && plan.source == Source::one) s.must(kENOMEM, C::mmap_limit_rlimit_as);
   // How many of several mappings are left behind before there is no more space, no document says.
   if (!plan.no_space || plan.source != Source::several || !plan.moves_all) return true;
-  s.lose_quietly(Freedom::documented_alternative);
+  s.may(kENOMEM, Freedom::documented_alternative);
+  if (!s.failed(C::mremap_dontunmap)) s.returns(r.to, C::mremap_fixed);
+  if (!s.report().diverged) s.lose_quietly(Freedom::documented_alternative);
   return false;
 }
 

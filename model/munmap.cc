@@ -11,7 +11,7 @@ void rule_munmap(World& w, Process& p, Step& s) {
   if (low > w.facts().top || length > w.facts().top - low) s.must(kEINVAL, C::munmap_out_of_range);
   if (length == 0 || pages == 0) s.must(kEINVAL, C::munmap_len_zero);
   bool mapped = p.memory.overlaps(low, low + pages);
-  C success = !mapped ? C::munmap_not_mapped : length != pages ? C::munmap_len_rounded : C::munmap_removes;
+  C success = !mapped ? C::munmap_not_mapped : length != pages ? C::munmap_len_rounded : C::munmap_return;
   if (s.failed(success)) return;
   w.unmap(index_of(w, p), low, low + pages, s.when);
 }

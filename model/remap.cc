@@ -122,12 +122,20 @@ void rule_remap(World& w, Process& p, Step& s) {
   if (!s.must_fail()) {
     mapping_errors(w, p, s, *v, size, offset);
     ends = ends_segment(w, p, *v, low, low + size);
-    if (ends && !s.exact()) return s.lose_quietly(Freedom::documented_alternative);
-    if (ends) s.must(kEINVAL, C::remap_file_pages_order);
+    if (ends && !s.exact())
+      s.may(kEINVAL, Freedom::documented_alternative);
+    else if (ends)
+      s.must(kEINVAL, C::remap_file_pages_order);
   }
   bool late = !s.must_fail() && s.saw(kEPERM);
-  bool ends_here = ends && s.first_error() == kEINVAL;
-  if (s.failed(C::remap_file_pages_order)) {
+  bool ends_here = ends && s.exact() && s.first_error() == kEINVAL;
+  bool failed = s.failed(C::remap_file_pages_order);
+  // Whether the segment is still there is not known, nor where the mapping would be then.
+  if (ends && !s.exact()) {
+    if (!s.report().diverged) s.lose_quietly(Freedom::documented_alternative);
+    return;
+  }
+  if (failed) {
     // Before 6.13 the old mapping may have gone when the seals are looked at.
     if (late && !s.report().diverged) s.lose_quietly(Freedom::fixed_failure);
     if (ends_here && !s.report().diverged) w.unmap(index_of(w, p), low, low + size, s.when);

@@ -80,9 +80,9 @@ bool good_choice(const World& w, const Process& p, std::uint64_t low, std::uint6
 std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high);
 // Faults in the pages of mappings; whatever is whole is resident, as the clause demands.
 void populate(World& w, Process& p, std::uint64_t low, std::uint64_t high, C clause);
-// Pages of a segment may have come in without an access of the program.
+// Pages of a segment or of shared anonymous memory may have come in without an access of the program.
 inline void note_populated(World& w, const Vma& v) {
-  if (v.segment >= 0) w.inodes[static_cast<std::size_t>(v.inode)].populated = true;
+  if (Inode* object = w.memory_object(v)) object->populated = true;
 }
 // What a new mapping has of mlockall(MCL_FUTURE), and of what its call `asked`: to be locked or `populated`.
 void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bool asked, bool populated);

@@ -96,6 +96,7 @@ void StepReport::clear() {
   allowed.clear();
   seen.clear();
   freedoms.reset();
+  of_content.reset();
   decisive_count = 0;
 }
 
@@ -107,6 +108,12 @@ void Step::applies(C clause) {
 }
 
 void Step::names(Freedom freedom) {
+  report_.freedoms.set(static_cast<std::size_t>(freedom));
+  report_.of_content.set(static_cast<std::size_t>(freedom));
+}
+
+void Step::might_fail(Freedom freedom) {
+  report_.unique = false;
   report_.freedoms.set(static_cast<std::size_t>(freedom));
 }
 
@@ -190,7 +197,7 @@ bool Step::failed(C success) {
     if (is_error) report_.lost = false;
     return true;
   }
-  for (std::size_t i = 0; i < count_; ++i) uses(failures_[i].freedom);
+  for (std::size_t i = 0; i < count_; ++i) might_fail(failures_[i].freedom);
   if (seen_->kind == OutcomeKind::ok) {
     applies(success);
     return false;

@@ -28,6 +28,7 @@ struct StepReport {
   C clause = C::none;
   std::string allowed, seen;
   std::bitset<kFreedoms> freedoms;
+  std::bitset<kFreedoms> of_content;  // those of them that are about more than whether the call fails
   std::array<C, 32> decisive{};
   std::uint8_t decisive_count = 0;
   void clear();
@@ -132,6 +133,7 @@ class Step {
   }
   const Failure* first_required() const;
   bool accepts_error(int error);
+  void might_fail(Freedom freedom);
   std::string allowed_errors() const;
 
   StepReport& report_;

@@ -160,7 +160,7 @@ void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std
                   std::uint8_t who) {
   Origin origin{OriginKind::store, who, vma.id, steps};
   if (vma.shared) {
-    if (vma.segment >= 0) object_of(vma).stored.add(offset / page());
+    if (Inode* object = memory_object(vma)) object->stored.add(offset / page());
     write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length, origin);
     return;
   }
@@ -221,6 +221,7 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
   not_resident(index);
   inode.cut_to = std::min(inode.cut_to, size);
   inode.cut_step = steps;
+  inode.punched = 0;
   happens(index, clauses::Clause::trunc_kept_part_intact);
   inode.bytes.cut(size, page(), {OriginKind::cut, 0, 0, steps});
   for (Process& p : processes) {
@@ -229,6 +230,14 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
       if (!v.shared && v.inode == static_cast<std::int32_t>(index)) v.copies.cut(up(size), page());
     }
   }
+}
+
+void World::note_touched(const Vma& vma, std::uint64_t offset, std::uint8_t who) {
+  Inode* object = memory_object(vma);
+  if (!object) return;
+  object->touched.add(offset / page());
+  if (object->touched_by.size() <= who) object->touched_by.resize(who + 1U);
+  object->touched_by[who] |= std::uint64_t{1} << (offset / page() % 64);
 }
 
 void World::not_resident(std::uint32_t index) {
@@ -325,6 +334,8 @@ void World::unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Momen
       close_attach(static_cast<std::uint32_t>(vmas[last].segment), who, when, false);
     if (vmas[last].shared) happens(vmas[last], clauses::Clause::munmap_keeps_data);
     if (vmas[last].locked) processes[who].lock_clause = clauses::Clause::munmap_unlocks;
+    if (!vmas[last].shared && vmas[last].inode >= 0 && !vmas[last].copies.empty())
+      inodes[static_cast<std::size_t>(vmas[last].inode)].discard_step = steps;
     ++last;
   }
   vmas.erase(vmas.begin() + static_cast<std::ptrdiff_t>(first),

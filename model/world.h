@@ -172,10 +172,18 @@ class World {
 
   // --- memory
   Access access(Process& process, std::uint64_t address, bool write);
-  // A page of a segment that an access brought into memory.
-  void note_accessed(const Vma& vma, std::uint64_t offset) {
-    if (vma.segment >= 0) object_of(vma).accessed.add(offset / page());
+  // The object of a mapping whose pages are there only once something has brought them in: a segment, or
+  // shared anonymous memory. Null: another.
+  Inode* memory_object(const Vma& vma) {
+    Inode* object = vma.shared && vma.inode >= 0 ? &object_of(vma) : nullptr;
+    return object && object->kind != InodeKind::file ? object : nullptr;
   }
+  // A page of such an object that an access may have brought into memory.
+  void note_accessed(const Vma& vma, std::uint64_t offset) {
+    if (Inode* object = memory_object(vma)) object->accessed.add(offset / page());
+  }
+  // A page that a load or a store of the processor has reached.
+  void note_touched(const Vma& vma, std::uint64_t offset, std::uint8_t who);
   // Whether the object has a page at this offset (within its size rounded up to pages).
   bool backed(const Vma& vma, std::uint64_t offset) const;
   // The bytes that supply an offset of a mapping: the private copy if there is one, else the object's.

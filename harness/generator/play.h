@@ -96,11 +96,12 @@ class Play {
 
 using Scenario = void (*)(Play&);
 // scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_names.cc, scenarios_ipcns.cc,
-// scenarios_limits.cc, scenarios_reboot.cc
+// scenarios_limits.cc, scenarios_peers.cc, scenarios_reboot.cc
 std::span<const Scenario> file_scenarios();
 std::span<const Scenario> memory_scenarios();
 std::span<const Scenario> sysv_scenarios();
 std::span<const Scenario> name_scenarios();
+std::span<const Scenario> peer_scenarios();
 std::span<const Scenario> ipcns_scenarios();
 std::span<const Scenario> limit_scenarios();
 std::span<const Scenario> reboot_scenarios();
