@@ -196,20 +196,25 @@ class Live : public ::testing::TestWithParam<const char*> {
 };
 INSTANTIATE_TEST_SUITE_P(Targets, Live, ::testing::Values("kernel", "uml"));
 
-// A process below `root` whose command line contains `word`; 0 if there is none.
+bool is_below(pid_t root, pid_t pid) {
+  for (pid_t at = pid; at > 1;) {
+    if (at == root) return true;
+    const std::string line = slurp("/proc/" + std::to_string(at) + "/stat");
+    const std::size_t close = line.rfind(')');
+    if (close == std::string::npos) return false;
+    at = std::atoi(line.c_str() + close + 4);
+  }
+  return false;
+}
+
+// A process below `root` whose command line contains `word`; 0 if there is none. Nobody else's command line
+// is read: that keeps the memory of a process, and its attaches, a moment longer than it lives.
 pid_t find_below(pid_t root, std::string_view word) {
   for (const auto& entry : fs::directory_iterator("/proc")) {
     const pid_t pid = std::atoi(entry.path().filename().c_str());
-    if (pid <= 0 || slurp(entry.path().string() + "/cmdline").find(word) == std::string::npos) continue;
-    for (pid_t at = pid; at > 1;) {
-      std::istringstream status(slurp("/proc/" + std::to_string(at) + "/stat"));
-      std::string line;
-      std::getline(status, line);
-      if (at == root) return pid;
-      const std::size_t close = line.rfind(')');
-      if (close == std::string::npos) break;
-      at = std::atoi(line.c_str() + close + 4);
-    }
+    if (pid > 0 && is_below(root, pid) &&
+        slurp(entry.path().string() + "/cmdline").find(word) != std::string::npos)
+      return pid;
   }
   return 0;
 }
