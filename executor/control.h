@@ -100,6 +100,7 @@ struct Control {
   bool observes_maps;  // some op is `maps`, so opened files are identified
   bool uses_pipe;      // some op is `contents`
   bool sets_limits;    // some op is `limit`
+  bool starts_anew;    // some op is `reboot`
   DeviceNumber files;  // of the directory that programs work in
   std::uint32_t identity_count;
   FileIdentity identity[kMaxIdentities];

@@ -41,7 +41,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     return false;
   }
   control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
-  control->observes_maps = control->uses_pipe = control->sets_limits = false;
+  control->observes_maps = control->uses_pipe = control->sets_limits = control->starts_anew = false;
   for (Word i = 0; i < control->op_count; ++i) {
     const std::uint8_t* record = bytes.data() + i * kRecordBytes;
     Op& op = control->ops[i];
@@ -55,6 +55,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     control->observes_maps |= op.code == OpCode::maps;
     control->uses_pipe |= op.code == OpCode::contents;
     control->sets_limits |= op.code == OpCode::limit;
+    control->starts_anew |= op.code == OpCode::reboot && target.reboots;
   }
   return true;
 }
@@ -365,6 +366,8 @@ Ran run_program(Channel& channel, std::uint32_t sequence, std::span<const std::u
   constexpr int kAttempts = 3;
   Sentence wrong;
   if (!decode_program(bytes, wrong)) return answer(channel, sequence, Attempt::failed, wrong);
+  // A crash must not bring back files of programs before this one.
+  if (control->starts_anew) sys(SYS_sync);
   Attempt attempt = Attempt::disturbed;
   for (int i = 1; attempt == Attempt::disturbed; ++i)
     attempt = attempt_program(wrong, i == kAttempts, nullptr);

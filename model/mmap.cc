@@ -305,7 +305,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     s.applies(C::prec_mmap_failed_fixed);
   }
   // The file system refuses after the old mappings have gone; every other check comes before.
-  bool of_space = r.no_space && (s.running() ? s.first_error() == kENOMEM : s.saw(kENOMEM));
+  bool of_space = r.no_space && (s.running() ? s.required_error() == kENOMEM : s.saw(kENOMEM));
   bool late = r.fixed && !r.noreplace && !of_space && refused_late(w, s, r);
   bool gone = late;
   // Releases before 6.13 look at seals early or late, as their stable updates have it.

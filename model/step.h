@@ -77,6 +77,11 @@ class Step {
   bool must_fail() const;
   // The error of the first condition stated, or 0.
   int first_error() const { return count_ > 0 ? failures_[0].error : 0; }
+  // Of the first that must fail, which is what the running model makes; or 0.
+  int required_error() const {
+    const Failure* first = first_required();
+    return first ? first->error : 0;
+  }
   // How many conditions of failure have been stated.
   std::size_t failures() const { return count_; }
   // Decides between failure and success. True: the op is over, nothing has changed.

@@ -194,6 +194,9 @@ Op build_stored(Scene& s, std::uint8_t p) {
 Op build_shm_unlink(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::shm_unlink, p);
   op.object = s.object();
+  // Mostly one that is there.
+  for (int i = 0; i < 2 && op.object < program::kObjects && s.world().objects[op.object] < 0; ++i)
+    op.object = s.object();
   return op;
 }
 
