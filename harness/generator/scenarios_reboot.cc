@@ -46,7 +46,12 @@ void a_file_on_a_disk(Play& p) {
   if (p.dice.chance(60))
     p.store(a, plus(shared, static_cast<int>(p.dice.below(2)), p.dice.pick({0, 8, 200})));
   // Behind the end, of most files.
-  if (p.dice.chance(40)) p.store(a, p.dice.chance(50) ? plus(shared, 1, 4088) : plus(shared, 2, 2100));
+  if (p.dice.chance(40)) {
+    Op store = make_op(OpCode::store, a);
+    store.addr = p.dice.chance(50) ? plus(shared, 1, 4088) : plus(shared, 2, 2100);
+    store.value = p.s.fill();
+    p.step(store);
+  }
   a = p.reboot(a, how);
   look_at(p, a, f, path);
   if (p.dice.chance(30)) p.resize(a, f, p.dice.pick({pages(2), pages(3), p.ragged(2)}));
