@@ -213,10 +213,16 @@ std::vector<Outcome> outcomes(const Program& program, std::size_t at, const std:
   return all;
 }
 
+// What shows that somebody has looked: pages that a load has brought in, the time of a read.
+bool shows_looks(OpCode code) {
+  return code == OpCode::mincore || code == OpCode::times || code == OpCode::sysvipc ||
+         code == OpCode::shm_info;
+}
+
 std::string changed_by(const Program& program, std::size_t at, const std::vector<Op>& extra) {
   std::vector<Outcome> without = outcomes(program, at, {}), with = outcomes(program, at, extra);
   for (std::size_t i = 0; i < without.size(); ++i) {
-    if (without[i] == with[i]) continue;
+    if (without[i] == with[i] || (i < program.ops.size() && shows_looks(program.ops[i].code))) continue;
     Program inserted;
     inserted.ops = extra;
     return "step " + std::to_string(i) + " changes with these before step " + std::to_string(at) + ":\n" +
