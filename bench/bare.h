@@ -71,6 +71,7 @@ enum bare_code {
   BARE_CALL,
   BARE_AGE,
   BARE_TIMES,
+  BARE_BLOCKS,
   BARE_NONE /* what it does not do: exec, which would cost it a start of its own, and read devices */
 };
 

@@ -85,14 +85,15 @@ constexpr Flag kLockAll[] = {{program::mlockall::kCurrent, MCL_CURRENT},
                              {program::mlockall::kOnFault, 4},
                              {program::mlockall::kUnknown, 0x100}};
 constexpr std::array<std::uint64_t, 3> kResources = {RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_FSIZE};
-constexpr std::array<std::uint64_t, 8> kAllocate = {0,
+constexpr std::array<std::uint64_t, 9> kAllocate = {0,
                                                     FALLOC_FL_KEEP_SIZE,
                                                     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                                     FALLOC_FL_ZERO_RANGE,
                                                     FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
                                                     0x4000,
                                                     8 /* FALLOC_FL_COLLAPSE_RANGE */,
-                                                    0x20 /* FALLOC_FL_INSERT_RANGE */};
+                                                    0x20 /* FALLOC_FL_INSERT_RANGE */,
+                                                    FALLOC_FL_PUNCH_HOLE};
 constexpr std::array<std::uint64_t, 3> kAccess = {O_RDONLY, O_RDWR, O_WRONLY};
 constexpr std::array<std::uint64_t, 6> kCommands = {IPC_STAT, IPC_RMID, IPC_SET, SHM_LOCK, SHM_UNLOCK, 77};
 constexpr std::array<std::uint64_t, 16> kAdvice = {0, 1, 2, 3, 4, 9, 10, 11, 8, 20, 21, 22, 23, 18, 19, 77};
@@ -108,7 +109,7 @@ constexpr bare_code kCodes[] = {
     BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
     BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
     BARE_SHM_STAT, BARE_SYSVIPC,  BARE_MLOCKALL,    BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
-    BARE_CALL,     BARE_AGE,      BARE_TIMES};
+    BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_BLOCKS,        BARE_NONE};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {
@@ -278,8 +279,9 @@ std::vector<bare_op> flatten(const program::Trace& trace) {
   }
   std::vector<bare_op> ops;
   for (const program::Step& step : trace.steps) {
-    if (step.op.code == OpCode::exec || step.op.code == OpCode::stored)
-      throw std::invalid_argument("flatten: the bare program does neither exec nor read devices");
+    if (step.op.code == OpCode::exec || step.op.code == OpCode::stored || step.op.code == OpCode::fill)
+      throw std::invalid_argument(
+          "flatten: the bare program does not exec, read devices or fill file systems");
     if (was_made(step)) ops.push_back(flatten(step, trace.facts));
   }
   return ops;

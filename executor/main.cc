@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "executor/command.h"
+#include "executor/fill.h"
 #include "executor/hello.h"
 #include "executor/init.h"
 #include "executor/limits.h"
@@ -82,6 +83,7 @@ bool answer_run(Server& server, std::uint32_t sequence, std::span<const std::uin
     server.current = payload[0];
     control->files = server.places[payload[0]].device;
     control->reads_storage = server.places[payload[0]].reads_storage;
+    choose_fill(server.places[payload[0]]);
   }
   return run_program(server.channel, sequence, payload.subspan(1));
 }

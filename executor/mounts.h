@@ -15,6 +15,8 @@ struct Place {
   std::uint64_t type = 0, block = 0;  // as statfs has them
   DeviceNumber device;
   bool reads_storage = false;  // by kDevice, or it has none
+  int filler = -1;             // a file without a name, by which it is filled up (fill.h)
+  std::uint64_t blocks = 0;    // how many the file system has
 };
 inline constexpr std::size_t kMaxPlaces = 1 + std::size(kDisks);
 

@@ -16,6 +16,8 @@ C plain_clause_of_refusal(const Access& a, bool write) {
   switch (a.kind) {
     case Access::Kind::beyond_object:
       return C::access_beyond_object;
+    case Access::Kind::no_space:
+      return C::access_no_space;
     case Access::Kind::protection:
       return a.vma->prot != 0 && write ? C::access_write_protected : C::access_none;
     default:
@@ -61,6 +63,8 @@ C blame_of_fault(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t
                  const SeenFault& seen, bool write) {
   if (seen.signal == kSIGBUS && vma.inode >= 0 && object_of(w, vma).kind == InodeKind::file) {
     const Inode& o = object_of(w, vma);
+    if (w.of_full(o))
+      return o.preallocated.has(offset / w.page()) ? C::access_preallocated : C::access_no_space;
     if (offset >= o.cut_to) return C::trunc_regrow_no_remap;
     if (C extent = clause_of_extent(w, vma, offset); extent != C::none) return extent;
     if (o.size == 1) return C::eof_one_byte_file;

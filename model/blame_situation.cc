@@ -116,6 +116,14 @@ C clause_of_place(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset) {
   return same ? C::none : clause_of_begin(w, who, vma);
 }
 
+// What has storage does not need any of a full file system.
+C clause_of_storage(const World& w, const Vma& vma, std::uint64_t offset) {
+  if (vma.inode < 0 || !w.of_full(object_of(w, vma))) return C::none;
+  const std::uint64_t page = offset / w.page();
+  if (object_of(w, vma).preallocated.has(page)) return C::access_preallocated;
+  return object_of(w, vma).stored.has(page) ? C::access_no_space : C::none;
+}
+
 }  // namespace
 
 void note_situation(World& w, Step& s, Vma& vma, std::uint64_t offset) {
@@ -124,6 +132,7 @@ void note_situation(World& w, Step& s, Vma& vma, std::uint64_t offset) {
   s.applies(clause_of_kept_attach(w, who, vma));
   s.applies(clause_of_local_protection(w, who, vma, address));
   s.applies(clause_of_extent(w, vma, offset));
+  s.applies(clause_of_storage(w, vma, offset));
   s.applies(clause_of_place(w, who, vma, offset));
   s.applies(clause_of_isolation(w, who, vma, offset));
   if (vma.shared) s.applies(clause_of_distinct(w, vma, offset, std::nullopt));

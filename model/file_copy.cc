@@ -9,7 +9,7 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kEFAULT = 14;
+constexpr int kEPERM = 1, kEFAULT = 14, kENOSPC = 28;
 
 bool outside_user_space(const World& w, std::uint64_t address, std::uint64_t length) {
   return address >= w.facts().top || length > w.facts().top - address;
@@ -183,6 +183,27 @@ void write_copied(World& w, Process& p, Step& s, const Transfer& t, std::uint64_
   }
 }
 
+// A write ends where the file system has nothing more. Whether it looks there first or at the memory differs
+// between releases.
+void lacks_space(World& w, Process& p, Step& s, Transfer& t, std::uint64_t address, std::uint64_t there) {
+  t.length = there > 0 ? there : t.length;
+  if (there > 0) return;
+  s.must(kENOSPC, C::access_no_space);
+  if (accessible_prefix(w, p, address, 1, false) == 0) s.may(kEFAULT, Freedom::which_error);
+}
+
+// Where it ended early, the page in which it did may have storage, too; on a disk all that was to be written,
+// and what was allocated behind the end may be taken back.
+void may_have_storage(World& w, const Transfer& t, std::uint64_t reached) {
+  if (!t.file || t.length == 0) return;
+  Inode& file = w.inodes[t.file->inode];
+  const bool disk = w.fs_of(file) != program::FileSystem::tmpfs;
+  file.accessed_unsure = true;
+  if (disk) w.may_cut_storage(t.file->inode, file.size);
+  const std::uint64_t length = disk ? t.length : std::min(t.length, reached + 1);
+  w.may_take_storage(t.file->inode, t.offset, t.offset + length);
+}
+
 }  // namespace
 
 void rule_pread_to(World& w, Process& p, Step& s) {
@@ -194,7 +215,7 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   for_pieces(w, p, address, s.must_fail() ? 0 : t.length, true,
              [&](std::uint64_t, std::uint64_t, const Access& a) {
                // What is faulted in for writing counts, written or not.
-               if (a.kind == Access::Kind::byte) may_dirty(w, *a.vma);
+               if (a.kind == Access::Kind::byte || a.kind == Access::Kind::no_space) may_dirty(w, *a.vma);
                return a.kind == Access::Kind::byte;
              });
   std::optional<std::uint64_t> count = transferred(s, address, wanted, {prefix});
@@ -233,6 +254,11 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
   if (!settle_limit(w, s, t)) return;
   if (t.dies) return dies_of_file_size(w, p, s);
+  if (!s.must_fail()) {
+    const WriteSpace space = space_of_write(w, t);
+    if (space.least != space.most && !s.running()) return s.lose_quietly(Freedom::spare_space);
+    if (space.most < t.length) lacks_space(w, p, s, t, address, space.most);
+  }
   bool refused = s.must_fail();
   std::uint64_t wanted = refused ? 0 : t.length;
   program::FileSystem fs = t.file ? w.fs_of(w.inodes[t.file->inode]) : s.facts.fs;
@@ -259,6 +285,7 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   Reach reach{prefix, readable_for_certain(w, p, address, prefix)};
   if (!ends_where_it_must(fs) && accessible_prefix(w, p, address, wanted, false) < wanted)
     reach.unconditional = 0;
+  if (prefix < wanted) may_have_storage(w, t, prefix);
   std::optional<std::uint64_t> count = transferred(s, address, wanted, reach);
   if (!count) {
     // What was refused although it could have been copied may have moved the end of the file all the same.

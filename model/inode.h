@@ -52,10 +52,19 @@ struct Inode {
   Storage storage;
   bool slack_stored = false;              // to which a mapping ever stored
   std::uint64_t slack_from = UINT64_MAX;  // while a write extends it: where its end was
-  // Of a segment: pages that were stored to and so are kept, in memory or in swap; and with them those that
-  // were accessed at all. What was only read may be dropped and be zero again.
+  // Pages that have storage (space.h): those that were written to or allocated, which a segment keeps in
+  // memory or in swap; and with them those that may have some. On tmpfs these are the ones that were accessed
+  // at all: what was only read may be dropped and be zero again.
   PageSet stored, accessed;
-  bool populated = false;  // pages may have come in without an access of the program
+  PageSet synced;                  // of `stored`, those whose storage cannot be yet to be allocated
+  PageSet preallocated;            // of `stored`, those that fallocate has allocated
+  bool accessed_unsure = false;    // `accessed` has more than it is certain of
+  bool storage_unknown = false;    // ranges were taken out or put in: only that there is some is known
+  bool stored_by_mapping = false;  // some page was stored to through a mapping
+  bool large_folios = false;       // its pages may have come in together
+  bool left = false;               // without a name or a user, while its file system was full
+  std::uint64_t most_pages = 0;    // that `accessed` ever had
+  bool populated = false;          // pages may have come in without an access of the program
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
   // pages were removed from it.
   std::uint64_t cut_to = UINT64_MAX, grown_from = UINT64_MAX;

@@ -98,7 +98,10 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     may_move_mtime(w.inodes[static_cast<std::size_t>(v.inode)]);
   if (of_file && advice == Advice::populate_write) v.dirtied = true;
   if (gives_up && !v.locked) v.resident_by = C::none;
-  if (advice == Advice::pageout && v.inode >= 0) w.not_resident(static_cast<std::uint32_t>(v.inode));
+  if (advice == Advice::pageout && v.inode >= 0) {
+    w.not_resident(static_cast<std::uint32_t>(v.inode));
+    w.inodes[static_cast<std::size_t>(v.inode)].accessed_unsure = true;
+  }
   if (advice == Advice::dontneed && !v.shared) {
     v.copies.settle(first * w.page(), last * w.page());
     v.copies.drop(first, last);
@@ -119,8 +122,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
     inode.bytes.settle(first * w.page(), last * w.page());
     inode.bytes.drop(first, last);
-    inode.stored.drop(first, last);
-    inode.accessed.drop(first, last);
+    w.punches_storage(static_cast<std::uint32_t>(v.inode), first * w.page(), last * w.page());
     w.not_resident(static_cast<std::uint32_t>(v.inode));
     inode.removed_by = C::madvise_remove;
     inode.removed_step = w.steps;
@@ -185,7 +187,10 @@ void populate_errors(World& w, Process& p, Step& s, std::uint64_t low, std::uint
     inaccessible |= (v.prot & need) == 0;
     std::uint64_t to = std::min(v.high, high);
     for (std::uint64_t at = std::max(v.low, low); at < to && !beyond; at += w.page()) {
-      beyond = w.access(p, at, write).kind == Access::Kind::beyond_object;
+      const Access a = w.access(p, at, write);
+      beyond = a.of_object();
+      if (a.kind == Access::Kind::no_space && v.shared)
+        may_move_mtime(w.inodes[static_cast<std::size_t>(v.inode)]);
     }
   }
   // The first page in order that cannot be had decides; several kinds in one range are not told apart here.

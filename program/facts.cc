@@ -216,6 +216,7 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::next_id>("next_id"),
     yes_no_key<&Facts::shmem_huge>("shmem_huge"),
     yes_no_key<&Facts::nx>("nx"),
+    yes_no_key<&Facts::fill>("fill"),
 };
 
 }  // namespace

@@ -49,6 +49,7 @@ struct Facts {
   bool next_id = true;         // and ask for the id of the next segment (shm_next_id)
   bool ipc_namespaces = true;  // and can make further IPC namespaces
   bool shmem_huge = false;     // shared memory may be given huge pages unasked (shmem_enabled)
+  bool fill = true;            // the file system of programs can be filled up
   bool nx = false;             // the processor refuses to execute pages without PROT_EXEC
   bool operator==(const Facts&) const = default;
 };

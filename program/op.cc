@@ -50,8 +50,10 @@ constexpr NamedValue kAdvice[] = {
     {"remove", 5},   {"dontfork", 6},       {"dofork", 7},          {"free", 8},        {"cold", 9},
     {"pageout", 10}, {"populate_read", 11}, {"populate_write", 12}, {"wipeonfork", 13}, {"keeponfork", 14},
     {"unknown", 15}};
-constexpr NamedValue kAllocate[] = {{"extend", 0},    {"keep", 1},    {"punch", 2},    {"zero", 3},
-                                    {"zero_keep", 4}, {"unknown", 5}, {"collapse", 6}, {"insert", 7}};
+constexpr NamedValue kAllocate[] = {{"extend", 0},   {"keep", 1},      {"punch", 2},
+                                    {"zero", 3},     {"zero_keep", 4}, {"unknown", 5},
+                                    {"collapse", 6}, {"insert", 7},    {"punch_only", 8}};
+constexpr NamedValue kRooms[] = {{"none", 0}, {"all", 1}};
 constexpr NamedValue kSync[] = {{"all", 0}, {"data", 1}};
 constexpr NamedValue kMemfdFlags[] = {{"sealing", memfd::kSealing}, {"unknown", memfd::kUnknown}};
 constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
@@ -175,6 +177,8 @@ constexpr Arg kRemap[] = {address(),
                           {ArgKind::flags, Slot::flags, "flags", false, kRemapFilePagesFlags}};
 constexpr Arg kMincore[] = {address(), small_len()};
 
+constexpr Arg kFill[] = {choice(Slot::small, "left", kRooms)};
+
 using N = NameKind;
 using R = ResultKind;
 
@@ -263,6 +267,10 @@ constexpr OpSpec kSpecs[] = {
      "futimens(2): sets the access and the modification time of the file to a day of long ago"},
     {"times", N::none, N::file, R::count, kObject,
      "fstat(2): which times are not those that age has set, added up: 1 access, 2 modification"},
+    {"blocks", N::none, N::file, R::count, kObject,
+     "fstat(2): st_blocks, how many units of 512 bytes of storage the file has"},
+    {"fill", N::none, N::none, R::nothing, kFill,
+     "take all that is left of the program's file system, or with left=all give back what was taken"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -428,8 +428,8 @@ void play_scenario(Scene& scene) {
     both.insert(both.end(), ipcns_scenarios().begin(), ipcns_scenarios().end());
     return both;
   }();
-  const std::array<std::span<const Scenario>, 5> all = {file_scenarios(), memory_scenarios(), sysv,
-                                                        limit_scenarios(), name_scenarios()};
+  const std::array<std::span<const Scenario>, 6> all = {
+      file_scenarios(), memory_scenarios(), sysv, limit_scenarios(), name_scenarios(), space_scenarios()};
   std::span<const Scenario> group = all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U})];
   Play play(scene);
   group[scene.dice.below(static_cast<std::uint32_t>(group.size()))](play);

@@ -99,5 +99,6 @@ std::span<const Scenario> sysv_scenarios();
 std::span<const Scenario> name_scenarios();
 std::span<const Scenario> ipcns_scenarios();
 std::span<const Scenario> limit_scenarios();
+std::span<const Scenario> space_scenarios();
 
 }  // namespace shmcheck::harness
