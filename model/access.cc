@@ -99,6 +99,11 @@ void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t ad
   bool not_there = other_fault && bad.vma && seen->signal == kSIGSEGV && seen->code == kMapErr;
   if (not_there) f.clause = blame_of_fault(w, s.op.proc, *bad.vma, bad.offset, {kSIGSEGV, kMapErr}, write);
   if (r.edge != 0) s.applies(C::eof_straddling_access);
+  // Of two pages the one that is there need not have been touched.
+  for (const Access* a : {&r.first, &r.second}) {
+    if (r.edge != 0 && a->kind == Access::Kind::byte && a->vma->inode >= 0)
+      w.inodes[static_cast<std::size_t>(a->vma->inode)].accessed_unsure = true;
+  }
   if (!s.running() && non_canonical(w, address + size - 1) && s.seen().kind == OutcomeKind::signal &&
       s.seen().signal == kSIGSEGV) {
     s.uses(Freedom::non_canonical);

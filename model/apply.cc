@@ -71,7 +71,7 @@ void not_run(Step& s, OutcomeKind kind) {
   s.diverge(C::none, describe(expected));
 }
 
-// Whether the outcome says of each page whether there was space for it.
+// Whether each page that the op looks at is touched, and the outcome says whether there was space for it.
 bool tells_space(OpCode code) {
   return code == OpCode::load || code == OpCode::store || code == OpCode::contents;
 }
@@ -126,6 +126,7 @@ void apply(World& w, Step& s) {
   ++w.steps;
   w.exact = s.exact();
   w.unsure_of_space = false;
+  w.certain_access = tells_space(op.code);
   note_attach_clauses(w, op.code);
   // Before the rule, which may bind the names anew.
   LayoutEvent about = layout_event(w, op);

@@ -83,9 +83,12 @@ void space_errors(const World& w, Step& s, const Inode& inode, std::uint64_t low
   if (!w.of_full(inode) || how == Allocate::punch || s.must_fail()) return;
   if (shifts(how) || zeroes(how)) return s.may(kENOSPC, Freedom::spare_space);
   const std::uint64_t first = low / w.page(), last = (high - 1) / w.page() + 1, all = last - first;
+  // What a disk has only reserved for a page does not count for fallocate (ext4_claim_free_clusters).
+  const bool tmpfs = w.fs_of(inode) == program::FileSystem::tmpfs;
+  const PageSet& allocated = tmpfs ? inode.stored : inode.synced;
   if (all - inode.accessed.count(first, last) > w.spare_most)
     s.must(kENOSPC, C::access_no_space);
-  else if (all - inode.stored.count(first, last) > w.spare_least)
+  else if (all - allocated.count(first, last) > w.spare_least)
     s.may(kENOSPC, Freedom::spare_space);
 }
 

@@ -69,7 +69,9 @@ bool World::can_be_had(const Vma& vma, std::uint64_t offset, bool write) {
 void World::note_accessed(const Vma& vma, std::uint64_t offset, bool write) {
   if (vma.inode < 0) return;
   const auto index = static_cast<std::uint32_t>(vma.inode);
-  if (write || on_tmpfs(*this, inodes[index])) may_take_storage(index, offset, offset + 1);
+  if (!write && !on_tmpfs(*this, inodes[index])) return;
+  if (!certain_access && !inodes[index].accessed.has(offset / page())) inodes[index].accessed_unsure = true;
+  may_take_storage(index, offset, offset + 1);
 }
 
 void World::may_take_storage(std::uint32_t index, std::uint64_t low, std::uint64_t high) {

@@ -146,6 +146,7 @@ class World {
   // Pages that may have been given back since, and those that certainly were and are not taken again.
   std::uint64_t spare_most = 0, spare_least = 0;
   bool exact = true;             // else a load from a hole of tmpfs may do without storage
+  bool certain_access = true;    // the op touches what it looks at; others may, and may not
   bool unsure_of_space = false;  // the step depends on whether there was any
   bool of_full(const Inode& inode) const {
     return full && inode.kind == InodeKind::file && !inode.memfd && !inode.posix;
