@@ -23,6 +23,7 @@ std::uint64_t records(const World& w, const Inode& inode) {
 
 struct Bounds {
   std::uint64_t least = 0, most = UINT64_MAX;  // units
+  std::uint64_t whole = 1;                     // in which it is counted
   bool open = false;                           // some freedom lies between
   Freedom freedom = Freedom::allocation;
 };
@@ -32,6 +33,7 @@ Bounds of_tmpfs(const World& w, const Step& s, const Inode& inode) {
   const bool at_once = s.profile >= Profile::defacto;  // else at the next sync
   Bounds b{(at_once ? inode.stored : inode.synced).size() * units, inode.accessed.size() * units};
   if (inode.storage_unknown || w.facts().shmem_huge) b.most = UINT64_MAX;
+  b.whole = units;
   b.freedom = at_once ? Freedom::residency : Freedom::allocation;
   return b;
 }
@@ -42,7 +44,10 @@ Bounds of_disk(const World& w, const Inode& inode) {
   const std::uint64_t block = std::min<std::uint64_t>(w.facts().fs_block, w.page());
   Bounds b;
   if (w.fs_of(inode) != FileSystem::other) b.least = inode.synced.size() * (block / kUnit);
-  if (inode.size <= w.page()) b.least = std::min<std::uint64_t>(b.least, 1);
+  if (inode.size <= w.page())
+    b.least = std::min<std::uint64_t>(b.least, 1);
+  else if (w.fs_of(inode) != FileSystem::other)
+    b.whole = block / kUnit;
   if (w.fs_of(inode) == FileSystem::ext4 && !inode.storage_unknown)
     b.most = inode.accessed.size() * (w.page() / kUnit) + records(w, inode) * (block / kUnit);
   return b;
@@ -86,6 +91,9 @@ void rule_blocks(World& w, Process& p, Step& s) {
   if (b.open) s.uses(b.freedom);
   if (b.least > 0) s.applies(clause_of_least(inode));
   if (b.most != UINT64_MAX) s.applies(clause_of_most(w, inode));
+  const bool possible = s.expect(seen % b.whole == 0, clause_of_least(inode),
+                                 [&] { return fmt::format("a multiple of {} units of 512 bytes", b.whole); });
+  if (!possible) return s.adopted();
   if (b.least <= seen && seen <= b.most) return;
   const C clause = seen < b.least ? clause_of_least(inode) : clause_of_most(w, inode);
   s.diverge(clause,
