@@ -1,4 +1,5 @@
 // The op `fill`: what it takes is given back, and it takes nothing of anybody else's.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -40,14 +41,15 @@ p0 pwrite f1 len=1 byte=0x33 -> 1
 
 TEST(Fill, EndsWithItsProgram) {
   if (!shared_driver().facts.at(0).fill) GTEST_SKIP() << "no tmpfs of its own";
-  for (int i = 0; i < 3; ++i) {
-    expect_trace(shared_driver(), R"(
+  for (const char* pages : {"1", "4", "16"}) {  // more than what the program before has left room for
+    expect_trace(shared_driver(), fmt::format(R"(
 p0 open f0 n0 access=rw flags=creat mode=600 -> ok
-p0 pwrite f0 len=1p byte=0x11 -> 4096
+p0 fallocate f0 len={0}p -> ok
 p0 fill -> ok
-p0 pwrite f0 len=1p byte=0x11 off=1p -> ENOSPC
+p0 pwrite f0 len=1p byte=0x11 off={0}p -> ENOSPC
 p0 exit -> died exit=0
-)");
+)",
+                                              pages));
   }
 }
 
