@@ -583,6 +583,7 @@ static long perform(const struct bare_op* op) {
     case BARE_AGE:
       return do_age(op);
     case BARE_TIMES:
+    case BARE_BLOCKS:
       return fstat(descriptor(op->object), &st);
     case BARE_CALL:
       return do_call(address);

@@ -71,8 +71,10 @@ enum bare_code {
   BARE_AGE,
   BARE_TIMES,
   BARE_SETNS,
+  BARE_BLOCKS,
   /* What it does not do: exec, which would cost it a start of its own; read devices; start the machine anew;
-   * and mlockall, which locks what each of the two programs has itself, and that is not alike. */
+   * fill file systems; and mlockall, which locks what each of the two programs has itself, and that is not
+   * alike. */
   BARE_NONE
 };
 

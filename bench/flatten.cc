@@ -82,14 +82,15 @@ constexpr Flag kSeal[] = {{program::seal::kSeal, F_SEAL_SEAL}, {program::seal::k
                           {program::seal::kFutureWrite, 16},   {program::seal::kUnknown, 0x4000}};
 constexpr Flag kLock[] = {{program::mlock::kOnFault, 1}, {program::mlock::kUnknown, 0x100}};
 constexpr std::array<std::uint64_t, 3> kResources = {RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_FSIZE};
-constexpr std::array<std::uint64_t, 8> kAllocate = {0,
+constexpr std::array<std::uint64_t, 9> kAllocate = {0,
                                                     FALLOC_FL_KEEP_SIZE,
                                                     FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
                                                     FALLOC_FL_ZERO_RANGE,
                                                     FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
                                                     0x4000,
                                                     8 /* FALLOC_FL_COLLAPSE_RANGE */,
-                                                    0x20 /* FALLOC_FL_INSERT_RANGE */};
+                                                    0x20 /* FALLOC_FL_INSERT_RANGE */,
+                                                    FALLOC_FL_PUNCH_HOLE};
 constexpr std::array<std::uint64_t, 3> kAccess = {O_RDONLY, O_RDWR, O_WRONLY};
 constexpr std::array<std::uint64_t, 6> kCommands = {IPC_STAT, IPC_RMID, IPC_SET, SHM_LOCK, SHM_UNLOCK, 77};
 constexpr std::array<std::uint64_t, 16> kAdvice = {0, 1, 2, 3, 4, 9, 10, 11, 8, 20, 21, 22, 23, 18, 19, 77};
@@ -105,7 +106,8 @@ constexpr bare_code kCodes[] = {
     BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
     BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
     BARE_SHM_STAT, BARE_SYSVIPC,  BARE_NONE,        BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
-    BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_NONE,          BARE_SETNS};
+    BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_NONE,          BARE_SETNS,     BARE_BLOCKS,
+    BARE_NONE};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {

@@ -96,7 +96,10 @@ struct Control {
   std::int32_t segment[kSegments];
   ProcessSlot process[kProcesses];
 
-  bool reads_storage;  // what the program's file system stores can be read, or there is none
+  bool reads_storage;              // what the program's file system stores can be read, or there is none
+  bool fills;                      // the program's file system can be filled up
+  Word fill_asked, fill_answered;  // 0, or 1 and what is to be left
+  long fill_result;
   bool observes_maps;  // some op is `maps`, so opened files are identified
   bool uses_pipe;      // some op is `contents`
   bool sets_limits;    // some op is `limit`

@@ -16,7 +16,7 @@ constexpr FlagPair kOpenFlags[] = {{program::openflag::kCreat, O_CREAT},
                                    {program::openflag::kAppend, O_APPEND}};
 constexpr long kAccess[] = {O_RDONLY, O_RDWR, O_WRONLY};
 
-// In the order of program::Allocate; the last is a bit without meaning.
+// In the order of program::Allocate; 0x4000 is a bit without meaning.
 constexpr long kAllocate[] = {0,
                               FALLOC_FL_KEEP_SIZE,
                               FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
@@ -24,7 +24,8 @@ constexpr long kAllocate[] = {0,
                               FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE,
                               0x4000,
                               8 /* FALLOC_FL_COLLAPSE_RANGE */,
-                              0x20 /* FALLOC_FL_INSERT_RANGE */};
+                              0x20 /* FALLOC_FL_INSERT_RANGE */,
+                              FALLOC_FL_PUNCH_HOLE};
 
 // In September 2001: older than any file of a program, and than a day, which is when relatime counts.
 constexpr std::int64_t kLongAgo = 1'000'000'000;
@@ -167,6 +168,12 @@ void perform_times(Call& call) {
   if (failed(result)) return settle(call, result);
   settle_value(call, (st.st_atime != kLongAgo ? program::moved::kAccess : 0) +
                          (st.st_mtime != kLongAgo ? program::moved::kModification : 0));
+}
+
+void perform_blocks(Call& call) {
+  struct stat st = {};
+  long result = sys(SYS_fstat, descriptor(call.op.object), &st);
+  settle_value(call, failed(result) ? result : static_cast<long>(st.st_blocks));
 }
 
 }  // namespace shmcheck::executor

@@ -138,7 +138,7 @@ void put_facts(const Place& place) {
           << target.other_uid[1] << " capable=" << yes_no(is_capable())
           << " first_userns=" << yes_no(is_first_userns()) << " private_ipc=" << yes_no(target.private_ipc);
   put_limits();
-  payload << " stored=" << yes_no(place.reads_storage) << "\n";
+  payload << " stored=" << yes_no(place.reads_storage) << " fill=" << yes_no(place.filler >= 0) << "\n";
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "executor/command.h"
+#include "executor/fill.h"
 #include "executor/hello.h"
 #include "executor/init.h"
 #include "executor/limits.h"
@@ -80,6 +81,7 @@ std::string_view enter_place(Server& server, std::uint8_t place) {
   server.current = place;
   control->files = server.places[place].device;
   control->reads_storage = server.places[place].reads_storage;
+  choose_fill(server.places[place]);
   return {};
 }
 

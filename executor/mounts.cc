@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "executor/control.h"
+#include "executor/fill.h"
 #include "executor/hello.h"
 #include "executor/maps.h"
 
@@ -142,6 +143,31 @@ const char* mount_room(const Options& options) {
   return nullptr;
 }
 
+// A tmpfs for the files of programs alone, which they may fill up; they lie in the room where there is none.
+bool mount_own_tmpfs(const char* room) {
+  Path path;
+  path << room << "/shmcheck";
+  long result = sys(SYS_mkdirat, AT_FDCWD, path.c_str(), 0777);
+  if (!failed(result)) result = sys(SYS_mount, "shmcheck", path.c_str(), "tmpfs", 0, "mode=0777");
+  if (failed(result)) say_absent("full tmpfs", "mount", result);
+  return !failed(result);
+}
+
+// Of other file systems it is not known what fails for want of space for their own records.
+bool fills_predictably(const Place& place) {
+  return place.type == TMPFS_MAGIC || (place.type == EXT4_SUPER_MAGIC && place.block == target.layout.page);
+}
+
+// `own`: nobody else has files on it.
+void try_fill(std::string_view name, bool own, Place& place) {
+  Text<64> thing;
+  thing << "full " << name;
+  if (!own) return say_absent(thing.view(), "the file system is somebody else's");
+  if (!fills_predictably(place)) return say_absent(thing.view(), "what it then refuses is not told apart");
+  long result = prepare_fill(place);
+  if (failed(result)) say_absent(thing.view(), "a file without a name", result);
+}
+
 // Opens the device beneath an ext4 by a node in the room, which is ours alone. With blocks smaller than pages
 // their order to the device is another (dioread_nolock, ext4(5)), and what is read might be of no time.
 void open_device(const char* room, Place& place) {
@@ -228,12 +254,14 @@ std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> 
   std::size_t count = 0;
   const Sources sources = open_sources(options);
   const char* room = target.private_mounts ? mount_room(options) : nullptr;
+  const bool own_tmpfs = room != nullptr && mount_own_tmpfs(room);
   long result = room != nullptr ? open_place(room, true, places[count])
                                 : open_place(first_usable(options), false, places[count]);
   if (failed(result)) {
     say_absent("tmpfs", "mkdir", result);
   } else {
     places[count].reads_storage = places[count].type == TMPFS_MAGIC;
+    if (room == nullptr || own_tmpfs) try_fill("tmpfs", own_tmpfs, places[count]);
     ++count;
   }
   bool any = false;
@@ -246,6 +274,7 @@ std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> 
       say_absent(disk.name, "mount", result);
     } else {
       if (disk.name == "ext4") open_device(room, places[count]);
+      try_fill(disk.name, disk.directory == nullptr, places[count]);
       ++count;
     }
   }
@@ -267,7 +296,8 @@ long unmount_places(std::span<Place> places) {
   sys(SYS_close, kDevice);
   for (Place& place : places) {
     sys(SYS_close, place.directory);
-    place.directory = -1;
+    if (place.filler >= 0) sys(SYS_close, place.filler);
+    place.directory = place.filler = -1;
   }
   long result = 0;
   while (mounted_count > 0) {

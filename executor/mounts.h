@@ -16,6 +16,8 @@ struct Place {
   DeviceNumber device;
   bool reads_storage = false;  // by kDevice, or it has none
   bool used_before = false;    // its disk may have files of a program that goes on
+  int filler = -1;             // a file without a name, by which it is filled up (fill.h)
+  std::uint64_t blocks = 0;    // how many the file system has
 };
 inline constexpr std::size_t kMaxPlaces = 1 + std::size(kDisks);
 

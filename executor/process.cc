@@ -22,7 +22,8 @@ constexpr Performer kPerformers[] = {
     perform_exec,     perform_rename,     perform_link,     perform_shm_open,    perform_shm_unlink,
     perform_stored,   perform_unshare,    perform_ipc_info, perform_shm_stat,    perform_sysvipc,
     perform_mlockall, perform_munlockall, perform_rlimit,   perform_remap,       perform_call,
-    perform_age,      perform_times,      perform_reboot,   perform_setns,
+    perform_age,      perform_times,      perform_reboot,   perform_setns,       perform_blocks,
+    perform_fill,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -59,6 +60,7 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::exec) return !target.execs || address_space_is_limited();
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !target.has_objects;
   if (op.code == OpCode::stored) return !control->reads_storage;
+  if (op.code == OpCode::fill) return !control->fills;
   if (op.code == OpCode::unshare || op.code == OpCode::setns) return !target.unshares_ipc;
   if (op.code == OpCode::reboot) return !target.reboots;
   if (op.code == OpCode::shmget) return (target.foreign_keys >> op.byte & 1) != 0;

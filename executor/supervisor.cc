@@ -9,6 +9,7 @@
 
 #include "executor/children.h"
 #include "executor/fault.h"
+#include "executor/fill.h"
 #include "executor/fork.h"
 #include "executor/hello.h"
 #include "executor/limits.h"
@@ -65,6 +66,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
 void reset() {
   control->done = control->overflow = control->rebooting = 0;
   control->step_before = 0;
+  control->fill_asked = 0;
   control->mappings_bound = 0;
   control->segments_bound = control->paths_created = control->objects_created = 0;
   control->identity_count = control->id_count = 0;
@@ -168,6 +170,7 @@ Ended wait_until_done(Word seen) {
     bool timed_out = sleep_while(control->event, seen, &quarter) == -ETIMEDOUT;
     seen = load(control->event);
     for (Death death; next_death(death);) note_death(death);
+    answer_fill();
     if (load(control->stopping) != 0) return Ended::stopping;
     if (load(control->rebooting) != 0) return Ended::rebooting;
     if (!timed_out) continue;
@@ -284,13 +287,19 @@ long prepare_supervisor(const Options& options) {
 
 namespace {
 
-// Nothing may be left of a program, whoever runs next. 0, or why something is.
-long remove_leftovers(std::uint64_t in_namespace) {
+// Nothing may be left of a program, whoever runs next. False: something is, which the sentence names.
+bool remove_leftovers(std::uint64_t in_namespace, Sentence& wrong) {
   remove_segments(in_namespace);
   remove_files();
   remove_objects();
   if (control->uses_pipe) drain_pipe();
-  return control->sets_limits && target.sets_limits ? restore_limits() : 0;
+  if (long result = end_fill(); failed(result)) {
+    wrong << "the file system that was filled up could not be emptied: " << error_name(result);
+    return false;
+  }
+  long result = control->sets_limits && target.sets_limits ? restore_limits() : 0;
+  if (failed(result)) wrong << "the limits in /proc/sys/kernel could not be put back: " << error_name(result);
+  return !failed(result);
 }
 
 enum class Attempt : std::uint8_t { done, disturbed, stopping, failed, unclean, stuck, ending, crashing };
@@ -323,9 +332,8 @@ Attempt attempt_program(Sentence& wrong, bool last, const program::Resume* resum
   } else {
     record_end(in_namespace);
   }
-  if (long result = remove_leftovers(in_namespace); failed(result)) {
-    wrong << "the limits in /proc/sys/kernel could not be put back: " << error_name(result)
-          << "; the executor ends";
+  if (!remove_leftovers(in_namespace, wrong)) {
+    wrong << "; the executor ends";
     return Attempt::unclean;
   }
   if (ended == Ended::stopping) return Attempt::stopping;

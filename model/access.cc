@@ -27,6 +27,7 @@ FaultSignal signal_of(const World& w, std::uint8_t who, const Access& a, std::ui
     case Access::Kind::no_mapping:
       return {kSIGSEGV, kMapErr, clause};
     case Access::Kind::beyond_object:
+    case Access::Kind::no_space:
       return {kSIGBUS, kAdrErr, clause};
     default:
       return {kSIGSEGV, kAccErr, clause};
@@ -91,6 +92,11 @@ void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t ad
   bool not_there = other_fault && bad.vma && seen->signal == kSIGSEGV && seen->code == kMapErr;
   if (not_there) f.clause = blame_of_fault(w, s.op.proc, *bad.vma, bad.offset, {kSIGSEGV, kMapErr}, write);
   if (r.edge != 0) s.applies(C::eof_straddling_access);
+  // Of two pages the one that is there need not have been touched.
+  for (const Access* a : {&r.first, &r.second}) {
+    if (r.edge != 0 && a->kind == Access::Kind::byte && a->vma->inode >= 0)
+      w.inodes[static_cast<std::size_t>(a->vma->inode)].accessed_unsure = true;
+  }
   if (!s.running() && non_canonical(w, address + size - 1) && s.seen().kind == OutcomeKind::signal &&
       s.seen().signal == kSIGSEGV) {
     s.uses(Freedom::non_canonical);
@@ -115,6 +121,30 @@ bool completed(World& w, Process& p, Step& s, const Reach& r, const char* allowe
   return false;
 }
 
+// The times of the file are moved before space is looked for (ext4_page_mkwrite).
+void note_refused(World& w, const Reach& r) {
+  for (const Access* a : {&r.first, &r.second}) {
+    const bool of_file = a->vma && a->vma->shared && a->vma->inode >= 0;
+    if (of_file && (a->kind == Access::Kind::no_space || a->unsure))
+      may_move_mtime(w.inodes[static_cast<std::size_t>(a->vma->inode)]);
+  }
+}
+
+// Returns true if the op is over: a page that there may be no storage for has none.
+bool lacks_space(World& w, Process& p, Step& s, const Reach& r, std::uint64_t address) {
+  if (!r.first.unsure && !r.second.unsure) return false;
+  s.uses(Freedom::spare_space);
+  if (s.running() || s.seen().kind == OutcomeKind::ok) return false;
+  const bool died = s.seen().kind == OutcomeKind::died;
+  const bool lacks = s.seen().signal == kSIGBUS && (died || s.seen().code == kAdrErr);
+  const bool first = r.first.unsure && (died || s.seen().address == address);
+  const bool second = r.second.unsure && (died || s.seen().address == r.edge);
+  if (!lacks || (!first && !second)) return false;
+  note_refused(w, r);
+  takes_signal(w, p, s, {kSIGBUS, kAdrErr, C::access_no_space}, first ? address : r.edge);
+  return true;
+}
+
 // Returns true if the op is over: a page that may be unreadable is, with the fault that such a page takes.
 bool load_is_free(World& w, Process& p, Step& s, const Reach& r, std::uint64_t address) {
   bool first = read_is_free(r.first), second = r.edge && read_is_free(r.second);
@@ -135,7 +165,7 @@ bool load_is_free(World& w, Process& p, Step& s, const Reach& r, std::uint64_t a
 void rule_load(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr), size = std::uint64_t{1} << s.op.small;
   Reach r = reach(w, p, address, size, false);
-  if (load_is_free(w, p, s, r, address)) return;
+  if (load_is_free(w, p, s, r, address) || lacks_space(w, p, s, r, address)) return;
   if (!r.accessible) {
     takes_fault(w, p, s, r, address, size, false);
     return;
@@ -186,8 +216,8 @@ void call_code(World& w, Process& p, Step& s) {
   if (r.first.kind == Access::Kind::protection) {
     Vma& hidden = *r.first.vma;
     bool copied = !hidden.shared && hidden.copies.find(r.first.offset / w.page());
-    there = copied || w.backed(hidden, r.first.offset);
-    if (there && !copied) w.note_accessed(hidden, r.first.offset);
+    there = copied || w.can_be_had(hidden, r.first.offset, false);
+    if (there && !copied) w.note_accessed(hidden, r.first.offset, false);
   }
   if (!there) return takes_fault(w, p, s, r, address, 1, false);
   Vma& v = *r.first.vma;
@@ -232,6 +262,7 @@ void rule_store(World& w, Process& p, Step& s) {
   std::uint8_t bytes[8];
   for (unsigned i = 0; i < 8; ++i) bytes[i] = static_cast<std::uint8_t>(s.op.value >> (8 * i));
   Reach r = reach(w, p, address, size, true);
+  if (lacks_space(w, p, s, r, address)) return;
   if (!r.accessible) {
     bool first_writable = r.first.kind == Access::Kind::byte;
     if (first_writable && r.first.vma->inode >= 0 && !r.first.vma->shared &&
@@ -259,6 +290,7 @@ void rule_store(World& w, Process& p, Step& s) {
       d.freedom = Freedom::straddling_store;
       w.supply(vma, d.low).doubt(std::move(d));
     }
+    note_refused(w, r);
     takes_fault(w, p, s, r, address, size, true);
     return;
   }

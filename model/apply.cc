@@ -22,7 +22,8 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_mincore,  rule_shm_info, rule_limit,       rule_limits,     rule_exec,      rule_rename,
     rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored,     rule_unshare,   rule_ipc_info,
     rule_shm_stat, rule_sysvipc,  rule_mlockall,    rule_munlockall, rule_rlimit,    rule_remap,
-    rule_call,     rule_age,      rule_times,       rule_reboot,     rule_setns};
+    rule_call,     rule_age,      rule_times,       rule_reboot,     rule_setns,     rule_blocks,
+    rule_fill};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -50,6 +51,7 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::exec) return !w.facts().exec || p.address_space != UINT64_MAX;
   if (op.code == OpCode::fork && !w.facts().fork) return true;
   if (op.code == OpCode::stored) return !w.facts().stored;
+  if (op.code == OpCode::fill) return !w.facts().fill;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::reboot) return !w.facts().reboot;
   if (op.code == OpCode::unshare || op.code == OpCode::setns) return !w.facts().ipc_namespaces;
@@ -69,6 +71,11 @@ void not_run(Step& s, OutcomeKind kind) {
   Outcome expected;
   expected.kind = kind;
   s.diverge(C::none, describe(expected));
+}
+
+// Whether each page that the op looks at is touched, and the outcome says whether there was space for it.
+bool tells_space(OpCode code) {
+  return code == OpCode::load || code == OpCode::store || code == OpCode::contents;
 }
 
 // Which clauses speak of the attaches that an op adds and takes away.
@@ -120,11 +127,16 @@ void apply(World& w, Step& s) {
     return;
   }
   ++w.steps;
+  w.exact = s.exact();
+  w.unsure_of_space = false;
+  w.certain_access = tells_space(op.code);
   note_attach_clauses(w, op.code);
   // Before the rule, which may bind the names anew.
   LayoutEvent about = layout_event(w, op);
   kRules[static_cast<std::size_t>(op.code)](w, p, s);
   note_layout(w, op, about, s.running() ? s.made() : s.seen());
+  if (w.full) w.note_left_files();
+  if (w.unsure_of_space && !s.running() && !tells_space(op.code)) s.cannot_tell(Freedom::spare_space);
   w.last_clock = s.when.high;
 }
 

@@ -12,6 +12,8 @@ C plain_clause_of_refusal(const Access& a, bool write) {
   switch (a.kind) {
     case Access::Kind::beyond_object:
       return C::access_beyond_object;
+    case Access::Kind::no_space:
+      return C::access_no_space;
     case Access::Kind::protection:
       return a.vma->prot != 0 && write ? C::access_write_protected : C::access_none;
     default:
@@ -57,6 +59,8 @@ C blame_of_fault(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t
                  const SeenFault& seen, bool write) {
   if (seen.signal == kSIGBUS && vma.inode >= 0 && w.object_of(vma).kind == InodeKind::file) {
     const Inode& o = w.object_of(vma);
+    if (w.of_full(o))
+      return o.preallocated.contains(offset / w.page()) ? C::access_preallocated : C::access_no_space;
     if (write && in_hole(w, vma, offset)) return C::punch_refill;
     if (C sealed = clause_of_sealed_size(w, vma, offset); sealed != C::none) return sealed;
     if (offset >= o.cut_to) return C::trunc_regrow_no_remap;

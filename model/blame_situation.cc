@@ -125,6 +125,14 @@ C clause_of_place(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset) {
   return same ? C::none : clause_of_begin(w, who, vma);
 }
 
+// What has storage does not need any of a full file system.
+C clause_of_storage(const World& w, const Vma& vma, std::uint64_t offset) {
+  if (vma.inode < 0 || !w.of_full(w.object_of(vma))) return C::none;
+  const std::uint64_t page = offset / w.page();
+  if (w.object_of(vma).preallocated.contains(page)) return C::access_preallocated;
+  return w.object_of(vma).stored.contains(page) ? C::access_no_space : C::none;
+}
+
 }  // namespace
 
 void note_situation(World& w, Step& s, Vma& vma, std::uint64_t offset) {
@@ -135,6 +143,7 @@ void note_situation(World& w, Step& s, Vma& vma, std::uint64_t offset) {
   s.applies(clause_of_extent(w, vma, offset));
   s.applies(clause_of_sealed_size(w, vma, offset));
   if (vma.inherited && vma.shared) s.applies(C::fork_address_inherited);
+  s.applies(clause_of_storage(w, vma, offset));
   s.applies(clause_of_place(w, who, vma, offset));
   s.applies(clause_of_isolation(w, who, vma, offset));
   if (vma.shared) s.applies(clause_of_distinct(w, vma, offset, std::nullopt));

@@ -23,7 +23,7 @@ constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11, kEFAULT = 14;
 
 program::Run fault_run(const Access& a, bool by_kernel, std::uint64_t length) {
   if (by_kernel) return {program::RunKind::error, kEFAULT, 0, length};
-  if (a.kind == Access::Kind::beyond_object) return {program::RunKind::signal, kSIGBUS, 2, length};
+  if (a.of_object()) return {program::RunKind::signal, kSIGBUS, 2, length};
   return {program::RunKind::signal, kSIGSEGV,
           static_cast<std::uint8_t>(a.kind == Access::Kind::no_mapping ? 1 : 2), length};
 }
@@ -136,7 +136,7 @@ void rule_contents(World& w, Process& p, Step& s) {
   bool whole = true;
   for_pieces(w, p, address, length, false, [&](std::uint64_t at, std::uint64_t part, const Access& a) {
     // The processor looks at the protection before the kernel looks for the page.
-    bool refused = a.kind == Access::Kind::beyond_object && read_is_free(a) && !by_kernel &&
+    bool refused = a.of_object() && read_is_free(a) && !by_kernel &&
                    in.current().kind == program::RunKind::signal && in.current().value == kSIGSEGV;
     if (refused) {
       s.uses(Freedom::prot_implies);
@@ -145,6 +145,14 @@ void rule_contents(World& w, Process& p, Step& s) {
     if (a.kind != Access::Kind::byte)
       return whole = match_fault(s, in, a, clause_of_fault(w, s.op.proc, a, at, by_kernel), by_kernel,
                                  at >= w.facts().top, part, at - address);
+    if (a.unsure) {
+      s.uses(Freedom::spare_space);
+      const bool lacks = in.current().kind != program::RunKind::bytes;
+      const Access none{Access::Kind::no_space, a.vma, a.offset};
+      if (lacks)
+        return whole = match_fault(s, in, none, clause_of_fault(w, s.op.proc, none, at, by_kernel), by_kernel,
+                                   false, part, at - address);
+    }
     Freedom freedom = freedom_of_page(w, a, at, by_kernel);
     if (freedom != Freedom::count) s.uses(freedom);
     if (freedom != Freedom::count && in.current().kind != program::RunKind::bytes)

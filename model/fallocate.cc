@@ -9,7 +9,7 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kEBADF = 9, kEINVAL = 22, kEFBIG = 27, kEOPNOTSUPP = 95;
+constexpr int kEPERM = 1, kEBADF = 9, kEINVAL = 22, kEFBIG = 27, kENOSPC = 28, kEOPNOTSUPP = 95;
 using program::Allocate;
 
 bool zeroes(Allocate how) {
@@ -29,7 +29,7 @@ C clause_of(Allocate how) {
 bool may_refuse(const World& w, const OpenFile& file, Allocate how) {
   program::FileSystem fs = w.fs_of(w.inodes[file.inode]);
   bool known = fs == program::FileSystem::tmpfs || fs == program::FileSystem::ext4;
-  return !known && how != Allocate::unknown;
+  return !known && how != Allocate::unknown && how != Allocate::punch_only;
 }
 
 // Whole blocks only, and none of the last; tmpfs cannot.
@@ -50,6 +50,7 @@ void errors(World& w, Step& s, const OpenFile& file, std::uint64_t offset, std::
   if (static_cast<std::int64_t>(offset) < 0 || static_cast<std::int64_t>(length) <= 0)
     s.must(kEINVAL, C::none);
   if (how == Allocate::unknown) s.must(kEOPNOTSUPP, kEINVAL, C::none);
+  if (how == Allocate::punch_only) s.must(kEOPNOTSUPP, kEINVAL, C::punch_keep_size_required);
   if (!file.writable) s.must(kEBADF, inode.posix ? C::pshm_open_rdonly : C::none);
   std::uint64_t end = offset + length;
   if (static_cast<std::int64_t>(end) < 0 || end > largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
@@ -66,6 +67,37 @@ void seal_errors(const World& w, Step& s, const OpenFile& file, std::uint64_t en
   if (how == Allocate::punch && (inode.seals & (kWrite | kFutureWrite)))
     s.must(kEPERM, inode.seals & kWrite ? C::seal_write : C::seal_future_write);
   if (!zeroes(how) && (inode.seals & kGrow) && end > inode.size) s.must(kEPERM, C::seal_grow);
+}
+
+// Blocks are there when the call returns; those of a range that is zeroed may have been there before.
+void allocate(World& w, std::uint32_t index, std::uint64_t low, std::uint64_t high, Allocate how) {
+  if (zeroes(how)) return w.may_take_storage(index, low, high);
+  w.takes_storage(index, low, high);
+  w.certainly_stored(index, low, high);
+  w.inodes[index].preallocated.add_bytes(low, high, w.page());
+}
+
+// Of a full file system. What is zeroed or moved needs storage for what records it, too.
+void space_errors(const World& w, Step& s, const Inode& inode, std::uint64_t low, std::uint64_t high,
+                  Allocate how) {
+  if (!w.of_full(inode) || how == Allocate::punch || s.must_fail()) return;
+  if (shifts(how) || zeroes(how)) return s.may(kENOSPC, Freedom::spare_space);
+  const std::uint64_t first = low / w.page(), last = (high - 1) / w.page() + 1, all = last - first;
+  // What a disk has only reserved for a page does not count for fallocate (ext4_claim_free_clusters).
+  const bool tmpfs = w.fs_of(inode) == program::FileSystem::tmpfs;
+  const PageSet& allocated = tmpfs ? inode.stored : inode.synced;
+  if (!inode.storage_unknown && all - inode.accessed.count(first, last) > w.spare_most)
+    s.must(kENOSPC, C::access_no_space);
+  else if (all - allocated.count(first, last) > w.spare_least)
+    s.may(kENOSPC, Freedom::spare_space);
+}
+
+// tmpfs takes back what it has allocated in vain (shmem_fallocate); a disk's file system keeps it, and the
+// size goes with it. In a full one there was nothing to allocate.
+bool may_be_done_in_part(const World& w, const Step& s, const Inode& inode, std::uint64_t end, Allocate how) {
+  if (!s.saw(kENOSPC) || w.fs_of(inode) == program::FileSystem::tmpfs) return false;
+  const bool behind = end > inode.size && inode.accessed.count(inode.size / w.page(), UINT64_MAX) > 0;
+  return shifts(how) || zeroes(how) || w.spare_most > 0 || behind;
 }
 
 // Bytes of the object that read zero from now on, its slack included. A disk's file system punches no hole
@@ -137,6 +169,10 @@ void shift(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::ui
     d.freedom = Freedom::copied_doubt;
     inode.bytes.doubt(std::move(d));
   }
+  // Where its blocks lie now is not told apart.
+  for (PageSet* pages : {&inode.stored, &inode.synced, &inode.preallocated})
+    pages->drop(offset / w.page(), UINT64_MAX);
+  inode.storage_unknown = inode.accessed_unsure = true;
   w.not_resident(index);
   inode.size_clause = C::fallocate_collapse_insert;
   w.happens(index, C::fallocate_collapse_insert);
@@ -163,6 +199,10 @@ bool looks_at_limit(const World& w, Step& s, const OpenFile& file, Allocate how)
   return s.saw_death();
 }
 
+bool times_come_first(program::FileSystem fs) {
+  return fs == program::FileSystem::ext4 || fs == program::FileSystem::xfs;
+}
+
 }  // namespace
 
 void rule_fallocate(World& w, Process& p, Step& s) {
@@ -178,11 +218,18 @@ void rule_fallocate(World& w, Process& p, Step& s) {
       beyond_file_size(p, w.inodes[file->inode], limited_end(w.inodes[file->inode], offset, length, how));
   // What a file system cannot do it refuses before it looks at any limit.
   if (beyond && s.saw(kEOPNOTSUPP) && may_refuse(w, *file, how)) beyond = false;
+  // ext4 and xfs move the times before they look at the limit and the range (ext4_fallocate,
+  // xfs_file_fallocate).
+  if (beyond && times_come_first(w.fs_of(w.inodes[file->inode]))) may_move_mtime(w.inodes[file->inode]);
   if (beyond && looks_at_limit(w, s, *file, how)) return dies_of_file_size(w, p, s);
   if (file) seal_errors(w, s, *file, offset + length, how);
-  // ext4 moves the times before it looks at the range.
   if (file) may_move_mtime(w.inodes[file->inode]);
-  if (s.failed(clause_of(how))) return;
+  if (file) space_errors(w, s, w.inodes[file->inode], offset, offset + length, how);
+  if (s.failed(clause_of(how))) {
+    if (file && may_be_done_in_part(w, s, w.inodes[file->inode], offset + length, how))
+      s.lose_quietly(Freedom::spare_space);
+    return;
+  }
   std::uint32_t index = file->inode;
   std::uint64_t end = offset + length;
   if (shifts(how)) return shift(w, s, index, offset, length, how);
@@ -191,7 +238,9 @@ void rule_fallocate(World& w, Process& p, Step& s) {
     object_changes(w, s, index, w.inodes[index].size, 0);
     extend(w, s, index, end);
   }
+  if (how != Allocate::punch) allocate(w, index, offset, end, how);
   w.inodes[index].size_clause = how == Allocate::punch ? C::punch_size_kept : C::fallocate_extend;
+  if (how == Allocate::punch) w.punches_storage(index, offset, end);
   if (zeroes(how)) zero(w, s, index, offset, end, how);
 }
 

@@ -34,6 +34,7 @@ std::span<const Fault> shm_table_faults();
 std::span<const Fault> request_faults();
 std::span<const Fault> time_faults();
 std::span<const Fault> reboot_faults();
+std::span<const Fault> space_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

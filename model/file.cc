@@ -17,6 +17,8 @@ constexpr std::uint32_t kRegular = 0100000;
 void clear_slack(World& w, Step& s, std::uint32_t index) {
   Inode& inode = w.inodes[index];
   std::uint64_t edge = w.up(inode.size);
+  // And what was allocated behind it goes (shmem_setattr, ext4_setattr).
+  w.cuts_storage(index, inode.size);
   if (edge == inode.size) return;
   program::FileSystem fs = w.fs_of(inode);
   bool known = fs == program::FileSystem::tmpfs || fs == program::FileSystem::ext4;

@@ -9,7 +9,7 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kEFAULT = 14;
+constexpr int kEPERM = 1, kEFAULT = 14, kENOSPC = 28;
 
 bool outside_user_space(const World& w, std::uint64_t address, std::uint64_t length) {
   return address >= w.facts().top || length > w.facts().top - address;
@@ -167,6 +167,15 @@ void write_copied(World& w, Process& p, Step& s, const Transfer& t, std::uint64_
   }
 }
 
+// A write ends where the file system has nothing more. Whether it looks there first or at the memory differs
+// between releases.
+void lacks_space(World& w, Process& p, Step& s, Transfer& t, std::uint64_t address, std::uint64_t there) {
+  t.length = there > 0 ? there : t.length;
+  if (there > 0) return;
+  s.must(kENOSPC, C::access_no_space);
+  if (accessible_prefix(w, p, address, 1, false) == 0) s.may(kEFAULT, Freedom::which_error);
+}
+
 }  // namespace
 
 void rule_pread_to(World& w, Process& p, Step& s) {
@@ -178,7 +187,7 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   for_pieces(w, p, address, s.must_fail() ? 0 : t.length, true,
              [&](std::uint64_t, std::uint64_t, const Access& a) {
                // What is faulted in for writing counts, written or not.
-               if (a.kind == Access::Kind::byte) may_dirty(w, *a.vma);
+               if (a.kind == Access::Kind::byte || a.kind == Access::Kind::no_space) may_dirty(w, *a.vma);
                return a.kind == Access::Kind::byte;
              });
   std::optional<std::uint64_t> count = transferred(s, address, wanted, {prefix});
@@ -217,6 +226,11 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
   if (!settle_limit(w, s, t)) return;
   if (t.dies) return dies_of_file_size(w, p, s);
+  if (!s.must_fail()) {
+    const WriteSpace space = space_of_write(w, t);
+    if (space.least != space.most && !s.running()) return s.lose_quietly(Freedom::spare_space);
+    if (space.most < t.length) lacks_space(w, p, s, t, address, space.most);
+  }
   bool refused = s.must_fail();
   std::uint64_t wanted = refused ? 0 : t.length;
   program::FileSystem fs = t.file ? w.fs_of(w.inodes[t.file->inode]) : s.facts.fs;
@@ -243,6 +257,7 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   Reach reach{prefix, readable_for_certain(w, p, address, prefix)};
   if (!ends_where_it_must(fs) && accessible_prefix(w, p, address, wanted, false) < wanted)
     reach.unconditional = 0;
+  if (prefix < wanted) may_have_storage(w, t, prefix);
   std::optional<std::uint64_t> count = transferred(s, address, wanted, reach);
   if (!count) {
     // What was refused although it could have been copied may have moved the end of the file all the same.

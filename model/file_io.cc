@@ -11,7 +11,37 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1;
+constexpr int kEPERM = 1, kENOSPC = 28;
+
+Freedom freedom_of_space(const World& w) {
+  return w.spare_most > 0 ? Freedom::spare_space : Freedom::partial_transfer;
+}
+
+void space_errors(World& w, Step& s, const Transfer& t, const WriteSpace& space) {
+  if (t.length == 0 || space.least > 0) return;
+  if (space.most == 0)
+    s.must(kENOSPC, C::access_no_space);
+  else
+    s.may(kENOSPC, freedom_of_space(w));
+  // The times are moved before space is looked for.
+  may_move_mtime(w.inodes[t.file->inode]);
+}
+
+// What is said to be written: it ends where the file system has nothing more.
+std::uint64_t written(const World& w, Step& s, const Transfer& t, const WriteSpace& space) {
+  if (space.least == space.most) {
+    const bool all = space.least == t.length;
+    return s.returns(space.most, !all        ? C::access_no_space
+                                 : t.sealed  ? C::seal_grow
+                                 : t.limited ? C::trunc_size_limit
+                                             : C::none);
+  }
+  s.uses(freedom_of_space(w));
+  const std::uint64_t count = s.chosen(space.most, freedom_of_space(w));
+  s.expect(count > 0 && count >= space.least && count <= space.most, C::access_no_space,
+           [&] { return fmt::format("{} to {} bytes", space.least, space.most); });
+  return std::min(count, space.most);
+}
 
 }  // namespace
 
@@ -65,9 +95,18 @@ void rule_pwrite(World& w, Process& p, Step& s) {
   if (!settle_limit(w, s, t)) return;
   if (t.dies) return dies_of_file_size(w, p, s);
   if (s.first_error() == kEPERM && t.file) may_move_mtime(w.inodes[t.file->inode]);
-  if (s.failed(C::none)) return;
-  s.returns(t.length, t.sealed ? C::seal_grow : t.limited ? C::trunc_size_limit : C::none);
-  write_file(w, s, t, s.op.byte, t.length);
+  const WriteSpace space = s.must_fail() ? WriteSpace{t.length, t.length} : space_of_write(w, t);
+  space_errors(w, s, t, space);
+  // Of several pages some may have been allocated in vain.
+  const bool in_vain =
+      space.least < space.most && w.fs_of(w.inodes[t.file->inode]) != program::FileSystem::tmpfs;
+  if (s.failed(C::none)) {
+    if (in_vain) may_have_storage(w, t, 0);
+    return;
+  }
+  const std::uint64_t count = written(w, s, t, space);
+  write_file(w, s, t, s.op.byte, count);
+  if (in_vain && count < t.length) may_have_storage(w, t, count);
 }
 
 }  // namespace shmcheck::model

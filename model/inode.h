@@ -55,16 +55,27 @@ struct Inode {
   std::uint32_t restored = 0;   // the step in which the machine was started anew last that it outlived
   bool slack_stored = false;    // to which a mapping ever stored
   std::uint64_t slack_from = UINT64_MAX;  // while a write extends it: where its end was
-  // Of a segment or of shared anonymous memory: pages that were stored to and so are kept, in memory or in
-  // swap; and with them those that may have been accessed at all. What was only read may be dropped and be
-  // zero again. Touched by the processor for certain, and not given up since; by whom, pages modulo 64.
-  PageSet stored, accessed, touched;
+  // Pages that have storage (space.cc): those that were written to or allocated, which a segment or shared
+  // anonymous memory keeps in memory or in swap; and with them those that may have some. On tmpfs these are
+  // the ones that may have been accessed at all: what was only read may be dropped and be zero again.
+  PageSet stored, accessed;
+  PageSet synced;        // of `stored`, those whose storage cannot be yet to be allocated
+  PageSet preallocated;  // of `stored`, those that fallocate has allocated
+  // Of a segment or of shared anonymous memory: touched by the processor for certain, and not given up since;
+  // by whom, pages modulo 64.
+  PageSet touched;
   std::vector<std::uint64_t> touched_by;  // by name, as far as there are any
   void forget_touched_by(std::uint8_t p) {
     if (p < touched_by.size()) touched_by[p] = 0;
   }
   std::uint64_t touched_by_process(std::uint8_t p) const { return p < touched_by.size() ? touched_by[p] : 0; }
-  bool populated = false;  // pages may have come in without an access of the program
+  bool accessed_unsure = false;    // `accessed` has more than it is certain of
+  bool storage_unknown = false;    // by moved ranges or a crash: only that there is some is known
+  bool stored_by_mapping = false;  // some page was stored to through a mapping
+  bool large_folios = false;       // its pages may have come in together
+  bool left = false;               // without a name or a user, while its file system was full
+  std::uint64_t most_pages = 0;    // that `accessed` ever had
+  bool populated = false;          // pages may have come in without an access of the program
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
   // pages were removed from it.
   std::uint64_t cut_to = UINT64_MAX, grown_from = UINT64_MAX;

@@ -100,7 +100,7 @@ void World::destroy_segment(std::uint32_t segment, clauses::Clause by) {
   k.destroyed_by = by;
   k.had_pages = inode.stored.size() > 0;
   inode.bytes = ObjectBytes();
-  inode.stored = inode.accessed = inode.touched = PageSet();
+  inode.stored = inode.accessed = inode.touched = inode.synced = PageSet();
 }
 
 void World::disown_segments(std::uint8_t who) {

@@ -101,6 +101,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
   if (advice == Advice::pageout && v.inode >= 0) {
     w.not_resident(static_cast<std::uint32_t>(v.inode));
     w.inodes[static_cast<std::size_t>(v.inode)].touched = PageSet();
+    w.inodes[static_cast<std::size_t>(v.inode)].accessed_unsure = true;
   }
   if (advice == Advice::dontneed && !v.shared) {
     v.copies.settle(first * w.page(), last * w.page());
@@ -123,9 +124,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     Inode& inode = w.object_of(v);
     inode.bytes.settle(first * w.page(), last * w.page());
     inode.bytes.drop(first, last);
-    inode.stored.drop(first, last);
-    inode.accessed.drop(first, last);
-    inode.touched.drop(first, last);
+    w.punches_storage(static_cast<std::uint32_t>(v.inode), first * w.page(), last * w.page());
     w.pages_removed(static_cast<std::uint32_t>(v.inode), C::madvise_remove);
   } else if (advice == Advice::populate_write && !v.shared) {
     for (std::uint64_t i = first; i < last; ++i) w.copy_on_write(v, i * w.page());
@@ -187,7 +186,10 @@ void populate_errors(World& w, Process& p, Step& s, std::uint64_t low, std::uint
     inaccessible |= (v.prot & need) == 0;
     std::uint64_t to = std::min(v.high, high);
     for (std::uint64_t at = std::max(v.low, low); at < to && !beyond; at += w.page()) {
-      beyond = w.access(p, at, write).kind == Access::Kind::beyond_object;
+      const Access a = w.access(p, at, write);
+      beyond = a.of_object();
+      if (a.kind == Access::Kind::no_space && v.shared)
+        may_move_mtime(w.inodes[static_cast<std::size_t>(v.inode)]);
     }
   }
   // The first page in order that cannot be had decides; several kinds in one range are not told apart here.

@@ -104,7 +104,7 @@ void note_locked_otherwise(World& w, const Process& p, const Pages& range) {
 std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
   for (std::uint64_t at = low; at < high; at += w.page()) {
     const Vma* v = p.memory.find(at);
-    if (v->prot == 0 || !w.backed(*v, v->object_offset(at, w.page()))) return at;
+    if (v->prot == 0 || !w.can_be_had(*v, v->object_offset(at, w.page()), false)) return at;
   }
   return high;
 }

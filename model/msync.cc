@@ -95,6 +95,7 @@ void rule_msync(World& w, Process& p, Step& s) {
     if (inode.size < to && w.up(inode.size) > from) write_back(w, s, static_cast<std::uint32_t>(v.inode));
     C demand = (v.prot & program::kProtWrite) ? C::msync_sync_durable : C::msync_readonly_protection;
     w.object_of(v).storage.written(from, to, demand);
+    w.certainly_stored(static_cast<std::uint32_t>(v.inode), from, to);
     note_written(w, s, static_cast<std::uint32_t>(v.inode), false);
   }
 }
@@ -106,6 +107,7 @@ void rule_fsync(World& w, Process& p, Step& s) {
   if (s.failed(C::msync_fsync_equivalent)) return;
   write_back(w, s, file->inode);
   w.inodes[file->inode].storage.written(0, UINT64_MAX, C::msync_fsync_equivalent);
+  w.certainly_stored(file->inode, 0, UINT64_MAX);
   note_written(w, s, file->inode, s.op.small == 0);
   stores_are_noticed_again(w, file->inode);
 }

@@ -17,13 +17,27 @@ class PageSet {
   void drop(std::uint64_t first, std::uint64_t last) {
     pages_.erase(std::ranges::lower_bound(pages_, first), std::ranges::lower_bound(pages_, last));
   }
-  std::uint64_t size() const { return pages_.size(); }
-  bool contains(std::uint64_t index) const { return std::ranges::binary_search(pages_, index); }
-  // How many of first … last-1.
-  std::uint64_t count(std::uint64_t first, std::uint64_t last) const {
-    const auto begin = std::ranges::lower_bound(pages_, first);
-    return static_cast<std::uint64_t>(std::ranges::lower_bound(pages_, std::max(first, last)) - begin);
+  // The pages that [low, high), given in bytes, has a part of.
+  void add_bytes(std::uint64_t low, std::uint64_t high, std::uint64_t page) {
+    for (std::uint64_t at = low / page; low < high && at <= (high - 1) / page; ++at) add(at);
   }
+  void add_all(const PageSet& other) {
+    for (std::uint64_t index : other.pages_) add(index);
+  }
+  // What of `other` lies in first … last-1.
+  void add_some(const PageSet& other, std::uint64_t first, std::uint64_t last) {
+    for (std::uint64_t index : other.pages_) {
+      if (first <= index && index < last) add(index);
+    }
+  }
+  bool contains(std::uint64_t index) const { return std::ranges::binary_search(pages_, index); }
+  // How many of first … last-1 it has.
+  std::uint64_t count(std::uint64_t first, std::uint64_t last) const {
+    if (first >= last) return 0;
+    return static_cast<std::uint64_t>(std::ranges::lower_bound(pages_, last) -
+                                      std::ranges::lower_bound(pages_, first));
+  }
+  std::uint64_t size() const { return pages_.size(); }
 
  private:
   std::vector<std::uint64_t> pages_;  // ascending

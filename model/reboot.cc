@@ -39,6 +39,12 @@ void end_segments(World& w) {
   w.begin_namespaces();
 }
 
+// What `fill` took had no name.
+void end_fill(World& w) {
+  w.full = false;
+  w.spare_most = w.spare_least = 0;
+}
+
 // Names of a file system in memory.
 template <std::size_t N>
 void lose_names(std::array<std::int32_t, N>& names, std::bitset<N>& lost) {
@@ -104,6 +110,7 @@ void keep_file(World& w, Step& s, std::uint32_t index) {
   } else {
     inode.storage.written(0, UINT64_MAX, C::persist_umount_flushes);
   }
+  w.storage_outlives(index, crashes(s));
   inode.size_unwritten = false;
   inode.size_clause = C::writeback_never_beyond_size;
   inode.restored = w.steps;
@@ -133,6 +140,7 @@ void rule_reboot(World& w, Process&, Step& s) {
       storage && (w.facts().fs == FileSystem::other || (crashes(s) && !names_are_certain(w)));
   end_processes(w);
   end_segments(w);
+  end_fill(w);
   lose_names(w.objects, w.objects_lost);
   if (!storage)
     lose_names(w.paths, w.paths_lost);

@@ -22,8 +22,8 @@ using Rule = void(World&, Process&, Step&);
 
 // file.cc
 Rule rule_open, rule_close, rule_unlink, rule_rename, rule_link, rule_ftruncate, rule_truncate, rule_fstat;
-// stored.cc
-Rule rule_stored;
+// stored.cc, blocks.cc, fill.cc
+Rule rule_stored, rule_blocks, rule_fill;
 // shm_open.cc
 Rule rule_shm_open, rule_shm_unlink;
 // file_io.cc
@@ -80,10 +80,8 @@ bool good_choice(const World& w, const Process& p, std::uint64_t low, std::uint6
 std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high);
 // Faults in the pages of mappings; whatever is whole is resident, as the clause demands.
 void populate(World& w, Process& p, std::uint64_t low, std::uint64_t high, C clause);
-// Pages of a segment or of shared anonymous memory may have come in without an access of the program.
-inline void note_populated(World& w, const Vma& v) {
-  if (Inode* object = w.memory_object(v)) object->populated = true;
-}
+// Pages of an object may have come in without an access of the program.
+void note_populated(World& w, const Vma& v);
 // What a new mapping has of mlockall(MCL_FUTURE), and of what its call `asked`: to be locked or `populated`.
 void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bool asked, bool populated);
 

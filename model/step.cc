@@ -45,6 +45,8 @@ std::string_view to_string(Freedom freedom) {
                                         "file-times",
                                         "residency",
                                         "not-yet-stored",
+                                        "spare-space",
+                                        "allocation",
                                         "tainted"};
   static_assert(std::size(names) == kFreedoms);
   return names[static_cast<std::size_t>(freedom)];

@@ -123,6 +123,12 @@ class Step {
     uses(freedom);
     report_.lost = report_.unjudged = true;
   }
+  // The same, where the outcome depends on what is not known: it breaks nothing, whatever it is.
+  void cannot_tell(Freedom freedom) {
+    report_.diverged = false;
+    report_.clause = C::none;
+    lose_quietly(freedom);
+  }
   void adopted() { report_.lost = false; }
   void unjudged() { report_.unjudged = true; }
 

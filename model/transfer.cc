@@ -39,6 +39,7 @@ Origin origin_of_write(const World& w, const Step& s) {
 // All that changes but the bytes.
 void begin_write(World& w, Step& s, const Transfer& t, std::uint64_t length) {
   moves_mtime(w.inodes[t.file->inode], C::none);
+  w.inodes[t.file->inode].large_folios |= w.down(t.offset) != w.down(t.offset + length - 1);
   object_changes(w, s, t.file->inode, t.offset, length);
   grow(w, s, t, length);
 }
@@ -77,11 +78,53 @@ bool settle_limit(World& w, Step& s, Transfer& t) {
 void may_have_read(World& w, const Step& s, const Transfer& t) {
   if (s.must_fail() || !t.file) return;
   may_move_atime(w.inodes[t.file->inode]);
+  w.inodes[t.file->inode].large_folios = true;  // by reading ahead
 }
 
 std::uint64_t readable_bytes(const World& w, const Transfer& t) {
   std::uint64_t size = w.inodes[t.file->inode].size;
   return t.offset >= size ? 0 : std::min(t.length, size - t.offset);
+}
+
+namespace {
+WriteSpace space_by_page(const World& w, const Transfer& t) {
+  const Inode& inode = w.inodes[t.file->inode];
+  WriteSpace space{t.length, t.length};
+  std::uint64_t taken = 0;
+  for (std::uint64_t at = t.offset; at < t.offset + t.length; at = w.down(at) + w.page()) {
+    const Space page = w.space_for(inode, at / w.page(), true, taken);
+    if (page != Space::there) space.least = std::min(space.least, at - t.offset);
+    if (page == Space::none) {
+      space.most = at - t.offset;
+      return space;
+    }
+    if (!inode.accessed.contains(at / w.page())) ++taken;
+  }
+  return space;
+}
+}  // namespace
+
+// ext4 looks for the space of a whole large folio, so that it may refuse what it has space for; and it takes
+// back what was allocated behind the end (ext4_write_begin, ext4_truncate_failed_write) and tries again.
+WriteSpace space_of_write(World& w, const Transfer& t) {
+  WriteSpace space{t.length, t.length};
+  if (!t.file || t.length == 0 || !w.of_full(w.inodes[t.file->inode])) return space;
+  space = space_by_page(w, t);
+  if (space.least == t.length || w.fs_of(w.inodes[t.file->inode]) == program::FileSystem::tmpfs) return space;
+  w.may_cut_storage(t.file->inode, w.inodes[t.file->inode].size);
+  return {0, space_by_page(w, t).most};
+}
+
+// Where it ended early, the page in which it did may have storage, too; on a disk all that was to be written,
+// and what was allocated behind the end may be taken back.
+void may_have_storage(World& w, const Transfer& t, std::uint64_t reached) {
+  if (!t.file || t.length == 0) return;
+  Inode& file = w.inodes[t.file->inode];
+  const bool disk = w.fs_of(file) != program::FileSystem::tmpfs;
+  file.accessed_unsure = true;
+  if (disk) w.may_cut_storage(t.file->inode, file.size);
+  const std::uint64_t length = disk ? t.length : std::min(t.length, reached + 1);
+  w.may_take_storage(t.file->inode, t.offset, t.offset + length);
 }
 
 void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {

@@ -23,6 +23,14 @@ bool settle_limit(World& w, Step& s, Transfer& t);
 // A read that transfers nothing may count as an access.
 void may_have_read(World& w, const Step& s, const Transfer& t);
 
+// How many bytes of a write find storage: for certain, and perhaps.
+struct WriteSpace {
+  std::uint64_t least, most;
+};
+WriteSpace space_of_write(World& w, const Transfer& t);
+// The write ended early, when it had reached as many bytes.
+void may_have_storage(World& w, const Transfer& t, std::uint64_t reached);
+
 // Bytes that a read at this offset returns.
 std::uint64_t readable_bytes(const World& w, const Transfer& t);
 

@@ -104,8 +104,13 @@ Access World::access(Process& process, std::uint64_t address, bool write) {
   if (!permitted) return {Access::Kind::protection, vma, offset};
   if (!vma->shared && vma->copies.find(offset / page())) return {Access::Kind::byte, vma, offset};
   if (!backed(*vma, offset)) return {Access::Kind::beyond_object, vma, offset};
-  note_accessed(*vma, offset);
-  return {Access::Kind::byte, vma, offset};
+  const bool to_object = write && vma->shared;
+  const Space space = vma->inode < 0 ? Space::there : space_for_access(*vma, offset, to_object);
+  if (space == Space::none) return {Access::Kind::no_space, vma, offset};
+  if (space == Space::unsure)
+    unsure_of_space = inodes[static_cast<std::size_t>(vma->inode)].accessed_unsure = true;
+  note_accessed(*vma, offset, to_object);
+  return {Access::Kind::byte, vma, offset, space == Space::unsure};
 }
 
 ObjectBytes& World::supply(Vma& vma, std::uint64_t offset) {
@@ -125,6 +130,7 @@ void World::copy_on_write(Vma& vma, std::uint64_t offset) {
     vma.copies.put(index, PageRef());
     return;
   }
+  note_accessed(vma, offset, false);
   const ObjectBytes& file = object_of(vma).bytes;
   const PageRef* page_of_file = file.find(index);
   vma.copies.put(index, page_of_file ? *page_of_file : PageRef(),
@@ -151,7 +157,7 @@ void World::populate_copies(Vma& vma, std::uint64_t low, std::uint64_t high) {
   }
   for (std::uint64_t at = low; at < high; at += page()) {
     std::uint64_t offset = vma.object_offset(at, page());
-    if (!backed(vma, offset)) return;
+    if (!can_be_had(vma, offset, false)) return;
     copy_on_write(vma, offset);
   }
 }
@@ -160,7 +166,8 @@ void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std
                   std::uint8_t who) {
   Origin origin{OriginKind::store, who, vma.id, steps};
   if (vma.shared) {
-    if (Inode* object = memory_object(vma)) object->stored.add(offset / page());
+    object_of(vma).stored_by_mapping = true;
+    store_takes_neighbours(static_cast<std::uint32_t>(vma.inode));
     write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length, origin);
     return;
   }
@@ -189,6 +196,7 @@ void World::before_write(std::uint32_t index, std::uint64_t offset, std::uint64_
   object.written_to();
   object.slack_stored |= origin.kind == OriginKind::store && offset + length > object.size;
   keep_former(index, offset, offset + length);
+  takes_storage(index, offset, offset + length);
 }
 
 void World::keep_former(std::uint32_t index, std::uint64_t low, std::uint64_t high) {
@@ -219,6 +227,7 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
   inode.size_unwritten = true;
   if (size >= before) return;
   not_resident(index);
+  cuts_storage(index, size);
   inode.cut_to = std::min(inode.cut_to, size);
   inode.cut_step = steps;
   inode.punched = 0;

@@ -96,11 +96,17 @@ inline const IpcIds& Ipc::of(const Process& p) const {
 
 // What happens at one address: which object supplies the byte, or which fault is taken.
 struct Access {
-  enum class Kind : std::uint8_t { byte, no_mapping, protection, beyond_object };
+  enum class Kind : std::uint8_t { byte, no_mapping, protection, beyond_object, no_space };
   Kind kind = Kind::no_mapping;
   Vma* vma = nullptr;
   std::uint64_t offset = 0;  // of the byte in its object
+  bool unsure = false;       // of kind `byte`, and the file system may have no storage for the page
+  // A fault of the object, not of the mapping.
+  bool of_object() const { return kind == Kind::beyond_object || kind == Kind::no_space; }
 };
+
+// Whether a page that has no storage gets some.
+enum class Space : std::uint8_t { there, none, unsure };
 
 class World {
  public:
@@ -178,14 +184,44 @@ class World {
     Inode* object = vma.shared && vma.inode >= 0 ? &object_of(vma) : nullptr;
     return object && object->kind != InodeKind::file ? object : nullptr;
   }
-  // A page of such an object that an access may have brought into memory.
-  void note_accessed(const Vma& vma, std::uint64_t offset) {
-    if (Inode* object = memory_object(vma)) object->accessed.add(offset / page());
-  }
-  // A page that a load or a store of the processor has reached.
+  // A page of an object that an access may have brought into memory, or given storage.
+  void note_accessed(const Vma& vma, std::uint64_t offset, bool write);
+  // A page of a memory object that a load or a store of the processor has reached.
   void note_touched(const Vma& vma, std::uint64_t offset, std::uint8_t who);
   // Whether the object has a page at this offset (within its size rounded up to pages).
   bool backed(const Vma& vma, std::uint64_t offset) const;
+  // The same, and its file system does not refuse it for want of space.
+  bool can_be_had(const Vma& vma, std::uint64_t offset, bool write);
+
+  // --- storage of files, and what is left of the file system that programs work in (space.cc)
+  bool full = false;  // the op `fill` has taken what was left of it
+  // Pages that may have been given back since, and those that certainly were and are not taken again.
+  std::uint64_t spare_most = 0, spare_least = 0;
+  bool exact = true;             // else a load from a hole of tmpfs may do without storage
+  bool certain_access = true;    // the op touches what it looks at; others may, and may not
+  bool unsure_of_space = false;  // the step depends on whether there was any
+  bool of_full(const Inode& inode) const {
+    return full && inode.kind == InodeKind::file && !inode.memfd && !inode.posix;
+  }
+  // For a page, beside `more` others that need storage, too.
+  Space space_for(const Inode& inode, std::uint64_t index, bool write, std::uint64_t more = 0) const;
+  Space space_for_access(const Vma& vma, std::uint64_t offset, bool to_object) const;
+  // Pages of bytes [low, high) have storage now, or may have some.
+  void takes_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  void may_take_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  // Pages first … last-1 have none any more.
+  void gives_back(std::uint32_t inode, std::uint64_t first, std::uint64_t last);
+  // The same of what a hole takes, and of what lies behind a new end.
+  void punches_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  void cuts_storage(std::uint32_t inode, std::uint64_t size);
+  void store_takes_neighbours(std::uint32_t inode);
+  void may_cut_storage(std::uint32_t inode, std::uint64_t size);
+  // What the storage of bytes [low, high) was to be is written.
+  void certainly_stored(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  // The machine is started anew: what was allocated is there, or after a crash what of it the journal has.
+  void storage_outlives(std::uint32_t inode, bool crashed);
+  // Files that nobody can reach any more give back what they have.
+  void note_left_files();
   // The bytes that supply an offset of a mapping: the private copy if there is one, else the object's.
   ObjectBytes& supply(Vma& vma, std::uint64_t offset);
   std::uint8_t load(Vma& vma, std::uint64_t offset);

@@ -217,6 +217,7 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::reboot>("reboot"),
     yes_no_key<&Facts::shmem_huge>("shmem_huge"),
     yes_no_key<&Facts::nx>("nx"),
+    yes_no_key<&Facts::fill>("fill"),
 };
 
 }  // namespace

@@ -50,10 +50,12 @@ constexpr NamedValue kAdvice[] = {
     {"remove", 5},   {"dontfork", 6},       {"dofork", 7},          {"free", 8},        {"cold", 9},
     {"pageout", 10}, {"populate_read", 11}, {"populate_write", 12}, {"wipeonfork", 13}, {"keeponfork", 14},
     {"unknown", 15}};
-constexpr NamedValue kAllocate[] = {{"extend", 0},    {"keep", 1},    {"punch", 2},    {"zero", 3},
-                                    {"zero_keep", 4}, {"unknown", 5}, {"collapse", 6}, {"insert", 7}};
+constexpr NamedValue kAllocate[] = {{"extend", 0},   {"keep", 1},      {"punch", 2},
+                                    {"zero", 3},     {"zero_keep", 4}, {"unknown", 5},
+                                    {"collapse", 6}, {"insert", 7},    {"punch_only", 8}};
 constexpr NamedValue kEndings[] = {{"orderly", 0}, {"crash", 1}};
 constexpr NamedValue kJoins[] = {{"pidfd", 0}, {"file", 1}};
+constexpr NamedValue kRooms[] = {{"none", 0}, {"all", 1}};
 constexpr NamedValue kSync[] = {{"all", 0}, {"data", 1}};
 constexpr NamedValue kMemfdFlags[] = {{"sealing", memfd::kSealing}, {"unknown", memfd::kUnknown}};
 constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
@@ -179,6 +181,8 @@ constexpr Arg kReboot[] = {choice(Slot::small, "how", kEndings)};
 constexpr Arg kSetns[] = {object(), choice(Slot::small, "by", kJoins)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
+constexpr Arg kFill[] = {choice(Slot::small, "left", kRooms)};
+
 using N = NameKind;
 using R = ResultKind;
 
@@ -272,6 +276,10 @@ constexpr OpSpec kSpecs[] = {
      "the machine is started anew with the disk that it has; the first process then takes the given name"},
     {"setns", N::none, N::process, R::nothing, kSetns,
      "setns(2): joins the IPC namespace of a process, by a pidfd or by /proc/PID/ns/ipc"},
+    {"blocks", N::none, N::file, R::count, kObject,
+     "fstat(2): st_blocks, how many units of 512 bytes of storage the file has"},
+    {"fill", N::none, N::none, R::nothing, kFill,
+     "take all that is left of the program's file system, or with left=all give back what was taken"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

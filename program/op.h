@@ -74,6 +74,8 @@ enum class OpCode : std::uint8_t {
   times,
   reboot,
   setns,
+  blocks,
+  fill,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -180,8 +182,11 @@ enum class Allocate : std::uint8_t {  // Op::small of fallocate
   zero_keep,
   unknown,
   collapse,
-  insert
+  insert,
+  punch_only  // without FALLOC_FL_KEEP_SIZE
 };
+// Op::small of fill: what is left of the program's file system.
+enum class Room : std::uint8_t { none, all };
 // What `times` adds up: the times of a file that are not those which `age` has set.
 namespace moved {
 inline constexpr std::uint8_t kAccess = 1, kModification = 2;

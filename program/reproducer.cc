@@ -290,6 +290,7 @@ std::string Writer::setup() const {
         "  char dir[4096], name[] = \"n0\", *shm = access(\"/dev/shm\", W_OK) ? \"/tmp\" : \"/dev/shm\";\n"
         "  snprintf(dir, sizeof dir, \"%s/shmcheck-XXXXXX\", argc > 1 ? argv[1] : shm);\n"
         "  if (umask(0), !mkdtemp(dir) || chmod(dir, 0777) || chdir(dir)) return perror(dir), 2;\n";
+    if (needs(kNeedFill)) out += "  if (!may_fill()) return perror(\"a file system to fill\"), 2;\n";
   }
   std::string pipes = needs(kNeedKernelScan) ? "pipe(out) || pipe(scratch)" : "pipe(out)";
   out += "  if (" + pipes + ") return perror(\"pipe\"), 2;\n";
@@ -319,9 +320,12 @@ std::string Writer::cleanup() const {
   if (needs(kNeedObjects))
     out += "  for (int k = 0; k < 4; k++) unlink((char *)object(k, k == 3 ? 255 : 0));\n";
   if (needs(kNeedFiles)) {
+    const std::string remove = "rmdir(strrchr(dir, '/') + 1)";
     out +=
         "  for (; name[1] < '8'; name[1]++) unlink(name);\n"
-        "  if (chdir(\"..\") || rmdir(strrchr(dir, '/') + 1)) perror(dir);\n";
+        "  if (chdir(\"..\") || " +
+        (needs(kNeedFill) ? "(umount2(strrchr(dir, '/') + 1, MNT_DETACH), " + remove + ")" : remove) +
+        ") perror(dir);\n";
   }
   if (at_end_) out += "  if (i == last) {\n" + end_code() + "  }\n";
   if (!segments_.empty()) {

@@ -360,6 +360,32 @@ static void forked(int name) {
   return errno = error, r;
 }
 )c"},
+    {kNeedBlocks, kNeedCount, "sys/stat.h", R"c(static void blocks(int fd) {
+  struct stat s;
+  count(fstat(fd, &s) ? -1 : (long)s.st_blocks);
+}
+)c"},
+    {kNeedFill, kNeedOk | kNeedFiles, "errno.h sys/vfs.h sys/mount.h sched.h",
+     R"c(static int filler = -1; /* a file that takes what is left */
+static int may_fill(void) { /* a small tmpfs over the directory, or a small file system that the user gave */
+  struct statfs f;
+  if (statfs(".", &f)) return 0;
+  if (f.f_type == 0x01021994 && (unshare(CLONE_NEWNS) || mount("", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+      mount("full", ".", "tmpfs", 0, "size=8m,mode=777"))) return 0;
+  static char here[4096];
+  if (!getcwd(here, sizeof here) || chdir(here) || statfs(".", &f)) return 0;
+  if ((unsigned long long)f.f_blocks * f.f_bsize > 1ull << 30) return errno = EFBIG, 0;
+  return (filler = open(".", O_RDWR | O_TMPFILE, 0600)) != -1;
+}
+static void fill(void) {
+  struct stat s = {0};
+  long long end = 0;
+  sync();
+  for (long long n = 1 << 30; n >= 4096; end = s.st_size)
+    if (fallocate(filler, 0, end, n), fstat(filler, &s) || s.st_size == end) n /= 2;
+  ok(0);
+}
+)c"},
     {kNeedPipeEnd, 0, "", R"c(static int pipe_end(void) {
   int end[2];
   return pipe(end) ? -1 : end[0];

@@ -73,7 +73,8 @@ constexpr std::string_view kAllocate[] = {"0",
                                           "FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE",
                                           "0x4000",
                                           "8 /* FALLOC_FL_COLLAPSE_RANGE */",
-                                          "0x20 /* FALLOC_FL_INSERT_RANGE */"};
+                                          "0x20 /* FALLOC_FL_INSERT_RANGE */",
+                                          "FALLOC_FL_PUNCH_HOLE"};
 constexpr std::string_view kAccess[] = {"O_RDONLY", "O_RDWR", "O_WRONLY"};
 constexpr std::string_view kTypes[] = {"unsigned char", "unsigned short", "unsigned", "unsigned long"};
 constexpr std::string_view kCommands[] = {"IPC_STAT", "IPC_RMID", "IPC_SET", "SHM_LOCK", "SHM_UNLOCK", "77"};
@@ -354,6 +355,10 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "";  // no file is made of a program that has one (c_reproducer)
     case OpCode::setns:
       return "ok(join(" + list("S.pid[" + name_of(op.object) + "]", name_of(op.small)) + "));";
+    case OpCode::blocks:
+      return "blocks(" + descriptor(op.object) + ");";
+    case OpCode::fill:
+      return static_cast<Room>(op.small) == Room::none ? "fill();" : "ok(ftruncate(filler, 0));";
     case OpCode::end:
       break;
   }
@@ -390,6 +395,10 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedAge;
     case OpCode::times:
       return kNeedTimes;
+    case OpCode::blocks:
+      return kNeedBlocks;
+    case OpCode::fill:
+      return kNeedFill;
     case OpCode::shmat:
       return mapped | kNeedSegments;
     case OpCode::load:

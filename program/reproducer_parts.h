@@ -58,6 +58,8 @@ enum Need : std::uint64_t {
   kNeedAge = std::uint64_t{1} << 43,
   kNeedTimes = std::uint64_t{1} << 44,
   kNeedJoin = std::uint64_t{1} << 45,
+  kNeedBlocks = std::uint64_t{1} << 46,
+  kNeedFill = std::uint64_t{1} << 47,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -112,7 +112,10 @@ constexpr std::string_view kExamples =
     "p0 age f0\n"
     "p0 times f0\n"
     "p0 reboot p1 how=crash\n"
-    "p0 setns p1 by=file\n";
+    "p0 setns p1 by=file\n"
+    "p0 fallocate f0 len=1p how=punch_only\n"
+    "p0 blocks f0\n"
+    "p0 fill left=all\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

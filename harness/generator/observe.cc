@@ -22,7 +22,7 @@ bool has_argument(const Op& op, Slot slot) {
 
 bool observes(OpCode code) {
   return code == OpCode::contents || code == OpCode::maps || code == OpCode::fstat || code == OpCode::pread ||
-         code == OpCode::stored || code == OpCode::load || code == OpCode::sysvipc;
+         code == OpCode::stored || code == OpCode::load || code == OpCode::sysvipc || code == OpCode::blocks;
 }
 
 }  // namespace
@@ -76,6 +76,10 @@ void Scene::look_at_files() {
       Op op = make_op(OpCode::fstat, p);
       op.object = f;
       perform(op);
+      if (dice.chance(15)) {
+        op.code = OpCode::blocks;
+        perform(op);
+      }
       if (!readable) continue;
       std::uint64_t size = world().inodes[inode].size;
       op = make_op(OpCode::pread, p);

@@ -116,7 +116,7 @@ Op build_fallocate(Scene& s, std::uint8_t p) {
   Op op = with_file(s, OpCode::fallocate, p);
   Allocate how = s.dice.pick({Allocate::punch, Allocate::punch, Allocate::punch, Allocate::extend,
                               Allocate::extend, Allocate::keep, Allocate::zero, Allocate::zero_keep,
-                              Allocate::collapse, Allocate::insert});
+                              Allocate::collapse, Allocate::insert, Allocate::punch_only});
   op.small = static_cast<std::uint8_t>(how);
   op.len = io_length(s);
   op.off = s.dice.chance(50) ? pages(static_cast<int>(s.dice.below(3))) : io_offset(s, p, op.object);
@@ -209,6 +209,18 @@ Op build_age(Scene& s, std::uint8_t p) {
 Op build_times(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::times, p);
   op.object = s.file(p);
+  return op;
+}
+
+Op build_blocks(Scene& s, std::uint8_t p) {
+  return with_file(s, OpCode::blocks, p);
+}
+
+Op build_fill(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::fill, p);
+  // Where nothing is to be had not much happens.
+  const bool gives_back = s.dice.chance(s.world().full ? 80 : 10);
+  op.small = static_cast<std::uint8_t>(gives_back ? program::Room::all : program::Room::none);
   return op;
 }
 

@@ -37,10 +37,19 @@ Op build_setid(Scene& s, std::uint8_t p) {
   return op;
 }
 
+static std::optional<std::uint8_t> one_without_rights(const Scene& s) {
+  for (std::uint8_t p = 0; p < s.world().processes.size(); ++p) {
+    const model::Process& process = s.process(p);
+    if (process.life == model::Life::alive && !process.cred.capable) return p;
+  }
+  return std::nullopt;
+}
+
 Op build_unshare(Scene& s, std::uint8_t p) {
   // Mostly a child, so that somebody stays where the segments are.
   if (s.dice.chance(80)) p = s.other_alive(0).value_or(p);
   if (p == 0 && s.dice.chance(60)) return build_op(s, OpCode::fork);
+  if (s.dice.chance(25)) p = one_without_rights(s).value_or(p);
   return make_op(OpCode::unshare, p);
 }
 

@@ -105,5 +105,6 @@ std::span<const Scenario> peer_scenarios();
 std::span<const Scenario> ipcns_scenarios();
 std::span<const Scenario> limit_scenarios();
 std::span<const Scenario> reboot_scenarios();
+std::span<const Scenario> space_scenarios();
 
 }  // namespace shmcheck::harness

@@ -1,0 +1,116 @@
+// The op `fill`.
+#include "executor/fill.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+
+#include "executor/call.h"
+#include "executor/text.h"
+
+namespace shmcheck::executor {
+namespace {
+
+using program::Room;
+
+Place filled;        // the place that is current
+bool taken = false;  // and something of it is
+
+long set_tmpfs_size(std::uint64_t blocks) {
+  Text<64> options;
+  options << "size=" << blocks * target.layout.page;
+  return sys(SYS_mount, "shmcheck", ".", "tmpfs", MS_REMOUNT, options.c_str());
+}
+
+// mm/shmem.c, shmem_reconfigure: not below what is used, and 0 would be no limit; the filler is one page.
+long fill_tmpfs() {
+  struct statfs fs = {};
+  long result = sys(SYS_fstatfs, filled.filler, &fs);
+  if (failed(result)) return result;
+  return set_tmpfs_size(static_cast<std::uint64_t>(fs.f_blocks) - static_cast<std::uint64_t>(fs.f_bfree));
+}
+
+// Blocks of removed files come back with a commit of the journal, and those of stores that are yet to be
+// allocated are taken by then. What fallocate cannot take whole it takes in part, or nothing of.
+long fill_disk() {
+  long result = sys(SYS_syncfs, filled.filler);
+  struct statfs fs = {};
+  if (!failed(result)) result = sys(SYS_fstatfs, filled.filler, &fs);
+  if (failed(result)) return result;
+  const auto block = static_cast<std::uint64_t>(fs.f_bsize);
+  std::uint64_t chunk = static_cast<std::uint64_t>(fs.f_bavail) * block, end = 0;
+  if (chunk < block) chunk = block;
+  while (chunk >= block) {
+    result = sys(SYS_fallocate, filled.filler, 0, end, chunk);
+    if (failed(result) && result != -ENOSPC) return result;
+    struct stat st = {};
+    long looked = sys(SYS_fstat, filled.filler, &st);
+    if (failed(looked)) return looked;
+    if (static_cast<std::uint64_t>(st.st_size) == end) chunk = chunk / 2 / block * block;
+    end = static_cast<std::uint64_t>(st.st_size);
+  }
+  return 0;
+}
+
+bool is_tmpfs() {
+  return filled.type == TMPFS_MAGIC;
+}
+
+long give_back() {
+  if (is_tmpfs()) return set_tmpfs_size(filled.blocks);
+  long result = sys(SYS_ftruncate, filled.filler, 0);
+  return failed(result) ? result : sys(SYS_syncfs, filled.filler);
+}
+
+}  // namespace
+
+long prepare_fill(Place& place) {
+  long fd = sys(SYS_openat, place.directory, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+  if (failed(fd)) return fd;
+  struct statfs fs = {};
+  long result = sys(SYS_fstatfs, fd, &fs);
+  if (!failed(result) && place.type == TMPFS_MAGIC) result = sys(SYS_fallocate, fd, 0, 0, target.layout.page);
+  if (failed(result)) {
+    sys(SYS_close, fd);
+    return result;
+  }
+  place.blocks = static_cast<std::uint64_t>(fs.f_blocks);
+  place.filler = static_cast<int>(fd);
+  return 0;
+}
+
+void choose_fill(const Place& place) {
+  filled = place;
+  control->fills = place.filler >= 0;
+}
+
+void answer_fill() {
+  const Word asked = load(control->fill_asked);
+  if (asked == 0) return;
+  store(control->fill_asked, 0);
+  const bool all = static_cast<Room>(asked - 1) == Room::all;
+  taken = true;  // in part, should it fail
+  control->fill_result = all ? give_back() : is_tmpfs() ? fill_tmpfs() : fill_disk();
+  if (all && !failed(control->fill_result)) taken = false;
+  store(control->fill_answered, 1);
+  wake(control->fill_answered);
+}
+
+long end_fill() {
+  if (!taken) return 0;
+  taken = false;
+  return give_back();
+}
+
+void perform_fill(Call& call) {
+  store(control->fill_answered, 0);
+  store(control->fill_asked, Word{call.op.small} + 1);
+  __atomic_fetch_add(&control->event, 1, __ATOMIC_SEQ_CST);
+  wake(control->event);
+  while (load(control->fill_answered) == 0) sleep_while(control->fill_answered, 0);
+  settle(call, control->fill_result);
+}
+
+}  // namespace shmcheck::executor

@@ -1,0 +1,24 @@
+// Filling up the file system of programs, where it is the executor's own.
+//
+// The supervisor does it for the process whose op asks, which may have become another user, have limits, or
+// have forgotten by exec what the executor had open. A tmpfs is made as large as what it holds; on a disk a
+// file takes whatever is left.
+#pragma once
+
+#include "executor/mounts.h"
+
+namespace shmcheck::executor {
+
+// Makes what filling the place will need. Without it programs cannot fill it; 0 or -errno.
+long prepare_fill(Place& place);
+
+// The place that is filled from now on; its directory is current.
+void choose_fill(const Place& place);
+
+// By the supervisor: does what a process has asked for, if one has.
+void answer_fill();
+
+// Gives back what the program that is over has taken; 0 or -errno.
+long end_fill();
+
+}  // namespace shmcheck::executor

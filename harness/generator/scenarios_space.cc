@@ -1,0 +1,113 @@
+// Scenarios of storage: what files have of it, and a file system that is full.
+#include "harness/generator/play.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using program::Allocate;
+using program::map::kShared;
+
+void blocks(Play& p, std::uint8_t who, std::uint8_t file) {
+  Op op = make_op(OpCode::blocks, who);
+  op.object = file;
+  p.step(op);
+}
+
+void fill_up(Play& p, std::uint8_t who, program::Room left) {
+  Op op = make_op(OpCode::fill, who);
+  op.small = static_cast<std::uint8_t>(left);
+  p.step(op);
+}
+
+// A file of a page and some bytes, and a hole of three.
+std::uint8_t sparse(Play& p, std::uint8_t who) {
+  const std::uint8_t f = p.file(who, p.nearly(1));
+  p.truncate(who, f, p.nearly(4));
+  return f;
+}
+
+void counted(Play& p) {
+  const std::uint8_t a = p.someone(), f = sparse(p, a);
+  const Quantity m = p.map(a, f, pages(4), p.dice.chance(80) ? kShared : program::map::kPrivate);
+  for (int i = 0; i < 3; ++i) {
+    const Quantity page = plus(m, p.dice.pick({0, 1, 2, 3}));
+    switch (p.dice.below(6)) {
+      case 0:
+        p.load(a, page);
+        break;
+      case 1:
+        p.store(a, page);
+        break;
+      case 2:
+        p.store(a, page);
+        p.sync(a, m, pages(4));
+        break;
+      case 3:
+        p.allocate(a, f, pages(p.dice.pick({0, 1, 2}), p.dice.pick({0, 0, 100})), p.nearly(2),
+                   p.dice.pick({Allocate::punch, Allocate::punch, Allocate::extend, Allocate::keep}));
+        break;
+      case 4:
+        p.advise(a, page, pages(1), program::Advice::remove);
+        break;
+      default:
+        p.resize(a, f, p.nearly(p.dice.pick({1, 2, 5})));
+        break;
+    }
+    if (p.dice.chance(70)) blocks(p, a, f);
+  }
+  blocks(p, a, f);
+}
+
+void given_back(Play& p, std::uint8_t who, std::uint8_t file) {
+  if (p.dice.chance(40)) return p.truncate(who, file, p.nearly(p.dice.pick({0, 1})));
+  if (p.dice.chance(40)) return p.allocate(who, file, pages(0), pages(2), Allocate::punch);
+  Op op = make_op(OpCode::unlink, who);
+  op.object = p.path_of(who, file);
+  p.step(op);
+}
+
+void full(Play& p) {
+  const std::uint8_t a = p.someone(), f = sparse(p, a), b = p.partner(a).value_or(a);
+  const Quantity m = p.map(a, f, pages(4), p.dice.chance(80) ? kShared : program::map::kPrivate);
+  if (p.dice.chance(60)) p.store(a, plus(m, 1));
+  if (p.dice.chance(50))
+    p.allocate(a, f, pages(p.dice.pick({1, 2, 4})), pages(2),
+               p.dice.pick({Allocate::extend, Allocate::keep}));
+  fill_up(p, b, program::Room::none);
+  for (int i = 0; i < 4; ++i) {
+    const int page = p.dice.pick({0, 1, 2, 3});
+    switch (p.dice.below(7)) {
+      case 0:
+        p.load(a, plus(m, page));
+        break;
+      case 1:
+        p.write(a, f, pages(page), p.dice.pick({pages(0, 16), pages(1), pages(2)}));
+        break;
+      case 2:
+        p.allocate(a, f, pages(page), pages(1), Allocate::extend);
+        break;
+      case 3:
+        if (p.dice.chance(50)) given_back(p, a, f);
+        break;
+      default:
+        p.store(a, plus(m, page));
+        break;
+    }
+  }
+  p.size(a, f);
+  if (p.dice.chance(50)) p.peek(b, m, 4);
+  fill_up(p, a, program::Room::all);
+  p.store(a, plus(m, 2));
+  blocks(p, a, f);
+  p.read(a, f, 4);
+}
+
+constexpr Scenario kScenarios[] = {counted, counted, full};
+
+}  // namespace
+
+std::span<const Scenario> space_scenarios() {
+  return kScenarios;
+}
+
+}  // namespace shmcheck::harness

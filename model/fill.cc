@@ -1,0 +1,23 @@
+// The op `fill`: the file system that programs work in is full from now on, or no more.
+#include "model/rules.h"
+
+namespace shmcheck::model {
+
+void rule_fill(World& w, Process&, Step& s) {
+  if (s.failed(C::none)) return;
+  w.full = static_cast<program::Room>(s.op.small) == program::Room::none;
+  w.spare_most = w.spare_least = 0;
+  if (!w.full) return;
+  // On a disk all that is yet to be allocated is written first. What nobody can reach has given back by now
+  // what it had.
+  for (std::uint32_t i = 0; i < w.inodes.size(); ++i) {
+    Inode& inode = w.inodes[i];
+    if (!w.of_full(inode)) continue;
+    w.certainly_stored(i, 0, UINT64_MAX);
+    inode.left = false;
+  }
+  w.note_left_files();
+  w.spare_most = 0;
+}
+
+}  // namespace shmcheck::model
