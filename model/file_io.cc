@@ -34,7 +34,7 @@ std::uint64_t written(const World& w, Step& s, const Transfer& t, const WriteSpa
     return s.returns(space.most, !all        ? C::access_no_space
                                  : t.sealed  ? C::seal_grow
                                  : t.limited ? C::trunc_size_limit
-                                             : C::none);
+                                             : clause_of_write_space(w, t));
   }
   s.uses(freedom_of_space(w));
   const std::uint64_t count = s.chosen(space.most, freedom_of_space(w));
@@ -95,7 +95,12 @@ void rule_pwrite(World& w, Process& p, Step& s) {
   if (s.first_error() == kEPERM && t.file) may_move_mtime(w.inodes[t.file->inode]);
   const WriteSpace space = s.must_fail() ? WriteSpace{t.length, t.length} : space_of_write(w, t);
   space_errors(w, s, t, space);
-  if (s.failed(C::none)) return;
+  // What a disk has allocated before it failed it may keep.
+  if (space.least < t.length && w.fs_of(w.inodes[t.file->inode]) != program::FileSystem::tmpfs) {
+    w.inodes[t.file->inode].accessed_unsure = true;
+    w.may_take_storage(t.file->inode, t.offset, t.offset + t.length);
+  }
+  if (s.failed(s.saw(kENOSPC) ? clause_of_write_space(w, t) : C::none)) return;
   write_file(w, s, t, s.op.byte, written(w, s, t, space));
 }
 

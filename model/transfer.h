@@ -28,6 +28,8 @@ struct WriteSpace {
   std::uint64_t least, most;
 };
 WriteSpace space_of_write(World& w, const Transfer& t);
+// What demands that a full file system takes the write's first byte, which has storage.
+C clause_of_write_space(const World& w, const Transfer& t);
 
 // Bytes that a read at this offset returns.
 std::uint64_t readable_bytes(const World& w, const Transfer& t);
