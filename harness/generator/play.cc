@@ -430,7 +430,7 @@ void play_scenario(Scene& scene) {
   }();
   const std::array<std::span<const Scenario>, 6> all = {
       file_scenarios(), memory_scenarios(), sysv, limit_scenarios(), name_scenarios(), space_scenarios()};
-  std::span<const Scenario> group = all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U})];
+  std::span<const Scenario> group = all[scene.dice.pick({0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U})];
   Play play(scene);
   group[scene.dice.below(static_cast<std::uint32_t>(group.size()))](play);
 }
