@@ -52,7 +52,8 @@ class ProgramRunner {
       }
     }
     // What starts the machine anew takes long: the others come first.
-    std::ranges::stable_partition(plan_, [](const Planned& one) { return !reboots(one.named->program); });
+    std::stable_partition(plan_.begin(), plan_.end(),
+                          [](const Planned& one) { return !reboots(one.named->program); });
     planned_ = plan_.size();
   }
 

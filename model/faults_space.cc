@@ -13,7 +13,8 @@ Inode* of_descriptor(World& w, const Op& op, const Outcome& o) {
 
 Inode* of_address(World& w, const Op& op, bool shared) {
   const Vma* v = vma_at(w, op);
-  return v && v->inode >= 0 && v->shared == shared ? &w.inodes[static_cast<std::size_t>(v->inode)] : nullptr;
+  if (!v || v->inode < 0 || v->shared != shared || v->segment >= 0) return nullptr;
+  return &w.inodes[static_cast<std::size_t>(v->inode)];
 }
 
 void takes_pages_of(Inode& to, const Inode& from) {
@@ -45,7 +46,7 @@ void store_allocates_nothing(const World& was, World& w, const Op& op, Outcome& 
   Inode* inode = op.code == OpCode::store && ok(o) ? of_address(w, op, true) : nullptr;
   if (inode) takes_pages_of(*inode, was.inodes[static_cast<std::size_t>(vma_at(w, op)->inode)]);
 }
-constexpr C kHoleZero[] = {C::access_hole_zero};
+constexpr C kHoleZero[] = {C::access_hole_zero, C::access_no_space, C::access_syscall_efault};
 void load_allocates(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::load || !ok(o)) return;
   const Vma* v = vma_at(w, op);
@@ -65,11 +66,14 @@ void write_finds_space(World& w, Op& op) {
 void full_again(const World& was, World& w, const Op& op, Outcome&) {
   if (op.code == OpCode::store || op.code == OpCode::pwrite) w.full = was.full;
 }
+constexpr C kThere[] = {C::access_no_space, C::access_syscall_efault, C::access_preallocated};
 void refuses_what_is_there(World& w, Op& op) {
   if (op.code != OpCode::fill || static_cast<program::Room>(op.small) != program::Room::none) return;
-  for (Inode& inode : w.inodes) inode.stored = inode.accessed = PageSet();
+  for (Inode& inode : w.inodes) {
+    if (inode.kind == InodeKind::file) inode.stored = inode.accessed = PageSet();
+  }
 }
-constexpr C kPreallocated[] = {C::access_preallocated};
+constexpr C kPreallocated[] = {C::access_preallocated, C::access_syscall_efault};
 void forgets_allocation(World& w, Op& op) {
   if (op.code != OpCode::fill || static_cast<program::Room>(op.small) != program::Room::none) return;
   for (Inode& inode : w.inodes) {
@@ -80,11 +84,11 @@ void forgets_allocation(World& w, Op& op) {
     }
   }
 }
-constexpr C kUntouched[] = {C::access_no_space,        C::mmap_sizes_never_change_file,
-                            C::slack_not_readable,     C::eof_accessible_extent,
-                            C::trunc_kept_part_intact, C::share_mapping_to_read,
-                            C::access_syscall_efault,  C::access_read,
-                            C::fallocate_extend,       C::punch_size_kept};
+constexpr C kUntouched[] = {
+    C::access_no_space,       C::access_preallocated,   C::mmap_sizes_never_change_file,
+    C::slack_not_readable,    C::eof_accessible_extent, C::trunc_kept_part_intact,
+    C::share_mapping_to_read, C::access_syscall_efault, C::access_read,
+    C::access_hole_zero,      C::fallocate_extend,      C::punch_size_kept};
 void refused_store_cuts(const World& was, World& w, const Op& op, Outcome& o) {
   const bool refused = op.code == OpCode::store && o.kind == OutcomeKind::signal && o.signal == 7 && was.full;
   const Vma* v = refused ? vma_at(w, op) : nullptr;
@@ -148,7 +152,7 @@ constexpr Fault kFaults[] = {
      true},
     {"full-refuses-all",
      "a full file system refuses stores to what has storage, too",
-     kNoSpace,
+     kThere,
      refuses_what_is_there,
      nullptr,
      false,

@@ -257,6 +257,10 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   Reach reach{prefix, readable_for_certain(w, p, address, prefix)};
   if (!ends_where_it_must(fs) && accessible_prefix(w, p, address, wanted, false) < wanted)
     reach.unconditional = 0;
+  if (s.saw(kENOSPC) && !s.must_fail()) {
+    s.failed(clause_of_write_space(w, t));
+    return;
+  }
   if (prefix < wanted) may_have_storage(w, t, prefix);
   std::optional<std::uint64_t> count = transferred(s, address, wanted, reach);
   if (!count) {

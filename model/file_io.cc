@@ -34,7 +34,7 @@ std::uint64_t written(const World& w, Step& s, const Transfer& t, const WriteSpa
     return s.returns(space.most, !all        ? C::access_no_space
                                  : t.sealed  ? C::seal_grow
                                  : t.limited ? C::trunc_size_limit
-                                             : C::none);
+                                             : clause_of_write_space(w, t));
   }
   s.uses(freedom_of_space(w));
   const std::uint64_t count = s.chosen(space.most, freedom_of_space(w));
@@ -100,7 +100,7 @@ void rule_pwrite(World& w, Process& p, Step& s) {
   // Of several pages some may have been allocated in vain.
   const bool in_vain =
       space.least < space.most && w.fs_of(w.inodes[t.file->inode]) != program::FileSystem::tmpfs;
-  if (s.failed(C::none)) {
+  if (s.failed(s.saw(kENOSPC) ? clause_of_write_space(w, t) : C::none)) {
     if (in_vain) may_have_storage(w, t, 0);
     return;
   }

@@ -104,14 +104,15 @@ WriteSpace space_by_page(const World& w, const Transfer& t) {
 }
 }  // namespace
 
-// ext4 looks for the space of a whole large folio, so that it may refuse what it has space for; and it takes
-// back what was allocated behind the end (ext4_write_begin, ext4_truncate_failed_write) and tries again.
+// ext4 looks for the space of a whole large folio, so that it may refuse what it has space for; and it may
+// take back what was allocated behind the end (ext4_write_begin, ext4_truncate_failed_write) and tries again.
 WriteSpace space_of_write(World& w, const Transfer& t) {
   WriteSpace space{t.length, t.length};
   if (!t.file || t.length == 0 || !w.of_full(w.inodes[t.file->inode])) return space;
   space = space_by_page(w, t);
   if (space.least == t.length || w.fs_of(w.inodes[t.file->inode]) == program::FileSystem::tmpfs) return space;
-  w.may_cut_storage(t.file->inode, w.inodes[t.file->inode].size);
+  const std::uint64_t size = w.inodes[t.file->inode].size;
+  if (t.offset + t.length > size) w.may_cut_storage(t.file->inode, size);
   return {0, space_by_page(w, t).most};
 }
 
@@ -125,6 +126,12 @@ void may_have_storage(World& w, const Transfer& t, std::uint64_t reached) {
   if (disk) w.may_cut_storage(t.file->inode, file.size);
   const std::uint64_t length = disk ? t.length : std::min(t.length, reached + 1);
   w.may_take_storage(t.file->inode, t.offset, t.offset + length);
+}
+
+C clause_of_write_space(const World& w, const Transfer& t) {
+  if (!t.file || !w.of_full(w.inodes[t.file->inode])) return C::none;
+  const bool allocated = w.inodes[t.file->inode].preallocated.has(t.offset / w.page());
+  return allocated ? C::access_preallocated : C::access_no_space;
 }
 
 void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {

@@ -30,6 +30,8 @@ struct WriteSpace {
 WriteSpace space_of_write(World& w, const Transfer& t);
 // The write ended early, when it had reached as many bytes.
 void may_have_storage(World& w, const Transfer& t, std::uint64_t reached);
+// What demands that a full file system takes the write's first byte, which has storage.
+C clause_of_write_space(const World& w, const Transfer& t);
 
 // Bytes that a read at this offset returns.
 std::uint64_t readable_bytes(const World& w, const Transfer& t);

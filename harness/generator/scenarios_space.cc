@@ -102,7 +102,30 @@ void full(Play& p) {
   p.read(a, f, 4);
 }
 
-constexpr Scenario kScenarios[] = {counted, counted, full};
+// What a hole gives back shows at once, where nothing else has been allocated since.
+void holed(Play& p) {
+  const std::uint8_t a = p.someone(), f = p.file(a, p.nearly(3));
+  const Quantity m = p.map(a, f, pages(3), kShared);
+  blocks(p, a, f);
+  if (p.dice.chance(50))
+    p.advise(a, plus(m, p.dice.pick({0, 1})), pages(p.dice.pick({1, 2})), program::Advice::remove);
+  else
+    p.allocate(a, f, pages(p.dice.pick({0, 1})), p.nearly(2), Allocate::punch);
+  blocks(p, a, f);
+}
+
+// What was allocated is stored to when nothing else is left.
+void allocated_then_full(Play& p) {
+  const std::uint8_t a = p.someone(), f = sparse(p, a);
+  const Quantity m = p.map(a, f, pages(4), kShared);
+  p.allocate(a, f, pages(p.dice.pick({1, 2})), p.nearly(2), Allocate::extend);
+  fill_up(p, a, program::Room::none);
+  for (int page : {1, 2, 3}) p.store(a, plus(m, page, 8));
+  p.size(a, f);
+  if (p.dice.chance(50)) fill_up(p, a, program::Room::all);
+}
+
+constexpr Scenario kScenarios[] = {counted, holed, holed, full, full, allocated_then_full};
 
 }  // namespace
 
