@@ -130,7 +130,7 @@ void may_have_storage(World& w, const Transfer& t, std::uint64_t reached) {
 
 C clause_of_write_space(const World& w, const Transfer& t) {
   if (!t.file || !w.of_full(w.inodes[t.file->inode])) return C::none;
-  const bool allocated = w.inodes[t.file->inode].preallocated.has(t.offset / w.page());
+  const bool allocated = w.inodes[t.file->inode].preallocated.contains(t.offset / w.page());
   return allocated ? C::access_preallocated : C::access_no_space;
 }
 
