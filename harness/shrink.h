@@ -42,7 +42,8 @@ std::optional<program::Program> merge(const program::Program& program, std::size
 
 // Programs with fewer ops in which another op makes up for what is gone: a limit is as much lower as a
 // segment counted, a write does what a mapping or a size and a store did, a read what a mapping and a load
-// did, a child does everything since its parent ends, and what was renamed is called by its other name.
+// did, a child does everything since its parent ends, what was renamed is called by its other
+// name, and storage is looked at in place of what a crash leaves of it.
 std::vector<program::Program> exchanges(const program::Program& program);
 
 // The op and the later ops that use only what it makes: names that it binds, a process that it forks.

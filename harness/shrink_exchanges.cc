@@ -130,6 +130,34 @@ void names_instead(const Program& program, std::vector<Program>& offers) {
   }
 }
 
+// The slot that had the path before a step, opened by the process that takes it.
+std::optional<std::uint8_t> slot_before(const Program& program, std::size_t at, const Op& open) {
+  for (std::size_t i = at; i-- > 0;) {
+    const Op& op = program.ops[i];
+    if (op.code == OpCode::open && op.object == open.object && op.proc == program.ops[at].proc)
+      return op.result;
+  }
+  return std::nullopt;
+}
+
+// What a crash left of a file and was read again, storage had before it.
+void storage_instead(const Program& program, std::vector<Program>& offers) {
+  for (std::size_t crash = 0; crash + 2 < program.ops.size(); ++crash) {
+    if (program.ops[crash].code != OpCode::reboot) continue;
+    const Op &open = program.ops[crash + 1], &read = program.ops[crash + 2];
+    if (open.code != OpCode::open || read.code != OpCode::pread || read.object != open.result) continue;
+    const std::optional<std::uint8_t> slot = slot_before(program, crash, open);
+    if (!slot) continue;
+    Program shorter = without(without(program, crash + 1), crash);
+    Op& look = shorter.ops[crash];
+    look.code = OpCode::stored;
+    look.proc = program.ops[crash].proc;
+    look.object = *slot;
+    program::normalize(look);
+    offers.push_back(std::move(shorter));
+  }
+}
+
 }  // namespace
 
 std::vector<Program> exchanges(const Program& program) {
@@ -138,6 +166,7 @@ std::vector<Program> exchanges(const Program& program) {
   file_instead(program, offers);
   child_instead(program, offers);
   names_instead(program, offers);
+  storage_instead(program, offers);
   return offers;
 }
 

@@ -261,6 +261,16 @@ TEST(Exchanges, AnotherNameMakesUpForARename) {
   EXPECT_THAT(exchanges(parse("p0 rename n1 to=n1\np0 unlink n1\n")), IsEmpty()) << "it has no other name";
 }
 
+TEST(Exchanges, StorageMakesUpForACrash) {
+  EXPECT_THAT(exchanges(parse("p0 open f0 n0 flags=creat\np0 maps\np0 reboot p0 how=crash\np0 open f1 n0\n"
+                              "p0 pread f1 len=2p\np0 maps\n")),
+              ElementsAre(parse("p0 open f0 n0 flags=creat\np0 maps\np0 stored f0 len=2p\np0 maps\n")));
+  EXPECT_THAT(exchanges(parse("p0 open f0 n0 flags=creat\np0 reboot p0 how=crash\np0 open f1 n1\n"
+                              "p0 pread f1 len=2p\n")),
+              IsEmpty())
+      << "it is another file";
+}
+
 TEST(Exchanges, AChildDoesEverythingWhoseParentEnds) {
   Program p = parse("p0 fork p1\np1 fork p2\np0 kill p1\np2 load m0\n");
   EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 fork p1\np1 load m0\n")));
