@@ -45,7 +45,7 @@ void lower_limits(const Program& program, std::vector<Program>& offers) {
   }
 }
 
-// A page of the file that is written, or what of it is read up to the page of the access, in place of
+// A page of the file that is written, or what of it is read up to the last page of the access, in place of
 // `access` to a mapping of it.
 Op through_file(OpCode code, const Op& mapping, const Op& access) {
   Op op;
@@ -54,7 +54,8 @@ Op through_file(OpCode code, const Op& mapping, const Op& access) {
   op.object = mapping.object;
   op.byte = code == OpCode::pwrite ? kPlainByte : std::uint8_t{0};
   constexpr int kMostPages = 16;
-  const int pages = access.addr.pages + mapping.off.pages + 1;
+  const int behind_first = access.code == OpCode::contents ? std::max(access.len.pages - 1, 0) : 0;
+  const int pages = access.addr.pages + mapping.off.pages + 1 + behind_first;
   op.len.pages = static_cast<std::int16_t>(code == OpCode::pread ? std::clamp(pages, 1, kMostPages) : 1);
   program::normalize(op);
   return op;
