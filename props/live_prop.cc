@@ -66,6 +66,15 @@ bool counts_with_others(const Program& program) {
          has(OpCode::shmctl, static_cast<std::uint8_t>(ShmCommand::lock));
 }
 
+// An id of the first namespace, where ids go on from program to program, may by chance be one of another,
+// where they begin anew: then a step that uses it there finds a segment.
+bool may_meet_an_id(const Program& program) {
+  const auto has = [&](OpCode code) {
+    return std::ranges::any_of(program.ops, [=](const Op& op) { return op.code == code; });
+  };
+  return has(OpCode::unshare) && has(OpCode::shmget);
+}
+
 // Fails with the shortest program for which `wrong` says what is wrong.
 void require_right(const Program& program, const std::function<std::string(const Program&)>& wrong) {
   if (wrong(program).empty()) return;
@@ -93,7 +102,7 @@ void a_program_shows_the_same_again(Kernel& kernel) {
   // Only where nothing is written back behind the program's back.
   RC_PRE(kernel.facts(0).fs == FileSystem::tmpfs);
   const Program drawn = *programs(kernel.facts(0));
-  RC_PRE(!counts_with_others(drawn));
+  RC_PRE(!counts_with_others(drawn) && !may_meet_an_id(drawn));
   require_right(drawn, [&](const Program& program) -> std::string {
     Trace once = kernel.run(0, program), again = kernel.run(0, program);
     for (std::size_t i = 0; i < once.steps.size() && i < again.steps.size(); ++i) {
