@@ -3,6 +3,7 @@
 
 #include "model/blame.h"
 #include "model/memory.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
@@ -272,10 +273,7 @@ void rule_store(World& w, Process& p, Step& s) {
       if (pick < 0) return;
       if (pick == 0) w.copy_on_write(*r.first.vma, r.first.offset);
     }
-    if (first_writable && r.first.vma->shared && r.first.vma->inode >= 0) {
-      may_move_mtime(w.object_of(*r.first.vma));
-      r.first.vma->dirtied = true;
-    }
+    if (first_writable) may_dirty(w, *r.first.vma, r.first.offset);
     if (first_writable && !s.exact()) {
       // The part before the edge may have been written.
       std::uint64_t part = r.edge - address;

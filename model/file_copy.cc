@@ -15,12 +15,6 @@ bool outside_user_space(const World& w, std::uint64_t address, std::uint64_t len
   return address >= w.facts().top || length > w.facts().top - address;
 }
 
-// A page of a shared mapping that the kernel has faulted in for writing.
-void may_dirty(World& w, Vma& vma) {
-  if (!vma.shared || vma.inode < 0) return;
-  may_move_mtime(w.object_of(vma));
-}
-
 // Whether bytes [low, high) of the object may show in a private mapping as they were before.
 bool may_be_older(const Vma& vma, std::uint64_t low, std::uint64_t high) {
   return std::ranges::any_of(vma.older, [&](const Doubt& d) { return d.low < high && low < d.high; });
@@ -187,7 +181,8 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   for_pieces(w, p, address, s.must_fail() ? 0 : t.length, true,
              [&](std::uint64_t, std::uint64_t, const Access& a) {
                // What is faulted in for writing counts, written or not.
-               if (a.kind == Access::Kind::byte || a.kind == Access::Kind::no_space) may_dirty(w, *a.vma);
+               if (a.kind == Access::Kind::byte || a.kind == Access::Kind::no_space)
+                 may_dirty(w, *a.vma, a.offset);
                return a.kind == Access::Kind::byte;
              });
   std::optional<std::uint64_t> count = transferred(s, address, wanted, {prefix});

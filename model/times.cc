@@ -108,4 +108,14 @@ void rule_times(World& w, Process& p, Step& s) {
   for (const Time& t : times) match(s, t);
 }
 
+void may_dirty(World& w, Vma& vma, std::uint64_t offset) {
+  if (!vma.shared || vma.inode < 0) return;
+  const auto index = static_cast<std::uint32_t>(vma.inode);
+  may_move_mtime(w.inodes[index]);
+  vma.dirtied = true;
+  if (w.inodes[index].kind != InodeKind::file) return;
+  w.may_take_storage(index, offset, offset + 1);
+  w.store_takes_neighbours(index);
+}
+
 }  // namespace shmcheck::model

@@ -14,6 +14,9 @@ void may_move_atime(Inode& inode);
 void moves_atime(const World& w, const Step& s, Inode& inode);
 // A store through a shared mapping of the file.
 void store_moves_mtime(World& w, Vma& vma);
+// A page of a shared mapping may have been faulted in for writing, though nothing was stored: its file's
+// times move, and it has storage, as by a store.
+void may_dirty(World& w, Vma& vma, std::uint64_t offset);
 // The pages are clean again: the next store through each mapping is noticed.
 void stores_are_noticed_again(World& w, std::uint32_t inode);
 
