@@ -181,8 +181,8 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   for_pieces(w, p, address, s.must_fail() ? 0 : t.length, true,
              [&](std::uint64_t, std::uint64_t, const Access& a) {
                // What is faulted in for writing counts, written or not.
-               if (a.kind == Access::Kind::byte || a.kind == Access::Kind::no_space)
-                 may_dirty(w, *a.vma, a.offset);
+               if (a.kind == Access::Kind::byte) may_dirty(w, *a.vma, a.offset);
+               if (a.kind == Access::Kind::no_space && a.vma->shared) may_move_mtime(w.object_of(*a.vma));
                return a.kind == Access::Kind::byte;
              });
   std::optional<std::uint64_t> count = transferred(s, address, wanted, {prefix});

@@ -57,14 +57,15 @@ void range_errors(const Process& p, Step& s, const Vma* v, std::uint64_t high) {
 }
 
 // As of the mmap that it is.
-void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std::uint64_t size,
-                    std::uint64_t offset) {
+void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std::uint64_t low,
+                    std::uint64_t size, std::uint64_t offset) {
   using namespace program::seal;
-  if (v.locked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
-  if (v.locked || p.lock_future) memlock_errors(w, p, s, size, kEAGAIN, C::mmap_flag_locked_limit);
   constexpr std::uint64_t largest = INT64_MAX;
   if (offset > largest || size > largest - offset)
     s.must(kEOVERFLOW, kEINVAL, C::mmap_create_offset_overflow);
+  if (low < w.facts().min_address && !p.cred.machine) s.must(kEPERM, C::mmap_fixed_low_address_priv);
+  if (v.locked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
+  if (v.locked || p.lock_future) memlock_errors(w, p, s, size, kEAGAIN, C::mmap_flag_locked_limit);
   std::uint32_t seals = w.object_of(v).seals & (kWrite | kFutureWrite);
   if (!seals || !v.writable_file) return;
   bool early = w.facts().release >= program::release(6, 13);
@@ -120,7 +121,7 @@ void rule_remap(World& w, Process& p, Step& s) {
   bool ends = false;
   if (!s.must_fail()) range_errors(p, s, v, low + size);
   if (!s.must_fail()) {
-    mapping_errors(w, p, s, *v, size, offset);
+    mapping_errors(w, p, s, *v, low, size, offset);
     ends = ends_segment(w, p, *v, low, low + size);
     if (ends && !s.exact())
       s.may(kEINVAL, Freedom::documented_alternative);
