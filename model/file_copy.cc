@@ -216,6 +216,17 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   });
 }
 
+// Whether to read the buffer may take some of what is left of a full file system: a hole of a file there.
+static bool takes_space(World& w, Process& p, std::uint64_t address, std::uint64_t length) {
+  bool takes = false;
+  for_pieces(w, p, address, length, false, [&](std::uint64_t, std::uint64_t, const Access& a) {
+    const bool of_file = a.vma && a.vma->inode >= 0 && w.of_full(w.object_of(*a.vma));
+    takes |= of_file && !w.object_of(*a.vma).stored.contains(a.offset / w.page());
+    return a.vma != nullptr;
+  });
+  return takes;
+}
+
 void rule_pwrite_from(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr);
   Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
@@ -223,7 +234,8 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   if (t.dies) return dies_of_file_size(w, p, s);
   if (!s.must_fail()) {
     const WriteSpace space = space_of_write(w, t);
-    if (space.least != space.most && !s.running()) return s.lose_quietly(Freedom::spare_space);
+    const bool unsure = space.least != space.most || takes_space(w, p, address, t.length);
+    if (unsure && !s.running()) return s.lose_quietly(Freedom::spare_space);
     if (space.most < t.length) lacks_space(w, p, s, t, address, space.most);
   }
   bool refused = s.must_fail();

@@ -111,6 +111,8 @@ WriteSpace space_of_write(World& w, const Transfer& t) {
   if (!t.file || t.length == 0 || !w.of_full(w.inodes[t.file->inode])) return space;
   space = space_by_page(w, t);
   if (space.least == t.length || w.fs_of(w.inodes[t.file->inode]) == program::FileSystem::tmpfs) return space;
+  // Folios as large as the write are made before space is looked for.
+  w.inodes[t.file->inode].large_folios |= w.down(t.offset) != w.down(t.offset + t.length - 1);
   const std::uint64_t size = w.inodes[t.file->inode].size;
   if (t.offset + t.length > size) w.may_cut_storage(t.file->inode, size);
   return {0, space_by_page(w, t).most};
