@@ -2,6 +2,8 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -137,22 +139,23 @@ void for_attaches(const Process& p, F f) {
   }
 }
 
+// What counts or lists all segments: one too many or too few shows there as well.
+inline constexpr C kCounting[] = {C::limit_shmmni,    C::limit_shmall,    C::limit_shmall_release,
+                                  C::shmctl_shm_info, C::shmctl_shm_stat, C::proc_sysvipc_listing};
+// These clauses, and those of what counts.
+template <std::size_t N>
+constexpr std::array<C, N + std::size(kCounting)> with_counting(const C (&own)[N]) {
+  std::array<C, N + std::size(kCounting)> all{};
+  std::copy(std::begin(kCounting), std::end(kCounting),
+            std::copy(std::begin(own), std::end(own), all.begin()));
+  return all;
+}
+
 // What a segment shows broken that is there although its last attach has gone.
-inline constexpr C kUndead[] = {C::limit_rmid_forced_exit,
-                                C::limit_rmid_forced_detach,
-                                C::sysv_life_marked_dies_with_last,
-                                C::shmdt_last_of_marked,
-                                C::shmctl_gone_id,
-                                C::shmat_removed_id,
-                                C::sysv_life_until_removed,
-                                C::shmat_exit_detaches,
-                                C::sysv_life_memory_returned,
-                                C::limit_shmmni,
-                                C::limit_shmall,
-                                C::limit_shmall_release,
-                                C::shmctl_shm_info,
-                                C::shmctl_shm_stat,
-                                C::proc_sysvipc_listing};
+inline constexpr auto kUndead =
+    with_counting({C::limit_rmid_forced_exit, C::limit_rmid_forced_detach, C::sysv_life_marked_dies_with_last,
+                   C::shmdt_last_of_marked, C::shmctl_gone_id, C::shmat_removed_id,
+                   C::sysv_life_until_removed, C::shmat_exit_detaches, C::sysv_life_memory_returned});
 
 // Brings back a segment that a step destroyed, with its pages as they were before it.
 inline void revive(const World& was, World& w, std::uint32_t segment) {

@@ -266,36 +266,7 @@ void populate_fails_beyond(const World& was, World& w, const Op& op, Outcome& o)
   refuse(was, w, o, kEFAULT);
 }
 
-constexpr C kTotal[] = {C::shmctl_shm_info};
-void total_rounds_down(const World& was, World&, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shm_info || !ok(o) ||
-      static_cast<program::ShmTotal>(op.small) != program::ShmTotal::pages)
-    return;
-  o.value = 0;
-  for (std::uint32_t i : was.ipc.of(was.processes[op.proc]).live)
-    o.value += was.ipc.segments[i].segsz / was.page();
-}
-void total_forgets_marked(const World& was, World&, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shm_info || !ok(o)) return;
-  const auto total = static_cast<program::ShmTotal>(op.small);
-  const bool pages = total == program::ShmTotal::pages;
-  if (!pages && total != program::ShmTotal::segments) return;
-  for (std::uint32_t i : was.ipc.of(was.processes[op.proc]).live) {
-    const ShmidKernel& k = was.ipc.segments[i];
-    if (k.perm.mode & kShmDest) o.value -= pages ? was.up(k.segsz) / was.page() : 1;
-  }
-}
-
 constexpr Fault kFaults[] = {
-    {"shm-info-rounds-down", "SHM_INFO counts whole pages only", kTotal, nullptr, total_rounds_down, true},
-    {"shm-info-forgets-marked",
-     "SHM_INFO does not count segments that are marked for removal",
-     kTotal,
-     nullptr,
-     total_forgets_marked,
-     true,
-     {},
-     true},
     {"mmap-failed-fixed-unmaps", "a MAP_FIXED that fails has removed what was there", kFixed, nullptr,
      failed_fixed_unmaps, true, "https://github.com/asterinas/asterinas/pull/2199", true},
     {"mremap-failed-cuts", "a growth that finds no room removes the last page", kGrow, nullptr,

@@ -68,24 +68,10 @@ void ctime_missing(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 // --- shmctl
-constexpr C kImmediate[] = {C::shmctl_gone_id,
-                            C::shmctl_rmid_attached,
-                            C::shmctl_stat_copies,
-                            C::shmctl_set_fields,
-                            C::shmctl_lock_flag,
-                            C::shmat_marked_still_attachable,
-                            C::shmat_null_addr,
-                            C::sysv_life_until_removed,
-                            C::sysv_life_survives_exit,
-                            C::shmat_explicit_addr,
-                            C::shmat_remap,
-                            C::shmctl_rmid_marked_usable,
-                            C::limit_shmmni,
-                            C::limit_shmall,
-                            C::limit_shmall_release,
-                            C::shmctl_shm_info,
-                            C::shmctl_shm_stat,
-                            C::proc_sysvipc_listing};
+constexpr auto kImmediate = with_counting(
+    {C::shmctl_gone_id, C::shmctl_rmid_attached, C::shmctl_stat_copies, C::shmctl_set_fields,
+     C::shmctl_lock_flag, C::shmat_marked_still_attachable, C::shmat_null_addr, C::sysv_life_until_removed,
+     C::sysv_life_survives_exit, C::shmat_explicit_addr, C::shmat_remap, C::shmctl_rmid_marked_usable});
 void rmid_immediate(const World&, World& w, const Op& op, Outcome& o) {
   ShmidKernel* k = bound_segment(w, op);
   if (command(op, ShmCommand::rmid) && ok(o) && k) w.ipc.destroy(*w.segment_names[op.object]);
@@ -164,28 +150,11 @@ void nattch_saturates(const World&, World&, const Op& op, Outcome& o) {
   if (command(op, ShmCommand::stat) && ok(o) && o.words[12] > 3) o.words[12] = 3;
 }
 
-constexpr C kEnds[] = {C::sysv_life_survives_exit,
-                       C::shmctl_gone_id,
-                       C::shmat_removed_id,
-                       C::shmctl_rmid_unattached,
-                       C::shmget_noent,
-                       C::shmget_lookup,
-                       C::shmctl_stat_copies,
-                       C::shmat_null_addr,
-                       C::sysv_life_until_removed,
-                       C::shmctl_set_fields,
-                       C::shmctl_lock_flag,
-                       C::shmctl_rmid_attached,
-                       C::shmat_explicit_addr,
-                       C::shmat_remap,
-                       C::shmctl_rmid_marked_usable,
-                       C::shmat_marked_still_attachable,
-                       C::limit_shmmni,
-                       C::limit_shmall,
-                       C::limit_shmall_release,
-                       C::shmctl_shm_info,
-                       C::shmctl_shm_stat,
-                       C::proc_sysvipc_listing};
+constexpr auto kEnds = with_counting(
+    {C::sysv_life_survives_exit, C::shmctl_gone_id, C::shmat_removed_id, C::shmctl_rmid_unattached,
+     C::shmget_noent, C::shmget_lookup, C::shmctl_stat_copies, C::shmat_null_addr, C::sysv_life_until_removed,
+     C::shmctl_set_fields, C::shmctl_lock_flag, C::shmctl_rmid_attached, C::shmat_explicit_addr,
+     C::shmat_remap, C::shmctl_rmid_marked_usable, C::shmat_marked_still_attachable});
 void dies_with_creator(const World& was, World& w, const Op& op, Outcome& o) {
   bool ends = op.code == OpCode::exit && o.kind == OutcomeKind::died;
   if (!ends) return;

@@ -62,6 +62,22 @@ void kept_counts_destroyed(const World& was, World&, const Op& op, Outcome& o) {
   for (const ShmidKernel& k : was.ipc.segments) o.value += k.destroyed ? 1 : 0;
 }
 
+constexpr C kTotal[] = {C::shmctl_shm_info};
+void total_rounds_down(const World& was, World&, const Op& op, Outcome& o) {
+  if (!total(op, o, ShmTotal::pages)) return;
+  o.value = 0;
+  for (std::uint32_t i : was.ipc.of(was.processes[op.proc]).live)
+    o.value += was.ipc.segments[i].segsz / was.page();
+}
+void total_forgets_marked(const World& was, World&, const Op& op, Outcome& o) {
+  const bool pages = total(op, o, ShmTotal::pages);
+  if (!pages && !total(op, o, ShmTotal::segments)) return;
+  for (std::uint32_t i : was.ipc.of(was.processes[op.proc]).live) {
+    const ShmidKernel& k = was.ipc.segments[i];
+    if (k.perm.mode & kShmDest) o.value -= pages ? was.up(k.segsz) / was.page() : 1;
+  }
+}
+
 // --- SHM_STAT
 bool by_index(const Op& op) {
   return op.code == OpCode::shm_stat;
@@ -182,6 +198,15 @@ constexpr Fault kFaults[] = {
      returns_the_number, true},
     {"ipc-info-negative-id-ignored", "IPC_INFO takes a negative id", kNegative, negative_id_ignored, nullptr,
      false},
+    {"shm-info-rounds-down", "SHM_INFO counts whole pages only", kTotal, nullptr, total_rounds_down, true},
+    {"shm-info-forgets-marked",
+     "SHM_INFO does not count segments that are marked for removal",
+     kTotal,
+     nullptr,
+     total_forgets_marked,
+     true,
+     {},
+     true},
     {"shm-info-kept-is-the-size", "shm_rss counts pages that nobody has touched", kUntouched, nullptr,
      kept_is_the_size, true},
     {"shm-info-kept-while-attached",

@@ -124,26 +124,11 @@ void fork_keeps_atime(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 // --- life and death
-constexpr C kAlive[] = {C::sysv_life_marked_dies_with_last,
-                        C::shmctl_gone_id,
-                        C::shmat_removed_id,
-                        C::shmctl_rmid_marked_usable,
-                        C::shmctl_stat_copies,
-                        C::shmat_marked_still_attachable,
-                        C::shmat_null_addr,
-                        C::shmctl_set_fields,
-                        C::shmctl_lock_flag,
-                        C::sysv_life_until_removed,
-                        C::shmat_explicit_addr,
-                        C::shmctl_rmid_attached,
-                        C::shmat_remap,
-                        C::shmctl_rmid_dest_flag,
-                        C::limit_shmmni,
-                        C::limit_shmall,
-                        C::limit_shmall_release,
-                        C::shmctl_shm_info,
-                        C::shmctl_shm_stat,
-                        C::proc_sysvipc_listing};
+constexpr auto kAlive = with_counting(
+    {C::sysv_life_marked_dies_with_last, C::shmctl_gone_id, C::shmat_removed_id, C::shmctl_rmid_marked_usable,
+     C::shmctl_stat_copies, C::shmat_marked_still_attachable, C::shmat_null_addr, C::shmctl_set_fields,
+     C::shmctl_lock_flag, C::sysv_life_until_removed, C::shmat_explicit_addr, C::shmctl_rmid_attached,
+     C::shmat_remap, C::shmctl_rmid_dest_flag});
 void dies_with_creators_detach(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
@@ -159,12 +144,9 @@ void marked_survives_exit(const World& was, World& w, const Op& op, Outcome& o) 
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
 }
 
-constexpr C kUsed[] = {
-    C::shmctl_rmid_unattached,    C::shmctl_gone_id,     C::shmat_removed_id,
-    C::sysv_life_until_removed,   C::shmctl_rmid_repeat, C::sysv_life_marked_dies_with_last,
-    C::sysv_life_memory_returned, C::limit_shmmni,       C::limit_shmall,
-    C::limit_shmall_release,      C::shmctl_shm_info,    C::shmctl_shm_stat,
-    C::proc_sysvipc_listing};
+constexpr auto kUsed = with_counting({C::shmctl_rmid_unattached, C::shmctl_gone_id, C::shmat_removed_id,
+                                      C::sysv_life_until_removed, C::shmctl_rmid_repeat,
+                                      C::sysv_life_marked_dies_with_last, C::sysv_life_memory_returned});
 void once_attached_only_marked(const World& was, World& w, const Op& op, Outcome& o) {
   ShmidKernel* k = command(op, ShmCommand::rmid) && ok(o) ? bound_segment(w, op) : nullptr;
   if (!k || !k->destroyed || k->atim.newest().low == 0) return;
