@@ -96,7 +96,7 @@ void takes_fault(World& w, Process& p, Step& s, const Reach& r, std::uint64_t ad
   // Of two pages the one that is there need not have been touched.
   for (const Access* a : {&r.first, &r.second}) {
     if (r.edge != 0 && a->kind == Access::Kind::byte && a->vma->inode >= 0)
-      w.inodes[static_cast<std::size_t>(a->vma->inode)].accessed_unsure = true;
+      w.object_of(*a->vma).accessed_unsure = true;
   }
   if (!s.running() && non_canonical(w, address + size - 1) && s.seen().kind == OutcomeKind::signal &&
       s.seen().signal == kSIGSEGV) {
@@ -122,12 +122,9 @@ bool completed(World& w, Process& p, Step& s, const Reach& r, const char* allowe
   return false;
 }
 
-// The times of the file are moved before space is looked for (ext4_page_mkwrite).
 void note_refused(World& w, const Reach& r) {
   for (const Access* a : {&r.first, &r.second}) {
-    const bool of_file = a->vma && a->vma->shared && a->vma->inode >= 0;
-    if (of_file && (a->kind == Access::Kind::no_space || a->unsure))
-      may_move_mtime(w.inodes[static_cast<std::size_t>(a->vma->inode)]);
+    if (a->kind == Access::Kind::no_space || a->unsure) no_space_moves_mtime(w, *a->vma);
   }
 }
 
@@ -136,7 +133,7 @@ bool lacks_space(World& w, Process& p, Step& s, const Reach& r, std::uint64_t ad
   if (!r.first.unsure && !r.second.unsure) return false;
   s.uses(Freedom::spare_space);
   if (s.running() || s.seen().kind == OutcomeKind::ok) return false;
-  const bool died = s.seen().kind == OutcomeKind::died;
+  const bool died = s.saw_death();
   const bool lacks = s.seen().signal == kSIGBUS && (died || s.seen().code == kAdrErr);
   const bool first = r.first.unsure && (died || s.seen().address == address);
   const bool second = r.second.unsure && (died || s.seen().address == r.edge);

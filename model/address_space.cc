@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "model/room.h"
 #include "model/world.h"
 
 namespace shmcheck::model {

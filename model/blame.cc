@@ -17,7 +17,7 @@ bool restored(const World& w, const Inode& o, std::uint64_t offset) {
 // What demands of a byte that it was read back: it was written for certain, or is of some time since.
 C clause_of_restored(const World& w, const Inode& o, std::uint64_t offset) {
   if (offset >= o.size) return o.slack_stored ? C::slack_never_stored : C::writeback_never_beyond_size;
-  if ((o.stored_privately >> (offset / w.page() % 64) & 1) != 0) return C::writeback_private_never;
+  if (o.stored_privately.may_contain(offset / w.page())) return C::writeback_private_never;
   const C demand = o.storage.demanded_by(offset);
   return demand == C::none || o.bytes.doubted(offset, offset + 1) ? C::writeback_crash_consistency : demand;
 }

@@ -26,7 +26,7 @@ bool held_privately(const World& w, std::int32_t inode, std::uint64_t offset, st
 
 bool stored_privately(const World& w, std::int32_t inode, std::uint64_t offset) {
   if (inode < 0) return false;
-  return w.inodes[static_cast<std::size_t>(inode)].may_be_stored_privately(offset / w.page());
+  return w.inodes[static_cast<std::size_t>(inode)].stored_privately.may_contain(offset / w.page());
 }
 
 bool discarded(const World& w, std::int32_t inode, std::uint64_t offset) {

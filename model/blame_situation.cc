@@ -63,7 +63,7 @@ C clause_of_sealed_size(const World& w, const Vma& vma, std::uint64_t offset) {
 
 bool in_hole(const World& w, const Vma& vma, std::uint64_t offset) {
   if (vma.inode < 0 || !vma.shared || offset >= w.object_of(vma).size) return false;
-  return (w.object_of(vma).punched >> (offset / w.page() % 64) & 1) != 0;
+  return w.object_of(vma).punched.may_contain(offset / w.page());
 }
 
 C clause_of_extent(const World& w, const Vma& vma, std::uint64_t offset) {

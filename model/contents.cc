@@ -167,7 +167,7 @@ void rule_contents(World& w, Process& p, Step& s) {
     auto blame = [&](std::uint64_t offset, const program::Run& seen) {
       if (seen.kind == program::RunKind::bytes)
         return blame_of_load(w, s.op.proc, *a.vma, offset, seen.value);
-      const bool full = a.vma->inode >= 0 && w.of_full(w.inodes[static_cast<std::size_t>(a.vma->inode)]);
+      const bool full = a.vma->inode >= 0 && w.of_full(w.object_of(*a.vma));
       if (by_kernel && full) return blame_of_fault(w, s.op.proc, *a.vma, offset, {kSIGBUS, 2}, false);
       if (by_kernel) return C::access_syscall_efault;
       return blame_of_fault(w, s.op.proc, *a.vma, offset, {seen.value, seen.code}, false);

@@ -120,7 +120,7 @@ void zero(World& w, Step& s, std::uint32_t index, std::uint64_t low, std::uint64
   inode.bytes.drop(first / w.page(), last / w.page());
   fill(last, high);
   for (std::uint64_t i = first / w.page(); how == Allocate::punch && i < last / w.page(); ++i)
-    inode.punched |= std::uint64_t{1} << (i % 64);
+    inode.punched.add(i);
   w.pages_removed(index, clause_of(how));
 }
 

@@ -203,7 +203,7 @@ void unmapping_writes_copies_back(const World& was, World& w, const Op& op, Outc
     const std::uint64_t pages = (v.high - v.low) / w.page();
     for (std::uint64_t i = v.page_offset; i < v.page_offset + pages; ++i) {
       const PageRef* copy = v.copies.find(i);
-      if (copy) w.inodes[static_cast<std::size_t>(v.inode)].bytes.put(i, *copy);
+      if (copy) w.object_of(v).bytes.put(i, *copy);
     }
   }
 }

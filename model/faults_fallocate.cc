@@ -58,8 +58,7 @@ void stores_into_holes_are_lost(const World& was, World& w, const Op& op, Outcom
   if (op.code != OpCode::store || !ok(o)) return;
   const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
   if (!v || !in_hole(was, *v, v->object_offset(was.value(op.addr), w.page()))) return;
-  const auto inode = static_cast<std::size_t>(v->inode);
-  w.inodes[inode].bytes = was.inodes[inode].bytes;
+  w.object_of(*v).bytes = was.object_of(*v).bytes;
 }
 constexpr C kSize[] = {C::eof_accessible_extent,        C::access_hole_zero,      C::punch_size_kept,
                        C::mmap_sizes_never_change_file, C::fallocate_extend,      C::access_beyond_object,

@@ -123,7 +123,7 @@ void unlocks_all_mappings(const World& was, World& w, const Op& op, Outcome& o) 
     for (Process& p : w.processes) {
       for (Vma& v : p.memory.vmas()) {
         const bool itself = &p == &w.processes[op.proc] && v.id == of.id;
-        if (v.inode == of.inode && !itself) v.locked = v.on_fault = false, v.resident_by = C::none;
+        if (v.inode == of.inode && !itself) v.unlock();
       }
     }
   }
@@ -137,7 +137,7 @@ void for_objects(const World& was, const Op& op, F f) {
     const std::uint64_t from = std::max(v.low, low), to = std::min(v.high, high);
     if (from >= to || v.inode < 0 || v.resident_by != C::none) continue;
     const std::uint64_t first = v.object_offset(from, was.page()) / was.page();
-    f(was.inodes[static_cast<std::size_t>(v.inode)], first, first + (to - from) / was.page());
+    f(was.object_of(v), first, first + (to - from) / was.page());
   }
 }
 
@@ -146,8 +146,7 @@ void own_page_table_only(const World& was, World&, const Op& op, Outcome& o) {
   if (op.code != OpCode::mincore || !ok(o)) return;
   for_objects(was, op, [&](const Inode& object, std::uint64_t first, std::uint64_t last) {
     for (std::uint64_t i = first; i < last; ++i) {
-      const bool own = (object.touched_by_process(op.proc) >> (i % 64) & 1) != 0;
-      if (object.touched.contains(i) && !own) --o.value;
+      if (object.touched.contains(i) && !object.may_be_touched_by(op.proc, i)) --o.value;
     }
   });
 }
@@ -164,8 +163,7 @@ void strangers_see_residency(const World& was, World&, const Op& op, Outcome& o)
   if (op.code != OpCode::mincore || !ok(o)) return;
   const Credentials& cred = was.processes[op.proc].cred;
   for_objects(was, op, [&](const Inode& file, std::uint64_t first, std::uint64_t last) {
-    const bool hidden = file.kind == InodeKind::file && !cred.capable && cred.uid != file.uid;
-    if (hidden && !file_access(file, cred, 2)) o.value -= last - first;
+    if (hides_residency(file, cred)) o.value -= last - first;
   });
 }
 

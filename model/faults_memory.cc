@@ -171,14 +171,14 @@ constexpr C kBeyond[] = {C::trunc_shrink_faults,    C::trunc_shrink_private,    
                          C::mmap_create_empty_file, C::mremap_shared_anon_fixed_size, C::access_beyond_object,
                          C::eof_straddling_access,  C::pshm_open_create_empty};
 void beyond_reads_zero(const World&, World&, const Op& op, Outcome& o) {
-  if (op.code == OpCode::load && o.kind == OutcomeKind::signal && o.signal == 7) {
+  if (op.code == OpCode::load && o.kind == OutcomeKind::signal && o.signal == kSIGBUS) {
     succeed(o);
     o.value = 0;
   }
 }
 
 void one_page_too_many(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::load || o.kind != OutcomeKind::signal || o.signal != 7) return;
+  if (op.code != OpCode::load || o.kind != OutcomeKind::signal || o.signal != kSIGBUS) return;
   const Vma* v = was.processes[op.proc].memory.find(o.address);
   if (!v || v->inode < 0) return;
   std::uint64_t size = w.object_of(*v).size;
@@ -189,7 +189,7 @@ void one_page_too_many(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 void sigbus_without_code(const World&, World&, const Op&, Outcome& o) {
-  if (o.kind == OutcomeKind::signal && o.signal == 7) o.code = 1;
+  if (o.kind == OutcomeKind::signal && o.signal == kSIGBUS) o.code = 1;
 }
 
 constexpr C kAddress[] = {C::access_beyond_object, C::access_unmapped, C::access_none,

@@ -1,4 +1,5 @@
 // Faults that show in one exact situation, for which a clause of its own speaks.
+#include "model/blame.h"
 #include "model/fault_tools.h"
 #include "model/rules.h"
 
@@ -106,13 +107,11 @@ void anonymous_objects_are_one(const World&, World& w, const Op& op, Outcome& o)
 
 constexpr C kSealed[] = {C::seal_protects_from_sigbus};
 void sealed_holes_are_not_filled(const World& was, World& w, const Op& op, Outcome& o) {
-  constexpr std::uint32_t kFinal = program::seal::kShrink | program::seal::kSeal;
   const Vma* v = accessed(was, op, o);
-  if (!v || !v->shared || v->inode < 0) return;
-  const Inode& file = was.inodes[static_cast<std::size_t>(v->inode)];
+  if (!v) return;
   const std::uint64_t offset = v->object_offset(was.value(op.addr), w.page());
-  const bool untouched = file.bytes.origin(offset, w.page()).kind == OriginKind::nothing;
-  if ((file.seals & kFinal) == kFinal && offset < file.size && untouched)
+  if (clause_of_sealed_size(was, *v, offset) == C::none) return;
+  if (was.object_of(*v).bytes.origin(offset, w.page()).kind == OriginKind::nothing)
     take_signal(was, w, op, o, kSIGBUS, kAdrErr);
 }
 

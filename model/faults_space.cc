@@ -14,7 +14,7 @@ Inode* of_descriptor(World& w, const Op& op, const Outcome& o) {
 Inode* of_address(World& w, const Op& op, bool shared) {
   const Vma* v = vma_at(w, op);
   if (!v || v->inode < 0 || v->shared != shared || v->segment >= 0) return nullptr;
-  return &w.inodes[static_cast<std::size_t>(v->inode)];
+  return &w.object_of(*v);
 }
 
 void takes_pages_of(Inode& to, const Inode& from) {
@@ -39,12 +39,12 @@ void remove_frees_nothing(const World& was, World& w, const Op& op, Outcome& o) 
   const bool removes =
       op.code == OpCode::madvise && op.small == static_cast<std::uint8_t>(program::Advice::remove);
   Inode* inode = removes && ok(o) ? of_address(w, op, true) : nullptr;
-  if (inode) takes_pages_of(*inode, was.inodes[static_cast<std::size_t>(vma_at(w, op)->inode)]);
+  if (inode) takes_pages_of(*inode, was.object_of(*vma_at(w, op)));
 }
 constexpr C kAllocates[] = {C::access_hole_allocates};
 void store_allocates_nothing(const World& was, World& w, const Op& op, Outcome& o) {
   Inode* inode = op.code == OpCode::store && ok(o) ? of_address(w, op, true) : nullptr;
-  if (inode) takes_pages_of(*inode, was.inodes[static_cast<std::size_t>(vma_at(w, op)->inode)]);
+  if (inode) takes_pages_of(*inode, was.object_of(*vma_at(w, op)));
 }
 constexpr C kHoleZero[] = {C::access_hole_zero, C::access_no_space, C::access_syscall_efault};
 void load_allocates(const World&, World& w, const Op& op, Outcome& o) {
@@ -90,11 +90,12 @@ constexpr C kUntouched[] = {
     C::share_mapping_to_read, C::access_syscall_efault, C::access_read,
     C::access_hole_zero,      C::fallocate_extend,      C::punch_size_kept};
 void refused_store_cuts(const World& was, World& w, const Op& op, Outcome& o) {
-  const bool refused = op.code == OpCode::store && o.kind == OutcomeKind::signal && o.signal == 7 && was.full;
+  const bool refused =
+      op.code == OpCode::store && o.kind == OutcomeKind::signal && o.signal == kSIGBUS && was.full;
   const Vma* v = refused ? vma_at(w, op) : nullptr;
   if (!v || v->inode < 0) return;
   const std::uint64_t offset = v->object_offset(w.value(op.addr), w.page());
-  Inode& inode = w.inodes[static_cast<std::size_t>(v->inode)];
+  Inode& inode = w.object_of(*v);
   if (w.of_full(inode) && offset < inode.size) inode.size = w.down(offset);
 }
 

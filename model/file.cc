@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "model/rlimit.h"
+#include "model/room.h"
 #include "model/rules.h"
 #include "model/times.h"
 

@@ -161,6 +161,17 @@ void write_copied(World& w, Process& p, Step& s, const Transfer& t, std::uint64_
   }
 }
 
+// Whether to read the buffer may take some of what is left of a full file system: a hole of a file there.
+bool takes_space(World& w, Process& p, std::uint64_t address, std::uint64_t length) {
+  bool takes = false;
+  for_pieces(w, p, address, length, false, [&](std::uint64_t, std::uint64_t, const Access& a) {
+    const bool of_file = a.vma && a.vma->inode >= 0 && w.of_full(w.object_of(*a.vma));
+    takes |= of_file && !w.object_of(*a.vma).stored.contains(a.offset / w.page());
+    return a.vma != nullptr;
+  });
+  return takes;
+}
+
 // A write ends where the file system has nothing more. Whether it looks there first or at the memory differs
 // between releases.
 void lacks_space(World& w, Process& p, Step& s, Transfer& t, std::uint64_t address, std::uint64_t there) {
@@ -182,7 +193,7 @@ void rule_pread_to(World& w, Process& p, Step& s) {
              [&](std::uint64_t, std::uint64_t, const Access& a) {
                // What is faulted in for writing counts, written or not.
                if (a.kind == Access::Kind::byte) may_dirty(w, *a.vma, a.offset);
-               if (a.kind == Access::Kind::no_space && a.vma->shared) may_move_mtime(w.object_of(*a.vma));
+               if (a.kind == Access::Kind::no_space) no_space_moves_mtime(w, *a.vma);
                return a.kind == Access::Kind::byte;
              });
   std::optional<std::uint64_t> count = transferred(s, address, wanted, {prefix});
@@ -214,17 +225,6 @@ void rule_pread_to(World& w, Process& p, Step& s) {
     next += part;
     return true;
   });
-}
-
-// Whether to read the buffer may take some of what is left of a full file system: a hole of a file there.
-static bool takes_space(World& w, Process& p, std::uint64_t address, std::uint64_t length) {
-  bool takes = false;
-  for_pieces(w, p, address, length, false, [&](std::uint64_t, std::uint64_t, const Access& a) {
-    const bool of_file = a.vma && a.vma->inode >= 0 && w.of_full(w.object_of(*a.vma));
-    takes |= of_file && !w.object_of(*a.vma).stored.contains(a.offset / w.page());
-    return a.vma != nullptr;
-  });
-  return takes;
 }
 
 void rule_pwrite_from(World& w, Process& p, Step& s) {

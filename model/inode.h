@@ -1,8 +1,8 @@
 // Objects that mappings show: a file, shared anonymous memory, a System V segment; and what opens them.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <vector>
 
 #include "clauses/clauses.h"
 #include "model/bytes.h"
@@ -61,14 +61,15 @@ struct Inode {
   PageSet stored, accessed;
   PageSet synced;        // of `stored`, those whose storage cannot be yet to be allocated
   PageSet preallocated;  // of `stored`, those that fallocate has allocated
-  // Of a segment or of shared anonymous memory: touched by the processor for certain, and not given up since;
-  // by whom, pages modulo 64.
+  // Of a segment or of shared anonymous memory: touched by the processor for certain, and not given up since.
   PageSet touched;
-  std::vector<std::uint64_t> touched_by;  // by name, as far as there are any
+  std::vector<PageBits> touched_by;  // by the process's name, as far as there are any
   void forget_touched_by(std::uint8_t p) {
-    if (p < touched_by.size()) touched_by[p] = 0;
+    if (p < touched_by.size()) touched_by[p] = {};
   }
-  std::uint64_t touched_by_process(std::uint8_t p) const { return p < touched_by.size() ? touched_by[p] : 0; }
+  bool may_be_touched_by(std::uint8_t p, std::uint64_t page) const {
+    return p < touched_by.size() && touched_by[p].may_contain(page);
+  }
   bool accessed_unsure = false;    // `accessed` has more than it is certain of
   bool storage_unknown = false;    // by moved ranges or a crash: only that there is some is known
   bool stored_by_mapping = false;  // some page was stored to through a mapping
@@ -84,16 +85,15 @@ struct Inode {
   std::uint32_t removed_step = 0;
   // What demands that the size is what it is: the last call that set it, or must not.
   clauses::Clause size_clause = clauses::Clause::mmap_sizes_never_change_file;
-  std::uint64_t stored_privately = 0;  // pages (index modulo 64) that some private mapping ever stored to
-  bool may_be_stored_privately(std::uint64_t page) const {
-    return (stored_privately >> (page % 64) & 1) != 0;
-  }
+  PageBits stored_privately;       // that some private mapping ever stored to
   std::uint32_t discard_step = 0;  // when a private mapping that had copied pages was unmapped last
-  std::uint64_t punched = 0;       // pages (index modulo 64) that a hole was ever punched in
+  PageBits punched;                // that a hole was punched in since it was cut last
   Event event;                     // the first since it was written to last
   Event earlier_event;             // before that
   std::uint32_t unlink_step = 0;   // when a name of it went last
 
+  // Whether it is a file of the directory that programs work in.
+  bool of_directory() const { return kind == InodeKind::file && !memfd && !posix; }
   void written_to() {
     if (event.clause != clauses::Clause::none) earlier_event = event;
     event = {};

@@ -1,7 +1,10 @@
 #include "model/ipc.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
+#include "model/room.h"
 #include "model/world.h"
 
 namespace shmcheck::model {

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "clauses/clauses.h"
-#include "model/room.h"
 #include "program/trace.h"
 
 namespace shmcheck::model {

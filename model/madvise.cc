@@ -100,8 +100,8 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
   if (gives_up && !v.locked) v.resident_by = C::none;
   if (advice == Advice::pageout && v.inode >= 0) {
     w.not_resident(static_cast<std::uint32_t>(v.inode));
-    w.inodes[static_cast<std::size_t>(v.inode)].touched = PageSet();
-    w.inodes[static_cast<std::size_t>(v.inode)].accessed_unsure = true;
+    w.object_of(v).touched = PageSet();
+    w.object_of(v).accessed_unsure = true;
   }
   if (advice == Advice::dontneed && !v.shared) {
     v.copies.settle(first * w.page(), last * w.page());
@@ -178,22 +178,21 @@ void advise(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high
 
 // Populating touches every page as an access would.
 void populate_errors(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, bool write) {
-  bool inaccessible = false, beyond = false, hole = !p.memory.covers(low, high);
+  bool inaccessible = false, not_there = false, hole = !p.memory.covers(low, high);
   for (std::size_t i = p.memory.first_above(low); i < p.memory.vmas().size(); ++i) {
     const Vma& v = p.memory.vmas()[i];
     if (v.low >= high) break;
     std::uint8_t need = write ? program::kProtWrite : program::kProtRead;
     inaccessible |= (v.prot & need) == 0;
     std::uint64_t to = std::min(v.high, high);
-    for (std::uint64_t at = std::max(v.low, low); at < to && !beyond; at += w.page()) {
+    for (std::uint64_t at = std::max(v.low, low); at < to && !not_there; at += w.page()) {
       const Access a = w.access(p, at, write);
-      beyond = a.of_object();
-      if (a.kind == Access::Kind::no_space && v.shared)
-        may_move_mtime(w.inodes[static_cast<std::size_t>(v.inode)]);
+      not_there = a.of_object();
+      if (a.kind == Access::Kind::no_space) no_space_moves_mtime(w, v);
     }
   }
   // The first page in order that cannot be had decides; several kinds in one range are not told apart here.
-  int kinds = (inaccessible ? 1 : 0) + (beyond ? 1 : 0) + (hole ? 1 : 0);
+  int kinds = (inaccessible ? 1 : 0) + (not_there ? 1 : 0) + (hole ? 1 : 0);
   if (kinds == 0) return;
   int error = hole ? kENOMEM : inaccessible ? kEINVAL : kEFAULT;
   s.must(error, C::madvise_populate_errors);

@@ -17,14 +17,6 @@ struct Residency {
   bool shown = true;  // mincore has shown before what is locked
 };
 
-// What the caller neither owns nor could write is not shown: all of it is said to be resident (mm/mincore.c,
-// can_do_mincore).
-bool hidden(const World& w, const Process& p, const Vma& v) {
-  if (v.inode < 0) return false;
-  const Inode& o = w.inodes[static_cast<std::size_t>(v.inode)];
-  return o.kind == InodeKind::file && !p.cred.capable && p.cred.uid != o.uid && !file_access(o, p.cred, 2);
-}
-
 // What is locked or was brought in as a whole. Those pages that a mapping was only populated with may be
 // absent where memory is scarce, says the document.
 bool add_demanded(Step& s, Vma& v, std::uint64_t pages, bool whole, Residency& r) {
@@ -44,7 +36,7 @@ void add_object(const World& w, const Step& s, const Inode& o, std::uint64_t fir
   for (std::uint64_t i = first; defacto && i < last; ++i) {
     if (!o.touched.contains(i)) continue;
     ++r.least, ++r.touched;
-    r.by_others += (o.touched_by_process(s.op.proc) >> (i % 64) & 1) == 0 ? 1 : 0;
+    r.by_others += o.may_be_touched_by(s.op.proc, i) ? 0 : 1;
   }
   const bool unknown = o.populated || w.facts().shmem_huge;
   if (!unknown && defacto)
@@ -59,7 +51,8 @@ Residency residency(World& w, Process& p, Step& s, std::uint64_t low, std::uint6
     const std::uint64_t from = std::max(v.low, low), to = std::min(v.high, high);
     if (from >= to) continue;
     const std::uint64_t pages = (to - from) / w.page(), first = v.object_offset(from, w.page()) / w.page();
-    if (hidden(w, p, v)) {
+    if (v.inode >= 0 && hides_residency(w.object_of(v), p.cred)) {
+      // All of it is said to be resident.
       r.most += pages;
       if (s.exact()) r.least += pages, r.shown_to_all += pages;
     } else if (add_demanded(s, v, pages, from == v.low && to == v.high, r)) {
@@ -94,6 +87,11 @@ C blame(const Residency& r, std::uint64_t seen) {
 }
 
 }  // namespace
+
+bool hides_residency(const Inode& inode, const Credentials& cred) {
+  return inode.kind == InodeKind::file && !cred.capable && cred.uid != inode.uid &&
+         !file_access(inode, cred, 2);
+}
 
 void rule_mincore(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr), length = w.value(s.op.len);

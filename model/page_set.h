@@ -1,4 +1,4 @@
-// Pages of an object, by index.
+// Pages of an object, by index: sets that are exact, and such as may have a page too many.
 #pragma once
 
 #include <algorithm>
@@ -21,9 +21,6 @@ class PageSet {
   void add_bytes(std::uint64_t low, std::uint64_t high, std::uint64_t page) {
     for (std::uint64_t at = low / page; low < high && at <= (high - 1) / page; ++at) add(at);
   }
-  void add_all(const PageSet& other) {
-    for (std::uint64_t index : other.pages_) add(index);
-  }
   // What of `other` lies in first … last-1.
   void add_some(const PageSet& other, std::uint64_t first, std::uint64_t last) {
     for (std::uint64_t index : other.pages_) {
@@ -41,6 +38,17 @@ class PageSet {
 
  private:
   std::vector<std::uint64_t> pages_;  // ascending
+};
+
+// Keeps the index modulo 64 only: it may be said to contain pages that nobody has added.
+class PageBits {
+ public:
+  void add(std::uint64_t index) { bits_ |= std::uint64_t{1} << (index % 64); }
+  bool may_contain(std::uint64_t index) const { return (bits_ >> (index % 64) & 1) != 0; }
+  bool empty() const { return bits_ == 0; }
+
+ private:
+  std::uint64_t bits_ = 0;
 };
 
 }  // namespace shmcheck::model

@@ -72,8 +72,8 @@ void oldest_from_storage(World& w, Inode& inode) {
   for (const Storage::Former& f : inode.storage.formers()) {
     for (std::uint64_t at = f.low; at < std::min(f.high, inode.size);) {
       const std::uint64_t end = std::min({f.high, inode.size, w.down(at) + w.page()});
-      bytes.resize(end - at);
-      for (std::uint64_t i = at; i < end; ++i) bytes[i - at] = inode.bytes.at(i, w.page());
+      bytes.clear();
+      inode.bytes.read(at, end - at, w.page(), bytes);
       inode.storage.oldest(at, bytes, w.page());
       inode.bytes.write(at, bytes.data(), bytes.size(), w.page(), {OriginKind::write, 0, 0, w.steps - 1});
       at = end;

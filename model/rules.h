@@ -90,6 +90,9 @@ bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want
 // Permission classes of segments; `want` is the union of requested bits, 0 … 7.
 bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
 bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred);
+// Whether mincore hides from the process which pages of a file are resident: it neither owns it nor could
+// write to it (mm/mincore.c, can_do_mincore).
+bool hides_residency(const Inode& inode, const Credentials& cred);
 // Whether the process could attach what it has attached, with the access that it has.
 bool could_attach(const World& w, const Process& p, const Vma& v);
 // Which class of permissions decides whether these bits are granted; CAP_IPC_OWNER, if it is what grants

@@ -4,7 +4,6 @@
 // (mm/shmem.c, shmem_fault), and read(2) alone does without. Other file systems give it to what is written,
 // at write-back at the latest.
 #include <algorithm>
-#include <iterator>
 
 #include "model/rules.h"
 
@@ -13,6 +12,17 @@ namespace {
 
 bool on_tmpfs(const World& w, const Inode& inode) {
   return w.fs_of(inode) == program::FileSystem::tmpfs;
+}
+
+// Of a file on ext4, since commit 7ac67301e82f (6.16): pages that came in together make a large folio, and a
+// store through a mapping gives storage to all of it (ext4_page_mkwrite).
+bool has_large_folios(const World& w, const Inode& inode) {
+  return !on_tmpfs(w, inode) && inode.large_folios && w.facts().release >= program::release(6, 16);
+}
+
+// Of a page that goes in part some blocks may go, if they are smaller.
+bool has_small_blocks(const World& w, const Inode& inode) {
+  return !on_tmpfs(w, inode) && w.facts().fs_block < w.page();
 }
 
 // How many of pages first … last-1 may have storage.
@@ -46,18 +56,10 @@ Space World::space_for(const Inode& inode, std::uint64_t index, bool write, std:
   return write || exact ? Space::none : Space::unsure;
 }
 
-namespace {
-// Of a file on ext4, since commit 7ac67301e82f (6.16): pages that came in together make a large folio, and a
-// store through a mapping gives storage to all of it (ext4_page_mkwrite).
-bool has_large_folios(const World& w, const Inode& inode) {
-  return !on_tmpfs(w, inode) && inode.large_folios && w.facts().release >= program::release(6, 16);
-}
-}  // namespace
-
 // A store to a page that has storage can be refused for a hole in its folio, seen on 6.18, and even if it is
 // fallocate that gave it: no document allows that.
 Space World::space_for_access(const Vma& vma, std::uint64_t offset, bool to_object) const {
-  const Inode& inode = inodes[static_cast<std::size_t>(vma.inode)];
+  const Inode& inode = object_of(vma);
   const Space space = space_for(inode, offset / page(), to_object);
   if (space != Space::there || !to_object || !of_full(inode) || !has_large_folios(*this, inode)) return space;
   if (!exact && inode.preallocated.contains(offset / page())) return space;
@@ -68,7 +70,7 @@ Space World::space_for_access(const Vma& vma, std::uint64_t offset, bool to_obje
 bool World::can_be_had(const Vma& vma, std::uint64_t offset, bool write) {
   if (!backed(vma, offset)) return false;
   if (vma.inode < 0) return true;
-  Space space = space_for(inodes[static_cast<std::size_t>(vma.inode)], offset / page(), write);
+  Space space = space_for(object_of(vma), offset / page(), write);
   unsure_of_space |= space == Space::unsure;
   return space != Space::none;
 }
@@ -104,11 +106,6 @@ void World::gives_back(std::uint32_t index, std::uint64_t first, std::uint64_t l
   }
   for (PageSet* pages : {&inode.stored, &inode.accessed, &inode.synced, &inode.preallocated, &inode.touched})
     pages->drop(first, last);
-}
-
-// Of a page that goes in part some blocks may go, if they are smaller.
-static bool has_small_blocks(const World& w, const Inode& inode) {
-  return !on_tmpfs(w, inode) && w.facts().fs_block < w.page();
 }
 
 // A disk's file system punches nothing behind the page in which the file ends; ext4 does for one page, if the

@@ -46,7 +46,7 @@ void note_demands(const World& w, Step& s, std::uint32_t index, std::uint64_t of
   bool beyond = offset >= inode.size;
   if (beyond) s.applies(C::writeback_never_beyond_size);
   if (beyond && inode.slack_stored) s.applies(C::slack_never_stored);
-  if (inode.may_be_stored_privately(offset / w.page())) s.applies(C::writeback_private_never);
+  if (inode.stored_privately.may_contain(offset / w.page())) s.applies(C::writeback_private_never);
   if (inode.storage.open(offset))
     s.applies(C::writeback_crash_consistency);
   else if (C demand = inode.storage.demanded_by(offset); !beyond && demand != C::none)
@@ -59,7 +59,7 @@ C blame_of_stored(const World& w, std::uint32_t index, std::uint64_t offset, std
   if (held_privately(w, static_cast<std::int32_t>(index), offset, seen)) return C::writeback_private_never;
   if (offset >= inode.size)
     return inode.slack_stored ? C::slack_never_stored : C::writeback_never_beyond_size;
-  bool of_private = inode.may_be_stored_privately(offset / w.page());
+  bool of_private = inode.stored_privately.may_contain(offset / w.page());
   if (inode.storage.open(offset))
     return of_private ? C::writeback_private_never : C::writeback_crash_consistency;
   C demand = inode.storage.demanded_by(offset);

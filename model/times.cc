@@ -95,7 +95,7 @@ void rule_times(World& w, Process& p, Step& s) {
   if (!file) s.must(9 /* EBADF */, C::none);
   if (s.failed(C::none)) return;
   Inode& inode = w.inodes[file->inode];
-  C still = inode.stored_privately ? C::private_ro_file_unchanged_times : C::times_mtime;
+  C still = inode.stored_privately.empty() ? C::times_mtime : C::private_ro_file_unchanged_times;
   C modified = inode.mtime == Moved::yes ? inode.mtime_clause : still;
   const Time times[] = {{"st_atime", program::moved::kAccess, C::times_atime, inode.atime},
                         {"st_mtime", program::moved::kModification, modified, inode.mtime}};
@@ -106,6 +106,10 @@ void rule_times(World& w, Process& p, Step& s) {
   bool possible = s.seen().value <= (program::moved::kAccess | program::moved::kModification);
   if (!s.expect(possible, C::none, [] { return std::string("a sum of 1 and 2"); })) return;
   for (const Time& t : times) match(s, t);
+}
+
+void no_space_moves_mtime(World& w, const Vma& vma) {
+  if (vma.shared && vma.inode >= 0) may_move_mtime(w.object_of(vma));
 }
 
 void may_dirty(World& w, Vma& vma, std::uint64_t offset) {

@@ -17,6 +17,8 @@ void store_moves_mtime(World& w, Vma& vma);
 // A page of a shared mapping may have been faulted in for writing, though nothing was stored: its file's
 // times move, and it has storage, as by a store.
 void may_dirty(World& w, Vma& vma, std::uint64_t offset);
+// A page of the mapping finds no space: the times are moved before any is looked for (ext4_page_mkwrite).
+void no_space_moves_mtime(World& w, const Vma& vma);
 // The pages are clean again: the next store through each mapping is noticed.
 void stores_are_noticed_again(World& w, std::uint32_t inode);
 

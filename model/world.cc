@@ -1,8 +1,9 @@
 #include "model/world.h"
 
 #include <algorithm>
-#include <set>
 #include <utility>
+
+#include "model/room.h"
 
 namespace shmcheck::model {
 
@@ -107,8 +108,7 @@ Access World::access(Process& process, std::uint64_t address, bool write) {
   const bool to_object = write && vma->shared;
   const Space space = vma->inode < 0 ? Space::there : space_for_access(*vma, offset, to_object);
   if (space == Space::none) return {Access::Kind::no_space, vma, offset};
-  if (space == Space::unsure)
-    unsure_of_space = inodes[static_cast<std::size_t>(vma->inode)].accessed_unsure = true;
+  if (space == Space::unsure) unsure_of_space = object_of(*vma).accessed_unsure = true;
   note_accessed(*vma, offset, to_object);
   return {Access::Kind::byte, vma, offset, space == Space::unsure};
 }
@@ -173,7 +173,7 @@ void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std
   }
   for (std::uint64_t at = down(offset); at < offset + length; at += page()) {
     copy_on_write(vma, at);
-    if (vma.inode >= 0) object_of(vma).stored_privately |= std::uint64_t{1} << (at / page() % 64);
+    if (vma.inode >= 0) object_of(vma).stored_privately.add(at / page());
   }
   vma.copies.write(offset, bytes, length, page(), origin);
 }
@@ -230,7 +230,7 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
   cuts_storage(index, size);
   inode.cut_to = std::min(inode.cut_to, size);
   inode.cut_step = steps;
-  inode.punched = 0;
+  inode.punched = {};
   happens(index, clauses::Clause::trunc_kept_part_intact);
   inode.bytes.cut(size, page(), {OriginKind::cut, 0, 0, steps});
   for (Process& p : processes) {
@@ -246,7 +246,7 @@ void World::note_touched(const Vma& vma, std::uint64_t offset, std::uint8_t who)
   if (!object) return;
   object->touched.add(offset / page());
   if (object->touched_by.size() <= who) object->touched_by.resize(who + 1U);
-  object->touched_by[who] |= std::uint64_t{1} << (offset / page() % 64);
+  object->touched_by[who].add(offset / page());
 }
 
 void World::not_resident(std::uint32_t index) {

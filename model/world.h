@@ -124,8 +124,7 @@ class World {
   }
   // The file system that holds the object.
   program::FileSystem fs_of(const Inode& inode) const {
-    bool of_directory = inode.kind == InodeKind::file && !inode.memfd && !inode.posix;
-    return of_directory ? facts_->fs : program::FileSystem::tmpfs;
+    return inode.of_directory() ? facts_->fs : program::FileSystem::tmpfs;
   }
   std::uint64_t up(std::uint64_t v) const { return (v + page() - 1) / page() * page(); }
   std::uint64_t down(std::uint64_t v) const { return v / page() * page(); }
@@ -192,36 +191,6 @@ class World {
   bool backed(const Vma& vma, std::uint64_t offset) const;
   // The same, and its file system does not refuse it for want of space.
   bool can_be_had(const Vma& vma, std::uint64_t offset, bool write);
-
-  // --- storage of files, and what is left of the file system that programs work in (space.cc)
-  bool full = false;  // the op `fill` has taken what was left of it
-  // Pages that may have been given back since, and those that certainly were and are not taken again.
-  std::uint64_t spare_most = 0, spare_least = 0;
-  bool exact = true;             // else a load from a hole of tmpfs may do without storage
-  bool certain_access = true;    // the op touches what it looks at; others may, and may not
-  bool unsure_of_space = false;  // the step depends on whether there was any
-  bool of_full(const Inode& inode) const {
-    return full && inode.kind == InodeKind::file && !inode.memfd && !inode.posix;
-  }
-  // For a page, beside `more` others that need storage, too.
-  Space space_for(const Inode& inode, std::uint64_t index, bool write, std::uint64_t more = 0) const;
-  Space space_for_access(const Vma& vma, std::uint64_t offset, bool to_object) const;
-  // Pages of bytes [low, high) have storage now, or may have some.
-  void takes_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
-  void may_take_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
-  // Pages first … last-1 have none any more.
-  void gives_back(std::uint32_t inode, std::uint64_t first, std::uint64_t last);
-  // The same of what a hole takes, and of what lies behind a new end.
-  void punches_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
-  void cuts_storage(std::uint32_t inode, std::uint64_t size);
-  void store_takes_neighbours(std::uint32_t inode);
-  void may_cut_storage(std::uint32_t inode, std::uint64_t size);
-  // What the storage of bytes [low, high) was to be is written.
-  void certainly_stored(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
-  // The machine is started anew: what was allocated is there, or after a crash what of it the journal has.
-  void storage_outlives(std::uint32_t inode, bool crashed);
-  // Files that nobody can reach any more give back what they have.
-  void note_left_files();
   // The bytes that supply an offset of a mapping: the private copy if there is one, else the object's.
   ObjectBytes& supply(Vma& vma, std::uint64_t offset);
   std::uint8_t load(Vma& vma, std::uint64_t offset);
@@ -269,6 +238,36 @@ class World {
   void pages_removed(std::uint32_t inode, clauses::Clause clause);
   // Sets a size: drops what lies beyond, in private copies too.
   void resize(std::uint32_t inode, std::uint64_t size);
+
+  // --- storage of files, and what is left of the file system that programs work in (space.cc)
+  bool full = false;  // the op `fill` has taken what was left of it
+  // Pages that may have been given back since, and those that certainly were and are not taken again.
+  std::uint64_t spare_most = 0, spare_least = 0;
+  bool exact = true;             // else a load from a hole of tmpfs may do without storage
+  bool certain_access = true;    // the op touches what it looks at; others may, and may not
+  bool unsure_of_space = false;  // the step depends on whether there was any
+  bool of_full(const Inode& inode) const { return full && inode.of_directory(); }
+  // For a page, beside `more` others that need storage, too.
+  Space space_for(const Inode& inode, std::uint64_t index, bool write, std::uint64_t more = 0) const;
+  // For the page that an access of the mapping reaches. `to_object`: a store that is the object's.
+  Space space_for_access(const Vma& vma, std::uint64_t offset, bool to_object) const;
+  // Pages of bytes [low, high) have storage now, or may have some.
+  void takes_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  void may_take_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  // Pages first … last-1 have none any more.
+  void gives_back(std::uint32_t inode, std::uint64_t first, std::uint64_t last);
+  // The same of what a hole takes, and of what lies behind a new end; or perhaps of that.
+  void punches_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  void cuts_storage(std::uint32_t inode, std::uint64_t size);
+  void may_cut_storage(std::uint32_t inode, std::uint64_t size);
+  // A store through a mapping may give storage to the rest of its folio as well.
+  void store_takes_neighbours(std::uint32_t inode);
+  // What the storage of bytes [low, high) was to be is written.
+  void certainly_stored(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  // The machine is started anew: what was allocated is there, or after a crash what of it the journal has.
+  void storage_outlives(std::uint32_t inode, bool crashed);
+  // Files that nobody can reach any more give back what they have.
+  void note_left_files();
 
   // --- mappings. Each keeps attach counts; `when` is the step's clock, `who` the acting process.
   void unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Moment when);
