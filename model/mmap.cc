@@ -1,244 +1,20 @@
-// mmap(2): argument errors in the order of ksys_mmap_pgoff and do_mmap, placement, and the new vma.
-#include <fmt/format.h>
+// mmap(2): when what was there goes, placement, and the new vma.
+#include "model/mmap.h"
+
+#include <algorithm>
 
 #include "model/blame.h"
 #include "model/rlimit.h"
-#include "model/rules.h"
 #include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kEBADF = 9, kEAGAIN = 11, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kENODEV = 19,
-              kEINVAL = 22, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
-constexpr std::uint32_t kType = program::map::kShared | program::map::kPrivate;
-
-// No user address space has a free range of this length.
-constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
-
-struct Request {
-  std::uint64_t address, length, offset, pages;  // pages: length rounded up, in bytes
-  bool anonymous, shared, validate, fixed, noreplace, write;
-  program::MapSource source;
-  bool sealed = false;    // seals are the first thing that is wrong
-  bool no_space = false;  // RLIMIT_AS has none for what would replace the range
-  OpenFile* file = nullptr;
-};
-
-Request request_of(World& w, Process& p, const Op& op) {
-  using namespace program::map;
-  using program::MapSource;
-  Request r{};
-  r.address = w.value(op.addr);
-  r.length = w.value(op.len);
-  r.offset = w.value(op.off);
-  r.pages = (r.length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
-  r.anonymous = (op.flags & kAnonymous) != 0;
-  r.validate = (op.flags & kType) == kType;
-  r.shared = (op.flags & kShared) != 0;
-  r.noreplace = (op.flags & kNoReplace) != 0;
-  r.fixed = (op.flags & kFixed) != 0 || r.noreplace;
-  r.write = (op.small & program::kProtWrite) != 0;
-  r.source = r.anonymous ? MapSource::slot : static_cast<MapSource>(op.byte);
-  if (!r.anonymous && r.source == MapSource::slot) r.file = w.open_file(p, op.object);
-  return r;
-}
-
-void length_errors(World& w, Step& s, const Request& r) {
-  if (r.length == 0)
-    s.must(kEINVAL, C::mmap_create_len_zero);
-  else if (r.pages == 0)
-    s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
-  else if (r.pages >= w.facts().top || (!r.fixed && r.pages >= kNoRoom))
-    s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
-}
-
-void placement_errors(World& w, Process& p, Step& s, const Request& r) {
-  if (!r.fixed || r.pages == 0) return;
-  bool impossible = r.pages >= w.facts().top || r.address > w.facts().top - r.pages;
-  // Linux takes an address in the last page for an error number and returns it.
-  constexpr std::uint64_t kErrorNumbers = ~std::uint64_t{0} - 4095;
-  if (r.address > kErrorNumbers) {
-    int error = static_cast<int>(-static_cast<std::int64_t>(r.address));
-    if (s.exact())
-      s.must(error, C::mmap_fixed_exact);
-    else
-      s.may(error, Freedom::documented_alternative);
-  }
-  if (impossible && r.pages < w.facts().top) s.must(kENOMEM, kEINVAL, C::mmap_fixed_exact);
-  if (r.address % w.page() != 0) s.must(kEINVAL, C::mmap_fixed_unaligned);
-  if (r.address < w.facts().min_address && !p.cred.machine) s.must(kEPERM, C::mmap_fixed_low_address_priv);
-  // Reaches only ranges which are in user space whatever its exact size.
-  if (r.noreplace && !impossible && occupied(w, p, r.address, r.address + r.pages)) {
-    s.must(kEEXIST, C::mmap_fixed_noreplace);
-  }
-}
-
-// Looked at when a place has been found, and before the file is.
-void lock_errors(const World& w, const Process& p, Step& s, const Request& r) {
-  bool asked = (s.op.flags & program::map::kLocked) != 0;
-  if (asked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
-  if (asked || p.lock_future)
-    memlock_errors(w, p, s, r.pages, kEAGAIN, asked ? C::mmap_flag_locked_limit : C::mlockall_future);
-}
-
-// Special files. A directory and the end of a pipe are open for reading only; the device of zeros can be
-// mapped.
-void special_errors(Step& s, const Request& r) {
-  using program::MapSource;
-  bool device = r.source == MapSource::zero || r.source == MapSource::null;
-  // Their offsets are not bounded as those of files are.
-  if (r.pages > UINT64_MAX - r.offset)
-    s.must(kEOVERFLOW, C::mmap_create_offset_overflow);
-  else if (r.offset > INT64_MAX - r.pages && !s.exact())
-    s.may(kEOVERFLOW, Freedom::documented_alternative);
-  if ((s.op.flags & kType) == 0) return s.must(kEINVAL, C::mmap_type_required);
-  if (r.validate && (s.op.flags & (program::map::kUnknown | program::map::kSync)))
-    s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
-  else if (r.validate && r.noreplace)
-    s.may(kEOPNOTSUPP, Freedom::documented_alternative);
-  if (r.shared && r.write && !device) s.must(kEACCES, C::mmap_fd_read_only_shared_write);
-  // Pipes lie in a file system without execution since 6.17; /dev may be mounted so, which is no fact.
-  bool exec = (s.op.small & program::kProtExec) != 0, pipe = r.source == MapSource::pipe;
-  if (exec && pipe && s.exact() && s.facts.release >= program::release(6, 17))
-    s.must(kEPERM, C::mmap_fd_noexec_mount);
-  else if (exec)
-    s.may(kEPERM, Freedom::documented_alternative);
-  if (r.source != MapSource::zero) s.must(kENODEV, kEACCES, C::mmap_fd_unsupported_type);
-}
-
-// A stack is private anonymous memory.
-void stack_errors(Step& s, const Request& r) {
-  if ((s.op.flags & program::map::kGrowsDown) && (s.op.flags & kType))
-    s.must(kEINVAL, r.shared ? C::mmap_anon_growsdown_shared : C::none);
-}
-
-// Whether the new pages may come to lie beside a shared mapping of the file that shows the ones before or
-// behind them. Where the kernel places a mapping is not known yet.
-bool continues_neighbour(const World& w, const Process& p, const Request& r) {
-  return std::ranges::any_of(p.memory.vmas(), [&](const Vma& v) {
-    if (!v.shared || v.inode != static_cast<std::int32_t>(r.file->inode)) return false;
-    std::uint64_t first = v.page_offset * w.page(), end = first + (v.high - v.low);
-    bool before = end == r.offset && (!r.fixed || v.high == r.address);
-    bool behind = r.offset + r.pages == first && (!r.fixed || v.low == r.address + r.pages);
-    return before || behind;
-  });
-}
-
-// Only a mapping that could be stored through counts as shared here, and a descriptor of a memory file can be
-// written to. Read-only ones of a write-sealed file are granted since 6.7, and by some stable releases
-// before, but for a time not in 6.12.
-void seal_errors(const World& w, const Process& p, Step& s, Request& r) {
-  using namespace program::seal;
-  std::uint32_t seals = w.inodes[r.file->inode].seals;
-  if (!r.shared || !r.file->writable || !(seals & (kWrite | kFutureWrite))) return;
-  bool right_before = !s.must_fail();
-  // Before 6.13 a mapping that continues an equal neighbour grew it, and the seals were not looked at.
-  bool continues =
-      w.facts().release < program::release(6, 13) && !(seals & kWrite) && continues_neighbour(w, p, r);
-  if (r.write && continues) {
-    s.may(kEPERM, Freedom::documented_alternative);
-  } else if (r.write) {
-    s.must(kEPERM, seals & kWrite ? C::seal_write : C::seal_future_write);
-  } else if (seals & kWrite) {
-    if (w.facts().release < program::release(6, 13) || !s.exact())
-      s.may(kEPERM, Freedom::documented_alternative);
-  }
-  r.sealed = right_before && s.must_fail();
-}
-
-// Documents leave it open what is reported when something else is wrong as well. So do releases before 6.13
-// for F_SEAL_WRITE, which their stable updates look at early or late.
-void space_errors(const World& w, const Process& p, Step& s, Request& r) {
-  bool replaces = r.fixed && !r.noreplace;
-  std::uint64_t gone = replaces ? mapped_within(p, r.address, r.address + r.pages) : 0;
-  if (fits_address_space(p, r.pages, gone)) return;
-  r.no_space = replaces && r.pages < w.facts().top;  // a length that no address space has is refused before
-  if (!s.exact() || !s.must_fail())
-    s.must(kENOMEM, C::mmap_limit_rlimit_as);
-  else if (r.sealed && w.facts().release < program::release(6, 13))
-    s.may(kENOMEM, Freedom::which_error);
-}
-
-// The file system looks at F_SEAL_FUTURE_WRITE before 6.13 (mm/shmem.c, shmem_mmap), when the limit is past.
-bool seals_come_last(const World& w, const Request& r) {
-  return w.facts().release < program::release(6, 13) &&
-         !(w.inodes[r.file->inode].seals & program::seal::kWrite);
-}
-
-void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
-  using namespace program::map;
-  constexpr std::uint64_t largest = INT64_MAX;
-  if (r.offset > largest || r.pages > largest - r.offset) s.must(kEOVERFLOW, C::mmap_create_offset_overflow);
-  if (!r.shared && (op.flags & kType) == 0) {
-    s.must(kEINVAL, C::mmap_type_required);
-    return;
-  }
-  const Inode& file = w.inodes[r.file->inode];
-  bool knows_sync = w.may_know_sync(file);
-  if (r.validate && (op.flags & kUnknown))
-    s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
-  else if (r.validate && (op.flags & kSync) && !knows_sync)
-    s.must(kEOPNOTSUPP, C::mmap_type_map_sync_needs_dax);
-  else if (r.validate && (op.flags & kNoReplace)) {
-    // MAP_FIXED_NOREPLACE is missing from the flags that Linux knows for MAP_SHARED_VALIDATE; no document
-    // says so.
-    if (s.exact())
-      s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
-    else
-      s.may(kEOPNOTSUPP, Freedom::documented_alternative);
-  }
-  if (r.shared && r.write && !r.file->writable) {
-    if (w.inodes[r.file->inode].posix) s.applies(C::pshm_open_rdonly);
-    s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
-  }
-  if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
-  stack_errors(s, r);
-  if (seals_come_last(w, r)) space_errors(w, p, s, r);
-  seal_errors(w, p, s, r);
-  if (!seals_come_last(w, r)) space_errors(w, p, s, r);
-  // The file system's own refusal comes last.
-  if ((op.flags & kSync) && knows_sync) {
-    if (r.validate)
-      s.must(kEOPNOTSUPP, C::mmap_type_map_sync_needs_dax);
-    else if (s.exact() && w.fs_of(file) != program::FileSystem::other)
-      s.must(kEOPNOTSUPP, C::mmap_type_map_sync_legacy);
-    else
-      s.may(kEOPNOTSUPP, Freedom::documented_alternative);
-  }
-}
-
-void errors(World& w, Process& p, Step& s, Request& r) {
-  const Op& op = s.op;
-  if (r.offset % w.page() != 0) s.must(kEINVAL, C::mmap_create_offset_unaligned);
-  bool slot = r.source == program::MapSource::slot;
-  if (!r.anonymous && slot && !r.file) s.must(kEBADF, C::mmap_fd_bad);
-  // Only files of a file system for them have huge pages.
-  if (!r.anonymous && (op.flags & program::map::kHuge)) s.must(kEINVAL, C::none);
-  length_errors(w, s, r);
-  placement_errors(w, p, s, r);
-  if (!s.must_fail()) lock_errors(w, p, s, r);
-  if (r.anonymous) {
-    stack_errors(s, r);
-    if ((op.flags & kType) == 0)
-      s.must(kEINVAL, C::mmap_type_required);
-    else if (r.validate)
-      s.must(kEINVAL, C::mmap_type_both);
-    if (r.offset != 0 && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
-    space_errors(w, p, s, r);
-  } else if (!slot) {
-    special_errors(s, r);
-    stack_errors(s, r);
-    space_errors(w, p, s, r);
-  } else if (r.file) {
-    file_errors(w, p, s, r, op);
-  }
-  if (r.validate && !r.anonymous && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
-}
+constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kEINVAL = 22, kEOPNOTSUPP = 95;
 
 // Whether the only thing wrong is found by the file system: it does not support MAP_SYNC, or, before 6.13,
 // the file is sealed.
-bool refused_late(const World& w, const Step& s, const Request& r) {
+bool refused_late(const World& w, const Step& s, const MmapRequest& r) {
   using namespace program::map;
   bool sync = r.file && (s.op.flags & kSync) != 0;
   bool unknown = r.validate && (s.op.flags & (kUnknown | kNoReplace)) != 0;
@@ -247,7 +23,7 @@ bool refused_late(const World& w, const Step& s, const Request& r) {
 }
 
 // The start that was given or chosen, checked against what is mapped.
-std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
+std::uint64_t placed(World& w, Process& p, Step& s, const MmapRequest& r) {
   constexpr std::uint64_t kMapFailed = ~std::uint64_t{0};
   if (!s.running() && !s.expect(s.seen().value != kMapFailed, C::mmap_create_never_map_failed,
                                 [] { return std::string("an address, not MAP_FAILED"); }))
@@ -279,7 +55,7 @@ std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
 
 // What demands that the call is granted: what is special about it, and where it was refused with an error
 // that fits, that first.
-C clause_of_grant(const World& w, const Step& s, const Request& r) {
+C clause_of_grant(const World& w, const Step& s, const MmapRequest& r) {
   const std::uint32_t flags = s.op.flags;
   const bool read_only = r.file && !r.shared && r.write && !r.file->writable;
   const bool empty = r.file && w.inodes[r.file->inode].size == 0;
@@ -295,11 +71,61 @@ C clause_of_grant(const World& w, const Step& s, const Request& r) {
   return empty ? C::mmap_create_empty_file : C::mmap_create_len_beyond_eof;
 }
 
+// What a call that failed has done all the same. `gone`: the file system refused when the old mappings had
+// gone; `of_space`: RLIMIT_AS did, when what lay over the edges had been divided.
+void leave_behind(World& w, const Process& p, Step& s, const MmapRequest& r, bool gone, bool of_space) {
+  bool unsure = r.fixed && !r.noreplace && r.file && s.saw(kEPERM) && !s.must_fail() &&
+                w.facts().release < program::release(6, 13);
+  if (unsure) s.lose_quietly(Freedom::fixed_failure);
+  if (gone && (s.running() || s.seen().kind == OutcomeKind::error)) {
+    w.unmap(index_of(w, p), r.address, r.address + r.pages, s.when);
+  }
+  if (of_space && !s.report().diverged) divide_at_edges(w, p, s, r.address, r.address + r.pages);
+}
+
+// Shows the file, or makes the object, that the mapping is of; none of private anonymous memory.
+void set_object(World& w, const MmapRequest& r, Vma& v) {
+  if (r.file) {
+    v.inode = static_cast<std::int32_t>(r.file->inode);
+    v.file = static_cast<std::int32_t>(r.file - w.open_files.data());
+    v.writable_file = r.file->writable;
+    bool sealed =
+        (w.inodes[r.file->inode].seals & (program::seal::kWrite | program::seal::kFutureWrite)) != 0;
+    v.may_write = !r.shared || (r.file->writable && !sealed);
+  } else if (r.shared) {
+    Inode object;
+    object.kind = InodeKind::shared_anonymous;
+    object.of_device = r.source == program::MapSource::zero;
+    object.size = r.pages;
+    v.inode = static_cast<std::int32_t>(w.add_inode(std::move(object)));
+    v.writable_file = true;
+  }
+}
+
+void insert(World& w, Process& p, Step& s, const MmapRequest& r, std::uint64_t low) {
+  using namespace program::map;
+  Vma v;
+  v.id = w.next_vma++;
+  v.made = w.steps;
+  v.rounded_up = w.value(s.op.len) % w.page() != 0;
+  v.low = low;
+  v.high = low + r.pages;
+  v.prot = s.op.small & 7;
+  v.shared = r.shared;
+  v.page_offset = r.anonymous && r.shared ? 0 : r.anonymous ? low / w.page() : r.offset / w.page();
+  set_object(w, r, v);
+  w.mapping_names[s.op.result] = low;
+  p.memory.insert(std::move(v));
+  // With MAP_NONBLOCK, MAP_POPULATE does nothing: mmap(2).
+  bool populated = (s.op.flags & (kPopulate | kNonBlock)) == kPopulate;
+  lock_at_creation(w, p, s, low, (s.op.flags & kLocked) != 0, populated);
+}
+
 }  // namespace
 
 void rule_mmap(World& w, Process& p, Step& s) {
-  Request r = request_of(w, p, s.op);
-  errors(w, p, s, r);
+  MmapRequest r = mmap_request(w, p, s.op);
+  mmap_errors(w, p, s, r);
   if (s.must_fail() && s.failures() > 1) s.applies(C::prec_mmap_multi);
   if (s.must_fail() && r.fixed && !r.noreplace && !s.exact() && r.pages != 0 && r.pages <= w.facts().top) {
     s.applies(C::prec_mmap_failed_fixed);
@@ -324,23 +150,13 @@ void rule_mmap(World& w, Process& p, Step& s) {
   C removed = s.saw(kEEXIST) && !refuses_owner
                   ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages)
                   : C::none;
-  if (s.failed(removed == C::none ? success : removed)) {
-    bool unsure = r.fixed && !r.noreplace && r.file && s.saw(kEPERM) && !s.must_fail() &&
-                  w.facts().release < program::release(6, 13);
-    if (unsure) s.lose_quietly(Freedom::fixed_failure);
-    if (gone && (s.running() || s.seen().kind == OutcomeKind::error)) {
-      w.unmap(index_of(w, p), r.address, r.address + r.pages, s.when);
-    }
-    if (of_space && !s.report().diverged) divide_at_edges(w, p, s, r.address, r.address + r.pages);
-    return;
-  }
+  if (s.failed(removed == C::none ? success : removed)) return leave_behind(w, p, s, r, gone, of_space);
   std::uint64_t low = placed(w, p, s, r);
   if (!s.running() && s.report().diverged) {
     w.mapping_names[s.op.result] = low;
     // A range that no address space has is not taken over.
     if (low % w.page() != 0 || low + r.pages <= low || low + r.pages > w.facts().top) return;
   }
-  std::uint8_t who = index_of(w, p);
   // A mapping that continues another one grows it, and the file is not asked.
   bool counts_as_access = r.file && std::ranges::none_of(p.memory.vmas(), [&](const Vma& v) {
                             return v.inode == static_cast<std::int32_t>(r.file->inode);
@@ -350,41 +166,12 @@ void rule_mmap(World& w, Process& p, Step& s) {
       s.applies(C::mmap_fixed_replaces);
       s.applies(C::mmap_fixed_not_recommended);
     }
-    w.unmap(who, low, low + r.pages, s.when);
+    w.unmap(index_of(w, p), low, low + r.pages, s.when);
   } else if (p.memory.overlaps(low, low + r.pages)) {
     return;  // a divergence already: the kernel's choice overlaps what is mapped
   }
-  Vma v;
-  v.id = w.next_vma++;
-  v.made = w.steps;
-  v.rounded_up = w.value(s.op.len) % w.page() != 0;
-  v.low = low;
-  v.high = low + r.pages;
-  v.prot = s.op.small & 7;
-  v.shared = r.shared;
-  v.page_offset = r.anonymous && r.shared ? 0 : r.anonymous ? low / w.page() : r.offset / w.page();
-  if (r.file) {
-    if (counts_as_access) moves_atime(w, s, w.inodes[r.file->inode]);
-    v.inode = static_cast<std::int32_t>(r.file->inode);
-    v.file = static_cast<std::int32_t>(r.file - w.open_files.data());
-    v.writable_file = r.file->writable;
-    bool sealed =
-        (w.inodes[r.file->inode].seals & (program::seal::kWrite | program::seal::kFutureWrite)) != 0;
-    v.may_write = !r.shared || (r.file->writable && !sealed);
-  } else if (r.shared) {
-    Inode object;
-    object.kind = InodeKind::shared_anonymous;
-    object.of_device = r.source == program::MapSource::zero;
-    object.size = r.pages;
-    v.inode = static_cast<std::int32_t>(w.add_inode(std::move(object)));
-    v.writable_file = true;
-  }
-  w.mapping_names[s.op.result] = low;
-  p.memory.insert(std::move(v));
-  using namespace program::map;
-  // With MAP_NONBLOCK, MAP_POPULATE does nothing: mmap(2).
-  bool populated = (s.op.flags & (kPopulate | kNonBlock)) == kPopulate;
-  lock_at_creation(w, p, s, low, (s.op.flags & kLocked) != 0, populated);
+  if (counts_as_access) moves_atime(w, s, w.inodes[r.file->inode]);
+  insert(w, p, s, r, low);
 }
 
 }  // namespace shmcheck::model

@@ -1,0 +1,22 @@
+// What an mmap(2) asks for, and what is wrong with it.
+#pragma once
+
+#include "model/rules.h"
+
+namespace shmcheck::model {
+
+struct MmapRequest {
+  std::uint64_t address, length, offset, pages;  // pages: length rounded up, in bytes
+  bool anonymous, shared, validate, fixed, noreplace, write;
+  program::MapSource source;
+  bool sealed = false;    // seals are the first thing that is wrong
+  bool no_space = false;  // RLIMIT_AS has none for what would replace the range
+  OpenFile* file = nullptr;
+};
+
+MmapRequest mmap_request(World& w, const Process& p, const Op& op);
+// States the argument errors, in the order of ksys_mmap_pgoff and do_mmap, and notes in the request those
+// that are found when what was there may have gone.
+void mmap_errors(const World& w, const Process& p, Step& s, MmapRequest& r);
+
+}  // namespace shmcheck::model
