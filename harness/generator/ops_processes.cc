@@ -53,7 +53,7 @@ Op build_unshare(Scene& s, std::uint8_t p) {
   return make_op(OpCode::unshare, p);
 }
 
-// Into the namespace of one that is elsewhere, if there is one.
+// Into the namespace of another process, seldom into its own.
 Op build_setns(Scene& s, std::uint8_t p) {
   std::optional<std::uint8_t> other = s.other_alive(p);
   if (!other) return build_op(s, OpCode::fork);

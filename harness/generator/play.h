@@ -8,6 +8,7 @@
 
 namespace shmcheck::harness {
 
+// play.cc, play_files.cc, play_memory.cc, play_sysv.cc
 class Play {
  public:
   explicit Play(Scene& scene) : s(scene), dice(scene.dice) {}
@@ -21,6 +22,8 @@ class Play {
   std::optional<std::uint8_t> partner(std::uint8_t of);  // an existing process or a child
   void leave(std::uint8_t p);                            // exits or is killed
   void exec(std::uint8_t p);
+  void become(std::uint8_t p, std::uint8_t user);
+  void rlimit(std::uint8_t p, program::Resource what, Quantity value);
   // The process that the machine then begins with.
   std::uint8_t reboot(std::uint8_t p, program::Ending how);
 
@@ -36,6 +39,7 @@ class Play {
 
   // --- files
   std::uint8_t file(std::uint8_t p, Quantity size, program::Access access = program::Access::read_write);
+  std::uint8_t memory_file(std::uint8_t p, std::uint32_t flags = program::memfd::kSealing);
   void resize(std::uint8_t p, std::uint8_t file, Quantity size);  // by one of four calls, if it grows
   void truncate(std::uint8_t p, std::uint8_t file, Quantity size);
   void write(std::uint8_t p, std::uint8_t file, Quantity offset, Quantity length);
@@ -45,7 +49,9 @@ class Play {
   void size(std::uint8_t p, std::uint8_t file);
   void age(std::uint8_t p, std::uint8_t file);
   void times(std::uint8_t p, std::uint8_t file);
+  void flush(std::uint8_t p, std::uint8_t file, bool data_only = false);
   std::uint8_t path_of(std::uint8_t p, std::uint8_t file) const;
+  void unlink(std::uint8_t p, std::uint8_t path);
 
   // --- memory; the result is the mapping's name
   Quantity map(std::uint8_t p, std::uint8_t file, Quantity length, std::uint32_t flags, std::uint8_t prot = 3,
@@ -60,12 +66,10 @@ class Play {
   void protect(std::uint8_t p, Quantity where, Quantity length, std::uint8_t prot);
   void advise(std::uint8_t p, Quantity where, Quantity length, program::Advice advice);
   void sync(std::uint8_t p, Quantity where, Quantity length);
-  void flush(std::uint8_t p, std::uint8_t file);
   void lock(std::uint8_t p, Quantity where, Quantity length, std::uint32_t flags = 0);
   void unlock(std::uint8_t p, Quantity where, Quantity length);
   void lock_all(std::uint8_t p, std::uint32_t flags);
   void unlock_all(std::uint8_t p);
-  void rlimit(std::uint8_t p, program::Resource what, Quantity value);
   void remap(std::uint8_t p, Quantity where, Quantity length, Quantity offset);
   void put_return(std::uint8_t p, Quantity where);  // code that `call` runs
   void call(std::uint8_t p, Quantity where);
@@ -78,7 +82,7 @@ class Play {
   void peek(std::uint8_t p, Quantity where, int n);
   void fill(std::uint8_t p, Quantity where, int n);  // a store into each of n pages
 
-  // --- segments
+  // --- segments and their namespaces
   std::uint8_t segment(std::uint8_t p, Quantity size, std::uint8_t key, std::uint16_t mode = 0600,
                        std::uint32_t flags = program::shmget::kCreat);
   Quantity attach(std::uint8_t p, std::uint8_t segment, std::uint32_t flags = 0);
@@ -91,12 +95,10 @@ class Play {
   void unshare(std::uint8_t p);
   void join(std::uint8_t p, std::uint8_t other);
   void limit(std::uint8_t p, program::Limit which, Quantity value);
-  void become(std::uint8_t p, std::uint8_t user);
 };
 
 using Scenario = void (*)(Play&);
-// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_names.cc, scenarios_ipcns.cc,
-// scenarios_limits.cc, scenarios_peers.cc, scenarios_reboot.cc
+// Each of the scenarios_*.cc of that name.
 std::span<const Scenario> file_scenarios();
 std::span<const Scenario> memory_scenarios();
 std::span<const Scenario> sysv_scenarios();

@@ -76,17 +76,10 @@ void beyond_the_end(Play& p) {
 void unlinked_but_mapped(Play& p) {
   std::uint8_t a = p.someone(), f = p.file(a, p.ragged(1)), path = p.path_of(a, f);
   Quantity m = p.map(a, f, pages(2), p.shared_or_private());
-  Op op = make_op(OpCode::unlink, a);
-  op.object = path;
-  p.step(op);
-  if (p.dice.chance(60)) {
-    op = make_op(OpCode::close, a);
-    op.object = f;
-    p.step(op);
-  }
+  p.unlink(a, path);
+  if (p.dice.chance(60)) p.step(make_op(OpCode::close, a, f));
   p.store(a, plus(m, 0, 40));
-  op = make_op(OpCode::open, a);
-  op.object = path;
+  Op op = make_op(OpCode::open, a, path);
   op.result = p.s.fresh_file(a);
   op.small = 1;
   op.flags = program::openflag::kCreat;
@@ -202,11 +195,7 @@ void punched(Play& p) {
 void sealed(Play& p) {
   using namespace program::seal;
   std::uint8_t a = p.someone();
-  Op op = make_op(OpCode::memfd, a);
-  op.flags = p.dice.chance(90) ? program::memfd::kSealing : 0U;
-  op.result = p.s.fresh_file(a);
-  std::uint8_t f = op.result;
-  p.step(op);
+  std::uint8_t f = p.memory_file(a, p.dice.chance(90) ? program::memfd::kSealing : 0U);
   p.truncate(a, f, p.ragged(2));
   std::optional<Quantity> m;
   if (p.dice.chance(60))
@@ -247,23 +236,17 @@ void sealed(Play& p) {
         break;
     }
   }
-  op = make_op(OpCode::seals, a);
-  op.object = f;
-  p.step(op);
+  p.step(make_op(OpCode::seals, a, f));
   p.read(a, f, 3);
   if (m) p.peek(a, *m, 2);
 }
 
 void fsync(Play& p, std::uint8_t a, std::uint8_t file) {
-  Op op = make_op(OpCode::fsync, a);
-  op.object = file;
-  op.small = p.dice.chance(50) ? 1 : 0;
-  p.step(op);
+  p.flush(a, file, p.dice.chance(50));
 }
 
 void look_at_storage(Play& p, std::uint8_t a, std::uint8_t file, int n) {
-  Op op = make_op(OpCode::stored, a);
-  op.object = file;
+  Op op = make_op(OpCode::stored, a, file);
   op.len = pages(n);
   p.step(op);
 }

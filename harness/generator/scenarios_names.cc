@@ -49,9 +49,7 @@ std::uint8_t shm_open(Play& p, std::uint8_t who, std::uint8_t object, std::uint3
 }
 
 void shm_unlink(Play& p, std::uint8_t who, std::uint8_t object) {
-  Op op = make_op(OpCode::shm_unlink, who);
-  op.object = object;
-  p.step(op);
+  p.step(make_op(OpCode::shm_unlink, who, object));
 }
 
 // Who has nothing in common with the maker but the name shares the object, while it has the name.

@@ -57,11 +57,7 @@ void looked_at_by_a_stranger(Play& p) {
 void finally_sealed(Play& p) {
   using namespace program::seal;
   const std::uint8_t a = p.someone();
-  Op op = make_op(OpCode::memfd, a);
-  op.flags = program::memfd::kSealing;
-  op.result = p.s.fresh_file(a);
-  const std::uint8_t f = op.result;
-  p.step(op);
+  const std::uint8_t f = p.memory_file(a);
   p.truncate(a, f, p.dice.pick({pages(2), pages(3), pages(2, 100)}));
   const Quantity m = p.map(a, f, pages(2), kShared);
   p.seal(a, f, kShrink | kSeal);

@@ -8,9 +8,7 @@ using program::Allocate;
 using program::map::kShared;
 
 void blocks(Play& p, std::uint8_t who, std::uint8_t file) {
-  Op op = make_op(OpCode::blocks, who);
-  op.object = file;
-  p.step(op);
+  p.step(make_op(OpCode::blocks, who, file));
 }
 
 void fill_up(Play& p, std::uint8_t who, program::Room left) {
@@ -61,9 +59,7 @@ void counted(Play& p) {
 void given_back(Play& p, std::uint8_t who, std::uint8_t file) {
   if (p.dice.chance(40)) return p.truncate(who, file, p.nearly(p.dice.pick({0, 1})));
   if (p.dice.chance(40)) return p.allocate(who, file, pages(0), pages(2), Allocate::punch);
-  Op op = make_op(OpCode::unlink, who);
-  op.object = p.path_of(who, file);
-  p.step(op);
+  p.unlink(who, p.path_of(who, file));
 }
 
 void full(Play& p) {

@@ -20,10 +20,11 @@ using program::Op;
 using program::OpCode;
 using program::Quantity;
 
-inline Op make_op(OpCode code, std::uint8_t proc) {
+inline Op make_op(OpCode code, std::uint8_t proc, std::uint8_t object = 0) {
   Op op;
   op.code = code;
   op.proc = proc;
+  op.object = object;
   return op;
 }
 inline Quantity pages(int n, int bytes = 0) {

@@ -1,0 +1,74 @@
+// Steps of segments and IPC namespaces.
+#include "harness/generator/play.h"
+
+namespace shmcheck::harness {
+
+using program::ShmCommand;
+
+std::uint8_t Play::segment(std::uint8_t p, Quantity size, std::uint8_t key, std::uint16_t mode,
+                           std::uint32_t flags) {
+  Op op = make_op(OpCode::shmget, p);
+  op.result = s.fresh_segment();
+  op.byte = key;
+  op.len = size;
+  op.mode = mode;
+  op.flags = flags;
+  step(op);
+  return op.result;
+}
+
+Quantity Play::attach(std::uint8_t p, std::uint8_t segment, std::uint32_t flags) {
+  Quantity where;
+  if (dice.chance(s.swarm.placed)) where = arena(4), flags |= program::shmat::kRemap;
+  return attach_at(p, segment, where, flags);
+}
+
+Quantity Play::attach_at(std::uint8_t p, std::uint8_t segment, Quantity where, std::uint32_t flags) {
+  Op op = make_op(OpCode::shmat, p, segment);
+  op.result = s.fresh_mapping();
+  op.addr = where;
+  op.flags = flags;
+  step(op);
+  return at_mapping(op.result);
+}
+
+void Play::detach(std::uint8_t p, Quantity where) {
+  Op op = make_op(OpCode::shmdt, p);
+  op.addr = where;
+  step(op);
+}
+
+void Play::control(std::uint8_t p, std::uint8_t segment, ShmCommand command, std::uint8_t owner,
+                   std::uint16_t mode, std::uint32_t flags) {
+  Op op = make_op(OpCode::shmctl, p, segment);
+  op.small = static_cast<std::uint8_t>(command);
+  op.byte = owner;
+  op.mode = mode;
+  op.flags = flags;
+  step(op);
+}
+
+void Play::by_index(std::uint8_t p, std::uint8_t segment, bool any) {
+  Op op = make_op(OpCode::shm_stat, p, segment);
+  if (any) op.flags = program::shmstat::kAny;
+  step(op);
+}
+
+void Play::unshare(std::uint8_t p) {
+  step(make_op(OpCode::unshare, p));
+}
+
+void Play::join(std::uint8_t p, std::uint8_t other) {
+  Op op = make_op(OpCode::setns, p, other);
+  op.small = static_cast<std::uint8_t>(dice.below(2));
+  step(op);
+}
+
+void Play::limit(std::uint8_t p, program::Limit which, Quantity value) {
+  Op op = make_op(OpCode::limit, p);
+  op.small = static_cast<std::uint8_t>(which);
+  op.len = value;
+  step(op);
+}
+
+}  // namespace shmcheck::harness
