@@ -83,14 +83,13 @@ Frame run_frame(std::uint32_t sequence, std::uint8_t file_system, const Program&
 
 Frame resume_frame(std::uint32_t sequence, std::uint8_t file_system, std::span<const std::uint8_t> result,
                    const Bindings& bindings, const Program& program) {
-  constexpr std::size_t kHead = 1 + 4;
   const std::vector<std::uint8_t> ops = encode(program);
   Frame frame{FrameType::resume, sequence, {}};
-  frame.payload.resize(kHead + result.size() + kBindingsBytes);
+  frame.payload.resize(kResumeHeadBytes + result.size() + kBindingsBytes);
   frame.payload[0] = file_system;
   put_little(frame.payload.data() + 1, static_cast<std::uint32_t>(result.size()));
-  std::ranges::copy(result, frame.payload.begin() + kHead);
-  encode_bindings(bindings, frame.payload.data() + kHead + result.size());
+  std::ranges::copy(result, frame.payload.begin() + kResumeHeadBytes);
+  encode_bindings(bindings, frame.payload.data() + kResumeHeadBytes + result.size());
   frame.payload.insert(frame.payload.end(), ops.begin(), ops.end());
   return frame;
 }

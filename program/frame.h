@@ -231,6 +231,8 @@ constexpr void encode_bindings(const Bindings& bindings, std::uint8_t* out) {
   for (unsigned i = 0; i < kSegments; ++i) put_little(out + 1 + 4 * i, bindings.segment[i]);
 }
 
+inline constexpr std::size_t kResumeHeadBytes = 1 + 4;  // the file system, and the length of the result
+
 // A resume frame's payload in its parts, without allocation. False if it is too short for them.
 struct Resume {
   std::uint8_t file_system = 0;
@@ -239,11 +241,10 @@ struct Resume {
   std::span<const std::uint8_t> program;
 };
 constexpr bool decode_resume(std::span<const std::uint8_t> in, Resume& resume) {
-  constexpr std::size_t kHead = 1 + 4;
-  if (in.size() < kHead) return false;
+  if (in.size() < kResumeHeadBytes) return false;
   resume.file_system = in[0];
   const auto length = get_little<std::uint32_t>(in.data() + 1);
-  in = in.subspan(kHead);
+  in = in.subspan(kResumeHeadBytes);
   if (length < kResultHeadBytes || in.size() < length || in.size() - length < kBindingsBytes) return false;
   resume.result = in.first(length);
   const std::uint8_t* at = in.data() + length;

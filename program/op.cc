@@ -284,12 +284,10 @@ constexpr OpSpec kSpecs[] = {
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);
 
-std::uint8_t normal_process(std::uint8_t p) {
-  return static_cast<std::uint8_t>(p < kProcesses ? p : p % kUsualProcesses);
-}
-
-std::uint8_t normal_result(std::uint8_t result, NameKind kind) {
-  return kind == N::process ? normal_process(result) : static_cast<std::uint8_t>(result % name_count(kind));
+// An index below the count. Of processes, one that names none falls on a usual one.
+std::uint8_t normal_index(std::uint8_t index, NameKind kind, unsigned count) {
+  if (kind == N::process && index >= count) count = kUsualProcesses;
+  return static_cast<std::uint8_t>(index % count);
 }
 
 // Objects have special indices beyond the names.
@@ -345,8 +343,7 @@ void copy_argument(const Op& from, Op& to, const OpSpec& s, const Arg& arg) {
   Op source = from;
   switch (arg.kind) {
     case ArgKind::object:
-      to.object = s.object_kind == N::process ? normal_process(from.object)
-                                              : static_cast<std::uint8_t>(from.object % object_count(s));
+      to.object = normal_index(from.object, s.object_kind, object_count(s));
       break;
     case ArgKind::quantity:
       // Lengths and offsets never start from a mapping: only addresses do.
@@ -420,8 +417,8 @@ void normalize(Op& op) {
   Op out;
   out.code = static_cast<OpCode>(static_cast<std::uint8_t>(op.code) % kOpCodes);
   const OpSpec& s = spec(out.code);
-  out.proc = normal_process(op.proc);
-  out.result = normal_result(op.result, s.result_name);
+  out.proc = normal_index(op.proc, N::process, kProcesses);
+  out.result = normal_index(op.result, s.result_name, name_count(s.result_name));
   for (const Arg& arg : s.args) copy_argument(op, out, s, arg);
   op = out;
 }
