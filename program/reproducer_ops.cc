@@ -358,7 +358,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::blocks:
       return "blocks(" + descriptor(op.object) + ");";
     case OpCode::fill:
-      return static_cast<Room>(op.small) == Room::none ? "fill();" : "ok(ftruncate(filler, 0));";
+      return static_cast<Room>(op.small) == Room::none ? "fill(0);" : "fill(1);";
     case OpCode::end:
       break;
   }

@@ -77,10 +77,11 @@ bool compiles(const TemporaryDirectory& dir, const std::string& source, const st
   return false;
 }
 
-Played run(const std::string& source) {
+// With `here` in its own directory, else where it makes one itself: in /dev/shm.
+Played run(const std::string& source, bool here = true) {
   TemporaryDirectory dir;
   if (!compiles(dir, source, "-O2 -static -o repro")) return {-1, ""};
-  int status = shell("cd " + dir.path() + " && ./repro . >out 2>&1");
+  int status = shell("cd " + dir.path() + " && ./repro " + (here ? "." : "") + " >out 2>&1");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(dir.path()), {}), 4) << "it left files behind";
   return {status, dir.read("out")};
 }
@@ -253,6 +254,20 @@ const Case kCases[] = {
      "p63 exit status=7 -> died exit=7\n"
      "p0 load m0 -> 0x41\n",
      "0x00"},
+    {"StorageOfAHole", false,
+     "p0 open f0 n0 access=rw flags=creat mode=600 -> ok\n"
+     "p0 ftruncate f0 size=1p -> ok\n"
+     "p0 blocks f0 -> 0\n",
+     "8"},
+    {"AnotherNamespace", true,
+     "p0 fork p1 -> 101\n"
+     "p1 unshare -> ok\n"
+     "p1 shmget s0 key=k1 size=1p flags=creat mode=600 -> 7\n"
+     "p0 shmget s1 key=k1 size=0 -> ENOENT\n"
+     "p0 setns p1 by=file -> ok\n"
+     "p1 setns p0 -> ok\n"
+     "p0 shmget s1 key=k1 size=0 -> 7\n",
+     "ENOENT"},
     {"TwoNames", false,
      "p0 open f0 n0 access=rw flags=creat mode=600 -> ok\n"
      "p0 link n0 to=n1 -> ok\n"
@@ -297,6 +312,21 @@ TEST_P(ReproducerOn, ExitsWithOneIfItSeesItAndWithZeroIfNot) {
 
 INSTANTIATE_TEST_SUITE_P(Linux, ReproducerOn, testing::ValuesIn(kCases),
                          [](const auto& info) { return std::string(info.param.name); });
+
+// On a tmpfs of its own, which is small.
+TEST(Reproducer, FillsAFileSystem) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to mount, this is uid " << geteuid();
+  const std::string steps =
+      "p0 open f0 n0 access=rw flags=creat mode=600 -> ok\n"
+      "p0 fill -> ok\n"
+      "p0 pwrite f0 len=1 byte=0x41 -> ENOSPC\n"
+      "p0 fill left=all -> ok\n"
+      "p0 pwrite f0 len=1 byte=0x41 -> ";
+  const Played seen = run(reproducer(trace_of(steps + "1\n"), 4), false);
+  EXPECT_EQ(seen.status, 1) << seen.output;
+  const Played healthy = run(reproducer(trace_of(steps + "ENOSPC\n"), 4), false);
+  EXPECT_EQ(healthy.status, 0) << healthy.output;
+}
 
 TEST(Reproducer, ExitsWithTwoIfAnEarlierStepGoesDifferently) {
   Trace trace = trace_of("p0 close f0 -> ok\np0 close f0 -> EBADF\n");
@@ -347,6 +377,7 @@ TEST(Reproducer, EveryOperationCompilesAlone) {
                         : op.code == OpCode::shm_info ? 5
                         : op.code == OpCode::contents ? 2
                         : op.code == OpCode::setns    ? 2
+                        : op.code == OpCode::fill     ? 2
                                                       : 1;
     for (unsigned v = 0; v < variants; ++v) {
       op.small = static_cast<std::uint8_t>(v);
