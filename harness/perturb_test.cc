@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "harness/campaign_model.h"
@@ -79,12 +80,10 @@ TEST(Reviewed, GrantsOnlyWhatIsThere) {
   }
 }
 
-// Field, op and freedom of a lie; a number that no review names for `none`.
+// The lie of that name about the op, accepted because of one of the freedoms.
 Accepted accepted(std::string_view lie, program::OpCode op, std::initializer_list<model::Freedom> freedoms) {
-  Accepted key{perturbations().size(), op, 0};
-  for (std::size_t i = 0; i < perturbations().size(); ++i) {
-    if (perturbations()[i].name == lie) key.lie = i;
-  }
+  const auto named = std::ranges::find(perturbations(), lie, &Perturbation::name);
+  Accepted key{static_cast<std::size_t>(named - perturbations().begin()), op, 0};
   for (const model::Freedom freedom : freedoms)
     key.freedoms |= std::uint64_t{1} << static_cast<unsigned>(freedom);
   return key;

@@ -28,12 +28,12 @@ ByFreedom by_freedom(const TrialResult& result) {
   ByFreedom rows;
   for (const auto& [key, counts] : result.accepted) {
     for (std::size_t p = 0; p < kProfiles.size(); ++p) {
+      if (counts[p] == 0) continue;
       std::vector<model::Freedom> freedoms = explained(known, key, p);
       if (freedoms.empty()) {
         for (const Grant& grant : grants_of(key)) freedoms.push_back(grant.freedom);
       }
       if (freedoms.empty()) freedoms.push_back(model::Freedom::count);
-      if (counts[p] == 0) continue;
       for (const model::Freedom freedom : freedoms) rows[{freedom, key.lie, key.op}][p] += counts[p];
     }
   }
