@@ -269,7 +269,8 @@ void ChannelSession::send_run(Outstanding& one) {
 }
 
 void ChannelSession::begin_reboot(const program::Frame& frame) {
-  const program::Program& program = outstanding_.front().program;
+  const Outstanding& front = outstanding_.front();
+  const program::Program& program = front.program;
   program::Result result;
   const std::string wrong = program::decode_result(frame.payload, result);
   const std::size_t step = result.outcomes.size();
@@ -277,7 +278,8 @@ void ChannelSession::begin_reboot(const program::Frame& frame) {
                      program.ops[step].code == program::OpCode::reboot && spec_.kind == TargetKind::uml;
   if (!asked) return lose("it wants to be started anew, which the program does not ask for");
   if (!console_.alarm().empty()) return lose("the target's kernel raised an alarm: " + console_.alarm());
-  before_boot_ = frame.payload;
+  resume_ = program::resume_frame(front.sequence, front.fs, frame.payload,
+                                  program::bindings_of(program, result.outcomes), program);
   // Of a crash nothing is left but the disks; in order, they have been unmounted by now.
   link_.process.kill();
   Link anew;
@@ -296,12 +298,7 @@ void ChannelSession::finish_reboot(const program::Frame& frame) {
   if (facts_ != before) return lose("after a reboot it is another machine: its facts have changed");
   console_.forget_alarm();
   booting_ = false;
-  Outstanding& front = outstanding_.front();
-  program::Result result;
-  program::decode_result(before_boot_, result);  // as it could be before
-  front.end =
-      send(program::resume_frame(front.sequence, front.fs, before_boot_,
-                                 program::bindings_of(front.program, result.outcomes), front.program));
+  outstanding_.front().end = send(resume_);
   for (std::size_t i = 1; i < outstanding_.size(); ++i) send_run(outstanding_[i]);
 }
 

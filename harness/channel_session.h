@@ -79,8 +79,8 @@ class ChannelSession : public Session {
   std::uint32_t next_sequence_ = 1;
   bool channel_closed_ = false;
   Deadline::Clock::time_point last_heard_{};
-  bool booting_ = false;                   // a machine that is started anew has not said hello yet
-  std::vector<std::uint8_t> before_boot_;  // the result of the oldest program's steps until then
+  bool booting_ = false;   // a machine that is started anew has not said hello yet
+  program::Frame resume_;  // what it is then sent: the oldest program, with what has become of it
 };
 
 }  // namespace shmcheck::harness
