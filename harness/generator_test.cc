@@ -5,7 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 #include "model/machine.h"
 #include "model/world.h"
@@ -68,6 +70,49 @@ TEST(Generator, KeepsToAllowedOps) {
     }
   }
   EXPECT_THAT(ops, Gt(500U));
+}
+
+// How many programs have the op.
+std::size_t programs_with(OpCode code, const GeneratorOptions& options, const Facts& facts) {
+  std::size_t count = 0;
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    const Program program = make_program(5, i, options, facts);
+    count += std::ranges::find(program.ops, code, &Op::code) != program.ops.end() ? 1 : 0;
+  }
+  return count;
+}
+
+// It would be withheld.
+TEST(Generator, LeavesOutWhatTheTargetCannotDo) {
+  struct Lack {
+    bool Facts::*what;
+    std::vector<OpCode> ops;
+  };
+  const Lack lacks[] = {{&Facts::exec, {OpCode::exec}},
+                        {&Facts::fork, {OpCode::fork}},
+                        {&Facts::reboot, {OpCode::reboot}},
+                        {&Facts::set_limits, {OpCode::limit, OpCode::limits}},
+                        {&Facts::ipc_namespaces, {OpCode::unshare, OpCode::setns}}};
+  for (const Lack& lack : lacks) {
+    Facts with = facts(), without = facts();
+    with.*lack.what = true;
+    without.*lack.what = false;
+    for (const OpCode code : lack.ops) {
+      EXPECT_THAT(programs_with(code, {}, with), Gt(0U)) << program::spec(code).name;
+      EXPECT_EQ(programs_with(code, {}, without), 0U) << program::spec(code).name;
+    }
+  }
+}
+
+TEST(Generator, StartsTheMachineAnewAsSeldomAsAsked) {
+  Facts disk = facts();
+  disk.reboot = true;
+  GeneratorOptions often, seldom;
+  often.reboots_one_in = 1;
+  seldom.reboots_one_in = 20;
+  const std::size_t few = programs_with(OpCode::reboot, seldom, disk);
+  EXPECT_THAT(few, Gt(0U));
+  EXPECT_THAT(programs_with(OpCode::reboot, often, disk), Gt(5 * few));
 }
 
 TEST(Generator, NeverHasMoreLiveProcessesThanAsked) {
