@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
+#include <optional>
 
 #include "harness/campaign.h"
 #include "harness/session.h"
@@ -56,23 +57,22 @@ rc::Gen<Program> programs(const Facts& facts) {
   return rc::gen::noShrink(rc::gen::map(rc::gen::arbitrary<std::uint64_t>(), make));
 }
 
+// An op of this code, and of this Op::small if one is given.
+bool has(const Program& program, OpCode code, std::optional<std::uint8_t> small = {}) {
+  return std::ranges::any_of(
+      program.ops, [=](const Op& op) { return op.code == code && op.small == small.value_or(op.small); });
+}
+
 // SHM_LOCK is counted by user over the whole machine (shmctl.lock-limit), where others may be u1 and u2, too.
 bool counts_with_others(const Program& program) {
-  const auto has = [&](OpCode code, std::uint8_t what) {
-    return std::ranges::any_of(program.ops,
-                               [=](const Op& op) { return op.code == code && op.small == what; });
-  };
-  return has(OpCode::rlimit, static_cast<std::uint8_t>(Resource::memlock)) &&
-         has(OpCode::shmctl, static_cast<std::uint8_t>(ShmCommand::lock));
+  return has(program, OpCode::rlimit, static_cast<std::uint8_t>(Resource::memlock)) &&
+         has(program, OpCode::shmctl, static_cast<std::uint8_t>(ShmCommand::lock));
 }
 
 // An id of the first namespace, where ids go on from program to program, may by chance be one of another,
 // where they begin anew: then a step that uses it there finds a segment.
 bool may_meet_an_id(const Program& program) {
-  const auto has = [&](OpCode code) {
-    return std::ranges::any_of(program.ops, [=](const Op& op) { return op.code == code; });
-  };
-  return has(OpCode::unshare) && has(OpCode::shmget);
+  return has(program, OpCode::unshare) && has(program, OpCode::shmget);
 }
 
 // Fails with the shortest program for which `wrong` says what is wrong.
