@@ -8,6 +8,7 @@
 #include <sys/statfs.h>
 
 #include "executor/call.h"
+#include "executor/children.h"
 #include "executor/text.h"
 
 namespace shmcheck::executor {
@@ -107,8 +108,7 @@ long end_fill() {
 void perform_fill(Call& call) {
   store(control->fill_answered, 0);
   store(control->fill_asked, Word{call.op.small} + 1);
-  __atomic_fetch_add(&control->event, 1, __ATOMIC_SEQ_CST);
-  wake(control->event);
+  wake_supervisor();
   while (load(control->fill_answered) == 0) sleep_while(control->fill_answered, 0);
   settle(call, control->fill_result);
 }
