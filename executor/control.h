@@ -79,7 +79,7 @@ struct Target {
 };
 
 struct Control {
-  Word event;      // bumped by SIGCHLD and by `done`; the supervisor sleeps on it
+  Word event;      // bumped by SIGCHLD and by wake_supervisor(); the supervisor sleeps on it
   Word stopping;   // the host or the guardian is gone
   Word done;       // all steps are recorded
   Word overflow;   // a record did not fit

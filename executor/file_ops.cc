@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "executor/call.h"
+#include "executor/files.h"
 #include "executor/runs.h"
 
 namespace shmcheck::executor {
@@ -30,12 +31,13 @@ constexpr long kAllocate[] = {0,
 // In September 2001: older than any file of a program, and than a day, which is when relatime counts.
 constexpr std::int64_t kLongAgo = 1'000'000'000;
 
-struct PathName {
-  explicit PathName(std::uint8_t object) { text[1] = static_cast<char>('0' + object); }
-  char text[3] = "n0";
-};
-
 }  // namespace
+
+void remove_files(int directory, unsigned which) {
+  for (std::uint8_t i = 0; i < program::kNames; ++i) {
+    if ((which >> i & 1) != 0) sys(SYS_unlinkat, directory, PathName(i).text, 0);  // ENOENT: it is gone
+  }
+}
 
 // `maps` tells files apart by device and inode.
 void remember_identity(int fd, std::uint8_t path) {

@@ -12,6 +12,7 @@
 #include <cstring>
 
 #include "executor/control.h"
+#include "executor/files.h"
 #include "executor/fill.h"
 #include "executor/hello.h"
 #include "executor/maps.h"
@@ -284,10 +285,7 @@ std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> 
 }
 
 void clear_place(Place& place) {
-  for (unsigned i = 0; place.used_before && i < program::kNames; ++i) {
-    const char name[] = {'n', static_cast<char>('0' + i), '\0'};
-    sys(SYS_unlinkat, place.directory, name, 0);
-  }
+  if (place.used_before) remove_files(place.directory, kAllFiles);
   place.used_before = false;
 }
 

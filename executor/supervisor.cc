@@ -8,12 +8,12 @@
 #include <cstring>
 
 #include "executor/children.h"
+#include "executor/end.h"
 #include "executor/fault.h"
+#include "executor/files.h"
 #include "executor/fill.h"
 #include "executor/fork.h"
 #include "executor/hello.h"
-#include "executor/limits.h"
-#include "executor/objects.h"
 #include "executor/process.h"
 #include "executor/segments.h"
 #include "executor/small_file.h"
@@ -105,7 +105,7 @@ void take_over(const program::Resume& resume) {
   control->segments_bound = resume.bindings.segments_bound;
   for (unsigned i = 0; i < kMappings; ++i) control->mapping[i] = resume.bindings.mapping[i];
   for (unsigned i = 0; i < kSegments; ++i) control->segment[i] = resume.bindings.segment[i];
-  control->paths_created = 0xff;
+  control->paths_created = kAllFiles;
 }
 
 // The step that is recorded is the one that has started this machine.
@@ -184,123 +184,7 @@ Ended wait_until_done(Word seen) {
   return Ended::done;
 }
 
-// --- when it is over -------------------------------------------------------------------------------------
-
-void record_timeout() {
-  OutcomeHead head;
-  head.kind = OutcomeKind::timeout;
-  head.before = control->step_before;
-  head.after = clock_seconds();
-  record(head);
-}
-
-bool attached_somewhere() {
-  for (unsigned i = 0; i < kSegments; ++i) {
-    shmid_ds ds;
-    bool bound = (control->segments_bound >> i & 1) != 0;
-    if (bound && !failed(stat_segment(control->segment[i], ds)) && ds.shm_nattch > 0) return true;
-  }
-  return false;
-}
-
-// Whoever reads /proc/PID/cmdline or the like of a process that ends, ps for instance, holds its memory a
-// moment longer, and then it is he who detaches. True if that happened.
-bool disturbed_by_outsiders() {
-  constexpr timespec kMoment = {0, 1'000'000};
-  int moments = 0;
-  while (moments < 6 && attached_somewhere()) ++moments, sys(SYS_nanosleep, &kMoment, nullptr);
-  return moments > 0 && !attached_somewhere();
-}
-
-void record_end(std::uint64_t in_namespace) {
-  std::uint64_t words[1 + kSegments * program::kEndSegmentWords];
-  std::size_t count = 0;
-  OutcomeHead head;
-  head.before = clock_seconds();
-  words[count++] = in_namespace;
-  for (unsigned i = 0; i < kSegments; ++i) {
-    if ((control->segments_bound >> i & 1) == 0) continue;
-    shmid_ds ds;
-    std::memset(&ds, 0, sizeof ds);
-    long result = stat_segment(control->segment[i], ds);
-    words[count++] = i;
-    words[count++] = static_cast<std::uint64_t>(-result);
-    count += segment_words(
-        ds, std::span<std::uint64_t, program::kShmStatWords>(words + count, program::kShmStatWords));
-  }
-  head.after = clock_seconds();
-  record(head, {words, count});
-}
-
-void remove_files() {
-  for (unsigned i = 0; i < program::kNames; ++i) {
-    if ((control->paths_created >> i & 1) == 0) continue;
-    const char path[] = {'n', static_cast<char>('0' + i), '\0'};
-    sys(SYS_unlinkat, AT_FDCWD, path, 0);  // ENOENT: the program did it
-  }
-}
-
-// A process that died between write and read left bytes there.
-void drain_pipe() {
-  std::span<std::uint8_t> bounce = bounce_area();
-  while (sys(SYS_read, kPipeRead, bounce.data(), bounce.size()) > 0) {
-  }
-}
-
-bool send_result(Channel& channel, FrameType type, std::uint32_t sequence) {
-  if (load(control->overflow) != 0) {
-    return channel.send(FrameType::error, sequence, "the outcomes of the program do not fit into a frame");
-  }
-  std::size_t used = program::kFrameHeaderBytes + control->cursor.used;
-  return channel.send_in_place(type, sequence, frame_area().first(used));
-}
-
-// Should a program use up the memory of the machine, it is to die of that and nothing else.
-void prefer_for_oom() {
-  long result = write_small_file("/proc/self/oom_score_adj", "1000");
-  if (failed(result)) say_absent("oom_score_adj", "write", result);
-}
-
-}  // namespace
-
-long prepare_supervisor(const Options& options) {
-  watch_children();
-  control->supervisor = static_cast<pid_t>(sys(SYS_getpid));
-  install_fault_handler();
-  // No core files: with a handler in core_pattern a limit of zero would not be enough.
-  const rlimit none = {0, 0};
-  setrlimit(RLIMIT_CORE, &none);
-  prefer_for_oom();
-  sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
-  int ends[2] = {};
-  long result = prepare_forks(options.clone_parent);
-  if (!failed(result)) result = sys(SYS_pipe2, ends, O_NONBLOCK);
-  if (!failed(result)) result = sys(SYS_dup3, ends[0], kPipeRead, 0);
-  if (!failed(result)) result = sys(SYS_dup3, ends[1], kPipeWrite, 0);
-  if (failed(result)) return result;
-  sys(SYS_close, ends[0]);
-  sys(SYS_close, ends[1]);
-  for (unsigned i = 0; i < program::kFiles; ++i) sys(SYS_close, kFirstSlot + i);
-  sys(SYS_close, kNeverOpen);
-  return 0;
-}
-
-namespace {
-
-// Nothing may be left of a program, whoever runs next. False: something is, which the sentence names.
-bool remove_leftovers(std::uint64_t in_namespace, Sentence& wrong) {
-  remove_segments(in_namespace);
-  remove_files();
-  remove_objects();
-  if (control->uses_pipe) drain_pipe();
-  if (long result = end_fill(); failed(result)) {
-    wrong << "the file system that was filled up could not be emptied: " << error_name(result);
-    return false;
-  }
-  long result = control->sets_limits && target.sets_limits ? restore_limits() : 0;
-  if (failed(result)) wrong << "the limits in /proc/sys/kernel could not be put back: " << error_name(result);
-  return !failed(result);
-}
+// --- runs and their answers --------------------------------------------------------------------------------
 
 enum class Attempt : std::uint8_t { done, disturbed, stopping, failed, unclean, stuck, ending, crashing };
 
@@ -340,9 +224,13 @@ Attempt attempt_program(Sentence& wrong, bool last, const program::Resume* resum
   return disturbed && !last ? Attempt::disturbed : Attempt::done;
 }
 
-}  // namespace
-
-namespace {
+bool send_result(Channel& channel, FrameType type, std::uint32_t sequence) {
+  if (load(control->overflow) != 0) {
+    return channel.send(FrameType::error, sequence, "the outcomes of the program do not fit into a frame");
+  }
+  std::size_t used = program::kFrameHeaderBytes + control->cursor.used;
+  return channel.send_in_place(type, sequence, frame_area().first(used));
+}
 
 Ran answer(Channel& channel, std::uint32_t sequence, Attempt attempt, const Sentence& wrong) {
   const auto as = [](bool sent) { return sent ? Ran::answered : Ran::over; };
@@ -367,7 +255,35 @@ Ran answer(Channel& channel, std::uint32_t sequence, Attempt attempt, const Sent
   }
 }
 
+// Should a program use up the memory of the machine, it is to die of that and nothing else.
+void prefer_for_oom() {
+  long result = write_small_file("/proc/self/oom_score_adj", "1000");
+  if (failed(result)) say_absent("oom_score_adj", "write", result);
+}
+
 }  // namespace
+
+long prepare_supervisor(const Options& options) {
+  watch_children();
+  control->supervisor = static_cast<pid_t>(sys(SYS_getpid));
+  install_fault_handler();
+  // No core files: with a handler in core_pattern a limit of zero would not be enough.
+  const rlimit none = {0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prefer_for_oom();
+  sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
+  int ends[2] = {};
+  long result = prepare_forks(options.clone_parent);
+  if (!failed(result)) result = sys(SYS_pipe2, ends, O_NONBLOCK);
+  if (!failed(result)) result = sys(SYS_dup3, ends[0], kPipeRead, 0);
+  if (!failed(result)) result = sys(SYS_dup3, ends[1], kPipeWrite, 0);
+  if (failed(result)) return result;
+  sys(SYS_close, ends[0]);
+  sys(SYS_close, ends[1]);
+  for (unsigned i = 0; i < program::kFiles; ++i) sys(SYS_close, kFirstSlot + i);
+  sys(SYS_close, kNeverOpen);
+  return 0;
+}
 
 Ran run_program(Channel& channel, std::uint32_t sequence, std::span<const std::uint8_t> bytes) {
   // One who reads about processes all the time does not keep the program from its answer.
