@@ -130,11 +130,6 @@ Frame Driver::receive() {
   return frame;
 }
 
-bool Driver::receive_byte(std::uint8_t expected) {
-  std::uint8_t byte = 0;
-  return read(from_, &byte, 1) == 1 && byte == expected;
-}
-
 bool Driver::at_end() {
   Frame frame;
   return !reader_.next(frame) && !fill();

@@ -24,8 +24,6 @@ class Driver {
   void send(const program::Frame& frame) { send_bytes(program::encode_frame(frame)); }
   // The next frame; type error with a sentence of our own if the stream ends or is damaged.
   program::Frame receive();
-  // For partners that do not speak in frames: true if the next byte is `expected`.
-  bool receive_byte(std::uint8_t expected);
   // True if the stream ends here, without another frame.
   bool at_end();
 
