@@ -148,7 +148,7 @@ void write_copied(World& w, Process& p, Step& s, const Transfer& t, std::uint64_
     overlaps |= of_object && onto_itself(t, count, a, part);
     return true;
   });
-  if (!uncertain && all_equal(bytes)) overlaps = false;
+  if (!uncertain && of_slack.empty() && all_equal(bytes)) overlaps = false;
   write_file(w, s, t, bytes.data(), bytes.size());
   for (Doubt& d : of_slack) file.bytes.doubt(std::move(d));
   if (uncertain || overlaps) {
@@ -268,7 +268,9 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
     s.failed(clause_of_write_space(w, t));
     return;
   }
-  if (prefix < wanted) may_have_storage(w, t, prefix);
+  // So may what is refused because of the page at address 0.
+  const bool page_zero = address < w.page();
+  if (prefix < wanted || (page_zero && wanted > 0)) may_have_storage(w, t, page_zero ? 0 : prefix);
   std::optional<std::uint64_t> count = transferred(s, address, wanted, reach);
   if (!count) {
     // What was refused although it could have been copied may have moved the end of the file all the same.

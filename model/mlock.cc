@@ -1,6 +1,8 @@
 // mlock(2), mlock2(2), munlock(2), mlockall(2), munlockall(2), and what they account. In the order of
 // mm/mlock.c, do_mlock.
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "model/memory.h"
 #include "model/rlimit.h"
@@ -36,7 +38,6 @@ template <typename Change>
 void change_mapped(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t high, Change change) {
   std::uint8_t who = index_of(w, p);
   for_each_changed(p, low, high, change, [&](std::uint64_t from, std::uint64_t to) {
-    note_populated(w, *p.memory.find(from));
     w.change_part(who, from, to, s.when, change);
     return true;
   });
@@ -102,9 +103,16 @@ void note_locked_otherwise(World& w, const Process& p, const Pages& range) {
 }  // namespace
 
 std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
+  std::set<std::pair<std::int32_t, std::uint64_t>>
+      taken;  // pages of files that those before need storage for
   for (std::uint64_t at = low; at < high; at += w.page()) {
     const Vma* v = p.memory.find(at);
-    if (v->prot == 0 || !w.can_be_had(*v, v->object_offset(at, w.page()), false)) return at;
+    if (v->prot == 0) return at;
+    const std::uint64_t offset = v->object_offset(at, w.page()), index = offset / w.page();
+    if (!v->shared && v->copies.find(index)) continue;
+    const bool again = taken.contains({v->inode, index});
+    if (!again && !w.can_be_had(*v, offset, false, taken.size())) return at;
+    if (w.full && v->inode >= 0 && !w.object_of(*v).accessed.contains(index)) taken.insert({v->inode, index});
   }
   return high;
 }
@@ -158,9 +166,12 @@ void rule_mlock(World& w, Process& p, Step& s) {
   }
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_accounting;
   change_mapped(w, p, s, range.low, *end, lock);
-  // Nothing is faulted in if a part was not mapped.
-  if (!on_fault && hole >= range.high && s.profile >= Profile::defacto)
-    populate(w, p, range.low, refused, C::mlock_resident);
+  // Nothing is faulted in if a part was not mapped; else what was locked before is, too.
+  if (on_fault || hole < range.high) return;
+  for (const Vma& v : p.memory.vmas()) {
+    if (v.low < range.high && range.low < v.high) note_populated(w, v);
+  }
+  if (s.profile >= Profile::defacto) populate(w, p, range.low, refused, C::mlock_resident);
 }
 
 void rule_munlock(World& w, Process& p, Step& s) {

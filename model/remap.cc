@@ -60,12 +60,12 @@ void range_errors(const Process& p, Step& s, const Vma* v, std::uint64_t high) {
 void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std::uint64_t low,
                     std::uint64_t size, std::uint64_t offset) {
   using namespace program::seal;
-  constexpr std::uint64_t largest = INT64_MAX;
-  if (offset > largest || size > largest - offset)
-    s.must(kEOVERFLOW, kEINVAL, C::mmap_create_offset_overflow);
   if (low < w.facts().min_address && !p.cred.machine) s.must(kEPERM, C::mmap_fixed_low_address_priv);
   if (v.locked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
   if (v.locked || p.lock_future) memlock_errors(w, p, s, size, kEAGAIN, C::mmap_flag_locked_limit);
+  constexpr std::uint64_t largest = INT64_MAX;
+  if (offset > largest || size > largest - offset)
+    s.must(kEOVERFLOW, kEINVAL, C::mmap_create_offset_overflow);
   std::uint32_t seals = w.object_of(v).seals & (kWrite | kFutureWrite);
   if (!seals || !v.writable_file) return;
   bool early = w.facts().release >= program::release(6, 13);

@@ -67,10 +67,10 @@ Space World::space_for_access(const Vma& vma, std::uint64_t offset, bool to_obje
   return inode.stored.count(0, pages) < pages ? Space::unsure : space;
 }
 
-bool World::can_be_had(const Vma& vma, std::uint64_t offset, bool write) {
+bool World::can_be_had(const Vma& vma, std::uint64_t offset, bool write, std::uint64_t more) {
   if (!backed(vma, offset)) return false;
   if (vma.inode < 0) return true;
-  Space space = space_for(object_of(vma), offset / page(), write);
+  Space space = space_for(object_of(vma), offset / page(), write, more);
   unsure_of_space |= space == Space::unsure;
   return space != Space::none;
 }

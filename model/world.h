@@ -190,7 +190,7 @@ class World {
   // Whether the object has a page at this offset (within its size rounded up to pages).
   bool backed(const Vma& vma, std::uint64_t offset) const;
   // The same, and its file system does not refuse it for want of space.
-  bool can_be_had(const Vma& vma, std::uint64_t offset, bool write);
+  bool can_be_had(const Vma& vma, std::uint64_t offset, bool write, std::uint64_t more = 0);
   // The bytes that supply an offset of a mapping: the private copy if there is one, else the object's.
   ObjectBytes& supply(Vma& vma, std::uint64_t offset);
   std::uint8_t load(Vma& vma, std::uint64_t offset);
