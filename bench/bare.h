@@ -72,6 +72,7 @@ enum bare_code {
   BARE_TIMES,
   BARE_SETNS,
   BARE_BLOCKS,
+  BARE_CHATTR,
   /* What it does not do: exec, which would cost it a start of its own; read devices; start the machine anew;
    * fill file systems; and mlockall, which locks what each of the two programs has itself, and that is not
    * alike. */

@@ -72,7 +72,10 @@ void record_end(std::uint64_t in_namespace) {
 
 bool remove_leftovers(std::uint64_t in_namespace, Sentence& wrong) {
   remove_segments(in_namespace);
-  remove_files(AT_FDCWD, control->paths_created);
+  if (long result = remove_files(AT_FDCWD, control->paths_created); failed(result)) {
+    wrong << "a file of the program could not be removed: " << error_name(result);
+    return false;
+  }
   remove_objects();
   if (control->uses_pipe) drain_pipe();
   if (long result = end_fill(); failed(result)) {

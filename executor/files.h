@@ -10,8 +10,8 @@ struct PathName {
   char text[3] = "n0";
 };
 
-// Removes those of `which` (bit K is nK) that are there.
-void remove_files(int directory, unsigned which);
+// Removes those of `which` (bit K is nK) that are there; -errno of one that stays.
+long remove_files(int directory, unsigned which);
 inline constexpr unsigned kAllFiles = (1U << program::kNames) - 1;
 
 }  // namespace shmcheck::executor

@@ -18,6 +18,7 @@ struct Place {
   bool used_before = false;    // its disk may have files of a program that goes on
   int filler = -1;             // a file without a name, by which it is filled up (fill.h)
   std::uint64_t blocks = 0;    // how many the file system has
+  program::AppendAttribute append = program::AppendAttribute::none;
 };
 inline constexpr std::size_t kMaxPlaces = 1 + std::size(kDisks);
 
@@ -25,8 +26,8 @@ inline constexpr std::size_t kMaxPlaces = 1 + std::size(kDisks);
 // What is not to be had goes to say_absent. Returns the number of places, the tmpfs first.
 std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> places);
 
-// Before a program: removes what the machine found on the disk when it was started.
-void clear_place(Place& place);
+// Before a program: removes what the machine found on the disk when it was started; 0 or -errno.
+long clear_place(Place& place);
 // Before the machine is started anew: 0 or -errno of what is still in use. Nothing can be run afterwards.
 long unmount_places(std::span<Place> places);
 

@@ -98,6 +98,10 @@ Facts model_facts(const Fault* fault) {
   f.shmmni = 4096;
   f.nx = true;
   f.reboot = true;
+  f.huge = program::HugePages::empty;
+  f.huge_page = std::uint64_t{2} << 20;
+  f.huge_users = 1;
+  f.append = program::AppendAttribute::settable;
   return f;
 }
 

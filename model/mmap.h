@@ -5,9 +5,12 @@
 
 namespace shmcheck::model {
 
+// No user address space has a free range of this length.
+inline constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
+
 struct MmapRequest {
   std::uint64_t address, length, offset, pages;  // pages: length rounded up, in bytes
-  bool anonymous, shared, validate, fixed, noreplace, write;
+  bool anonymous, shared, validate, fixed, noreplace, write, huge;
   program::MapSource source;
   bool sealed = false;    // seals are the first thing that is wrong
   bool no_space = false;  // RLIMIT_AS has none for what would replace the range

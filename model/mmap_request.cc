@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include "model/append_only.h"
+#include "model/huge.h"
 #include "model/mmap.h"
 #include "model/rlimit.h"
 
@@ -9,9 +11,6 @@ namespace {
 constexpr int kEPERM = 1, kEBADF = 9, kEAGAIN = 11, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kENODEV = 19,
               kEINVAL = 22, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
 constexpr std::uint32_t kType = program::map::kShared | program::map::kPrivate;
-
-// No user address space has a free range of this length.
-constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
 
 void length_errors(const World& w, Step& s, const MmapRequest& r) {
   if (r.length == 0)
@@ -161,6 +160,11 @@ void file_errors(const World& w, const Process& p, Step& s, MmapRequest& r, cons
     if (w.inodes[r.file->inode].posix) s.applies(C::pshm_open_rdonly);
     s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
   }
+  // The manual asks for PROT_WRITE as well (D7).
+  if (r.shared && r.file->writable && (r.write || s.exact()))
+    append_only_errors(file, s, kEACCES, C::mmap_fd_append_only_inode);
+  else if (r.shared && r.file->writable && file.append_only != Attribute::off)
+    s.may(kEACCES, Freedom::documented_alternative);
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
   stack_errors(s, r);
   if (seals_come_last(w, r)) space_errors(w, p, s, r);
@@ -186,7 +190,8 @@ MmapRequest mmap_request(World& w, const Process& p, const Op& op) {
   r.address = w.value(op.addr);
   r.length = w.value(op.len);
   r.offset = w.value(op.off);
-  r.pages = (r.length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
+  r.huge = (op.flags & (kAnonymous | kHuge)) == (kAnonymous | kHuge);
+  r.pages = r.huge ? huge_length(w, r.length) : (r.length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
   r.anonymous = (op.flags & kAnonymous) != 0;
   r.validate = (op.flags & kType) == kType;
   r.shared = (op.flags & kShared) != 0;
@@ -201,6 +206,7 @@ MmapRequest mmap_request(World& w, const Process& p, const Op& op) {
 void mmap_errors(const World& w, const Process& p, Step& s, MmapRequest& r) {
   const Op& op = s.op;
   if (r.offset % w.page() != 0) s.must(kEINVAL, C::mmap_create_offset_unaligned);
+  if (r.huge) return huge_mapping_errors(w, p, s, r);
   bool slot = r.source == program::MapSource::slot;
   if (!r.anonymous && slot && !r.file) s.must(kEBADF, C::mmap_fd_bad);
   // Only files of a file system for them have huge pages.

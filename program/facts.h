@@ -17,6 +17,18 @@ struct Range {
 
 enum class FileSystem : std::uint8_t { tmpfs, ext4, xfs, btrfs, overlay, other };
 
+// What there is of huge pages of the default size: nothing known, a kernel without them, an empty pool that
+// may not grow, or pages.
+enum class HugePages : std::uint8_t { unknown, none, empty, some };
+inline constexpr std::string_view kHugePagesNames[] = {"unknown", "none", "empty", "some"};
+// Who may ask for a segment of huge pages by his group: bit K of Facts::huge_users is uK.
+inline constexpr std::uint32_t kHugeUsersUnknown = 8;
+
+// Whether files of the program's directory have the append-only attribute: not at all, or not for programs;
+// as one that nobody may change; or one that u0 may.
+enum class AppendAttribute : std::uint8_t { none, fixed, settable };
+inline constexpr std::string_view kAppendNames[] = {"none", "fixed", "settable"};
+
 struct Facts {
   std::uint32_t protocol = 1;
   std::string kernel = "linux";  // uname -s in lower case
@@ -46,12 +58,16 @@ struct Facts {
   bool shm_objects = true;          // programs have a tmpfs with the sticky bit on /dev/shm
   // proc(5), fs.protected_hardlinks and fs.protected_regular
   bool protected_hardlinks = false, protected_regular = false;
-  bool next_id = true;         // and ask for the id of the next segment (shm_next_id)
-  bool ipc_namespaces = true;  // and can make further IPC namespaces
-  bool reboot = false;         // the machine can be started anew with the disk that it has
-  bool shmem_huge = false;     // shared memory may be given huge pages unasked (shmem_enabled)
-  bool fill = true;            // the file system of programs can be filled up
-  bool nx = false;             // the processor refuses to execute pages without PROT_EXEC
+  bool next_id = true;                  // and ask for the id of the next segment (shm_next_id)
+  bool ipc_namespaces = true;           // and can make further IPC namespaces
+  bool reboot = false;                  // the machine can be started anew with the disk that it has
+  bool shmem_huge = false;              // shared memory may be given huge pages unasked (shmem_enabled)
+  bool fill = true;                     // the file system of programs can be filled up
+  bool nx = false;                      // the processor refuses to execute pages without PROT_EXEC
+  HugePages huge = HugePages::unknown;  // vm.nr_hugepages and vm.nr_overcommit_hugepages
+  std::uint64_t huge_page = 0;          // Hugepagesize of /proc/meminfo, bytes
+  std::uint32_t huge_users = kHugeUsersUnknown;    // vm.hugetlb_shm_group
+  AppendAttribute append = AppendAttribute::none;  // FS_IOC_GETFLAGS, CAP_LINUX_IMMUTABLE
   bool operator==(const Facts&) const = default;
 };
 

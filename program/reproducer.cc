@@ -321,11 +321,12 @@ std::string Writer::cleanup() const {
     out += "  for (int k = 0; k < 4; k++) unlink((char *)object(k, k == 3 ? 255 : 0));\n";
   if (needs(kNeedFiles)) {
     const std::string remove = "rmdir(strrchr(dir, '/') + 1)";
-    out +=
-        "  for (; name[1] < '8'; name[1]++) unlink(name);\n"
-        "  if (chdir(\"..\") || " +
-        (needs(kNeedFill) ? "(umount2(strrchr(dir, '/') + 1, MNT_DETACH), " + remove + ")" : remove) +
-        ") perror(dir);\n";
+    out += "  for (; name[1] < '8'; name[1]++) " +
+           std::string(needs(kNeedChattr) ? "set_append_only(name, 1), " : "") +
+           "unlink(name);\n"
+           "  if (chdir(\"..\") || " +
+           (needs(kNeedFill) ? "(umount2(strrchr(dir, '/') + 1, MNT_DETACH), " + remove + ")" : remove) +
+           ") perror(dir);\n";
   }
   if (at_end_) out += "  if (i == last) {\n" + end_code() + "  }\n";
   if (!segments_.empty()) {

@@ -60,6 +60,7 @@ enum Need : std::uint64_t {
   kNeedJoin = std::uint64_t{1} << 45,
   kNeedBlocks = std::uint64_t{1} << 46,
   kNeedFill = std::uint64_t{1} << 47,
+  kNeedChattr = std::uint64_t{1} << 55,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -115,7 +115,11 @@ constexpr std::string_view kExamples =
     "p0 setns p1 by=file\n"
     "p0 fallocate f0 len=1p how=punch_only\n"
     "p0 blocks f0\n"
-    "p0 fill left=all\n";
+    "p0 fill left=all\n"
+    "p0 memfd f3 flags=sealing,huge\n"
+    "p0 shmget s0 key=private size=1p flags=huge mode=600\n"
+    "p0 chattr n0 append=on\n"
+    "p0 chattr n0 append=off\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

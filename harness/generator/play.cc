@@ -74,11 +74,11 @@ void play_scenario(Scene& scene) {
     both.insert(both.end(), ipcns_scenarios().begin(), ipcns_scenarios().end());
     return both;
   }();
-  const std::array<std::span<const Scenario>, 7> all = {
-      file_scenarios(), memory_scenarios(), sysv, limit_scenarios(), name_scenarios(),
-      peer_scenarios(), space_scenarios()};
+  const std::array<std::span<const Scenario>, 8> all = {
+      file_scenarios(),  memory_scenarios(), sysv, limit_scenarios(), name_scenarios(), peer_scenarios(),
+      space_scenarios(), refusal_scenarios()};
   std::span<const Scenario> group =
-      all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U, 6U})];
+      all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U, 6U, 7U})];
   if (scene.options.allowed[static_cast<std::size_t>(OpCode::reboot)] && scene.dice.chance(50))
     group = reboot_scenarios();
   Play play(scene);

@@ -108,5 +108,6 @@ std::span<const Scenario> ipcns_scenarios();
 std::span<const Scenario> limit_scenarios();
 std::span<const Scenario> reboot_scenarios();
 std::span<const Scenario> space_scenarios();
+std::span<const Scenario> refusal_scenarios();
 
 }  // namespace shmcheck::harness
