@@ -63,14 +63,16 @@ struct Target {
   std::size_t own_count = 0;
   bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
   bool has_clone_parent = true;
-  bool forks = true;             // its processes can fork children of the supervisor
-  bool sets_limits = false;      // programs may change kernel.shm*
-  bool sets_next_id = false;     // shm_next_id, too
-  bool nx = false;               // the processor refuses to execute what is not executable
-  bool execs = false;            // its processes can exec (rejoin.h)
-  bool unshares_ipc = false;     // and can make further IPC namespaces
-  bool has_objects = false;      // /dev/shm is a tmpfs where programs may have objects
-  std::uint64_t object_tag = 0;  // in their names, so that nobody else's are met
+  bool forks = true;                // its processes can fork children of the supervisor
+  bool sets_limits = false;         // programs may change kernel.shm*
+  bool sets_next_id = false;        // shm_next_id, too
+  bool nx = false;                  // the processor refuses to execute what is not executable
+  bool execs = false;               // its processes can exec (rejoin.h)
+  bool unshares_ipc = false;        // and can make further IPC namespaces
+  std::uint64_t max_map_count = 0;  // 0: programs cannot come near it (crowd.h)
+  bool objects_noexec = false;      // /dev/shm is mounted without execution
+  bool has_objects = false;         // /dev/shm is a tmpfs where programs may have objects
+  std::uint64_t object_tag = 0;     // in their names, so that nobody else's are met
   std::uint32_t uid = 0, gid = 0;
   std::uint32_t other_uid[2] = {0, 0};  // gid alike
   std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have
@@ -98,6 +100,7 @@ struct Control {
   bool observes_maps;  // some op is `maps`, so opened files are identified
   bool uses_pipe;      // some op is `contents`
   bool sets_limits;    // some op is `limit`
+  bool crowds;         // some op is `crowd`, so processes have the range that it divides
   DeviceNumber files;  // of the directory that programs work in
   std::uint32_t identity_count;
   FileIdentity identity[kMaxIdentities];

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "executor/command.h"
+#include "executor/crowd.h"
 #include "executor/hello.h"
 #include "executor/init.h"
 #include "executor/limits.h"
@@ -64,6 +65,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   if (!target.private_ipc) target.foreign_keys = find_foreign_keys();
   find_limits();
   prepare_objects();
+  find_map_limit();
   find_ipc_namespaces();
   if (!find_own_ranges(wrong)) return false;
   prepare_rejoin();

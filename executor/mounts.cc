@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 
 #include <cstring>
 
@@ -127,6 +128,7 @@ long open_place(std::string_view parent, bool keep, Place& place) {
   result = sys(SYS_fstatfs, place.directory, &fs);
   place.type = static_cast<std::uint64_t>(fs.f_type);
   place.block = static_cast<std::uint64_t>(fs.f_bsize);
+  place.noexec = (fs.f_flags & ST_NOEXEC) != 0;
   return result;
 }
 

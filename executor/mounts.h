@@ -15,6 +15,7 @@ struct Place {
   std::uint64_t type = 0, block = 0;  // as statfs has them
   DeviceNumber device;
   bool reads_storage = false;  // by kDevice, or it has none
+  bool noexec = false;         // mounted without execution
 };
 inline constexpr std::size_t kMaxPlaces = 1 + std::size(kDisks);
 

@@ -44,6 +44,52 @@ p0 fstat f0 -> {size=0 *}
 )");
 }
 
+TEST_F(Ops, CrowdLeavesAsManyMappings) {
+  Expect(R"(
+p0 crowd left=3 -> 0
+p0 mmap m0 - len=4p prot=rw flags=shared,anon addr=a -> a+0p
+p0 mmap m1 - len=1p prot=rw flags=shared,anon -> 0x*
+p0 mprotect m0+1p len=1p prot=r -> ENOMEM
+p0 mmap m2 - len=1p prot=rw flags=shared,anon -> 0x*
+p0 mmap m3 - len=1p prot=rw flags=shared,anon -> ENOMEM
+p0 maps -> {a+0p..a+4p *}
+p0 crowd left=4 -> 3
+p0 mmap m3 - len=1p prot=rw flags=shared,anon -> 0x*
+p0 mlockall flags=current -> ok
+p0 locked -> 28672
+p0 exec -> ok
+p0 mmap m4 - len=1p prot=rw flags=shared,anon -> 0x*
+p0 crowd left=1 -> 1
+p0 mmap m5 - len=1p prot=rw flags=shared,anon -> 0x*
+p0 mmap m6 - len=1p prot=rw flags=shared,anon -> ENOMEM
+)");
+}
+
+TEST_F(Ops, NamesOfMemoryFiles) {
+  Expect(R"(
+p0 memfd f0 -> ok
+p0 memfd_name f0 -> {1*2f 1*6d 1*65 1*6d 1*66 1*64 1*3a 1*73 1*68 1*6d 1*63 1*68 1*65 1*63 1*6b 1*20 1*28 *}
+p0 memfd f1 name=longest -> ok
+p0 memfd_name f1 -> {1*2f 1*6d 1*65 1*6d 1*66 1*64 1*3a 249*6e 1*20 1*28 *}
+p0 memfd f2 name=longer -> EINVAL
+p0 memfd f2 name=bad -> EFAULT
+p0 memfd_name f2 -> ENOENT
+p0 open f2 n0 flags=creat mode=600 -> ok
+p0 memfd_name f2 -> EINVAL
+)");
+}
+
+TEST_F(Ops, ObjectsLieOnAMountWithoutExecution) {
+  if (!shared_driver().facts[0].objects_noexec) GTEST_SKIP() << "/dev/shm is somebody else's";
+  Expect(R"(
+p0 shm_open f0 o0 access=rw flags=creat mode=600 -> ok
+p0 ftruncate f0 size=1p -> ok
+p0 mmap m0 f0 len=1p prot=rx flags=shared -> EPERM
+p0 mmap m0 f0 len=1p prot=rw flags=shared -> 0x*
+p0 mprotect m0 len=1p prot=rx -> EACCES
+)");
+}
+
 TEST_F(Ops, TruncateAndFtruncate) {
   Expect(R"(
 p0 truncate n0 size=5 -> ENOENT

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "executor/control.h"
+#include "executor/crowd.h"
 #include "executor/hello.h"
 #include "executor/maps.h"
 #include "executor/small_file.h"
@@ -121,6 +122,7 @@ bool find_own_ranges(Sentence& wrong) {
   target.layout.top = find_top();
   target.nx = has_nx();
   if (!add_from_maps()) add_from_symbols();
+  if (target.max_map_count != 0) add(crowd_range().low, crowd_range().high);
   join();
   target.layout.own = {target.own, target.own_count};
   std::uint64_t arena_end = kArenaAddress + kArenaPages * target.layout.page;

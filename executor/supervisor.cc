@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "executor/children.h"
+#include "executor/crowd.h"
 #include "executor/fault.h"
 #include "executor/fork.h"
 #include "executor/hello.h"
@@ -41,7 +42,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     return false;
   }
   control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
-  control->observes_maps = control->uses_pipe = control->sets_limits = false;
+  control->observes_maps = control->uses_pipe = control->sets_limits = control->crowds = false;
   for (Word i = 0; i < control->op_count; ++i) {
     const std::uint8_t* record = bytes.data() + i * kRecordBytes;
     Op& op = control->ops[i];
@@ -55,6 +56,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     control->observes_maps |= op.code == OpCode::maps;
     control->uses_pipe |= op.code == OpCode::contents;
     control->sets_limits |= op.code == OpCode::limit;
+    control->crowds |= op.code == OpCode::crowd;
   }
   return true;
 }
@@ -73,6 +75,12 @@ void reset() {
   program::put_little(result_area().data() + 4, std::uint64_t{0});
 }
 
+// Where the range cannot be had, `crowd` will say so.
+[[noreturn]] void begin_program() {
+  if (control->crowds && target.max_map_count != 0) map_crowd_range();
+  live_as(0);
+}
+
 long start_first_process() {
   ProcessSlot& first = control->process[0];
   // As a rule it has the turn from its first moment on, which saves a sleep and a wake. Where it is to lead a
@@ -81,7 +89,7 @@ long start_first_process() {
   store(first.turn, at_once ? 1 : 0);
   store(first.alive, 1);
   long pid = fork_raw(CLONE_PARENT_SETTID, &first.pid);
-  if (pid == 0) live_as(0);
+  if (pid == 0) begin_program();
   if (failed(pid)) return pid;
   program::put_little(result_area().data() + 4, static_cast<std::uint64_t>(pid));
   if (!target.private_pids) {

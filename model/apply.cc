@@ -22,7 +22,7 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_mincore,  rule_shm_info, rule_limit,       rule_limits,     rule_exec,      rule_rename,
     rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored,     rule_unshare,   rule_ipc_info,
     rule_shm_stat, rule_sysvipc,  rule_mlockall,    rule_munlockall, rule_rlimit,    rule_remap,
-    rule_call,     rule_age,      rule_times};
+    rule_call,     rule_age,      rule_times,       rule_crowd,      rule_memfd_name};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -52,6 +52,7 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::stored) return !w.facts().stored;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::unshare) return !w.facts().ipc_namespaces;
+  if (op.code == OpCode::crowd) return w.facts().max_map_count == 0;
   if (op.code == OpCode::call && w.facts().arch != "x86_64") return true;
   program::Resolved at{w.value(op.addr), w.value(op.len), w.value(op.off), w.value(op.to)};
   program::Layout layout{w.page(), w.facts().shmlba, w.facts().top, w.facts().own};

@@ -33,6 +33,7 @@ std::span<const Fault> ipcns_faults();
 std::span<const Fault> shm_table_faults();
 std::span<const Fault> request_faults();
 std::span<const Fault> time_faults();
+std::span<const Fault> map_limit_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

@@ -7,6 +7,7 @@
 #include "model/bytes.h"
 #include "model/page_set.h"
 #include "model/storage.h"
+#include "program/op.h"
 
 namespace shmcheck::model {
 
@@ -41,7 +42,8 @@ struct Inode {
   std::uint32_t links = 0;
   std::uint32_t mode = 0;  // permission bits
   std::uint32_t uid = 0, gid = 0;
-  bool memfd = false;         // made by memfd_create: no file of the program's directory
+  bool memfd = false;  // made by memfd_create: no file of the program's directory
+  program::MemfdName memfd_name = program::MemfdName::plain;
   bool posix = false;         // made by shm_open: a file of /dev/shm
   bool linked = false;        // by link(2)
   bool of_device = false;     // shared anonymous memory that a mapping of /dev/zero made

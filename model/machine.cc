@@ -96,6 +96,8 @@ Facts model_facts(const Fault* fault) {
   f.shmmax = f.shmall = ~std::uint64_t{0} - (std::uint64_t{1} << 24);
   f.shmmni = 4096;
   f.nx = true;
+  f.max_map_count = 1024;
+  f.objects_noexec = true;
   return f;
 }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "model/blame.h"
+#include "model/map_limit.h"
 #include "model/rlimit.h"
 #include "model/rules.h"
 #include "model/times.h"
@@ -10,7 +11,7 @@ namespace shmcheck::model {
 namespace {
 
 constexpr int kEPERM = 1, kEBADF = 9, kEAGAIN = 11, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kENODEV = 19,
-              kEINVAL = 22, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
+              kEINVAL = 22, kEMFILE = 24, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
 constexpr std::uint32_t kType = program::map::kShared | program::map::kPrivate;
 
 // No user address space has a free range of this length.
@@ -151,6 +152,10 @@ void seal_errors(const World& w, const Process& p, Step& s, Request& r) {
 // for F_SEAL_WRITE, which their stable updates look at early or late.
 void space_errors(const World& w, const Process& p, Step& s, Request& r) {
   bool replaces = r.fixed && !r.noreplace;
+  // The old mappings are gathered first, and nothing is divided that cannot be.
+  const bool granted = !s.must_fail();
+  if (replaces && granted) division_errors(w, p, s, r.address, r.address + r.pages, C::munmap_split_limit);
+  if (granted && s.must_fail()) return;
   std::uint64_t gone = replaces ? mapped_within(p, r.address, r.address + r.pages) : 0;
   if (fits_address_space(p, r.pages, gone)) return;
   r.no_space = replaces && r.pages < w.facts().top;  // a length that no address space has is refused before
@@ -193,6 +198,7 @@ void file_errors(World& w, Process& p, Step& s, Request& r, const Op& op) {
     s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
   }
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
+  if ((op.small & program::kProtExec) && w.noexec(file)) s.must(kEPERM, C::mmap_fd_noexec_mount);
   stack_errors(s, r);
   if (seals_come_last(w, r)) space_errors(w, p, s, r);
   seal_errors(w, p, s, r);
@@ -216,6 +222,7 @@ void errors(World& w, Process& p, Step& s, Request& r) {
   // Only files of a file system for them have huge pages.
   if (!r.anonymous && (op.flags & program::map::kHuge)) s.must(kEINVAL, C::none);
   length_errors(w, s, r);
+  mapping_limit_errors(w, p, s, kEMFILE, C::mmap_limit_map_count);
   placement_errors(w, p, s, r);
   if (!s.must_fail()) lock_errors(w, p, s, r);
   if (r.anonymous) {
@@ -285,10 +292,11 @@ std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
 
 // What demands that the call is granted: what is special about it, and where it was refused with an error
 // that fits, that first.
-C clause_of_grant(const World& w, const Step& s, const Request& r) {
+C clause_of_grant(const World& w, const Process& p, const Step& s, const Request& r) {
   const std::uint32_t flags = s.op.flags;
   const bool read_only = r.file && !r.shared && r.write && !r.file->writable;
   const bool empty = r.file && w.inodes[r.file->inode].size == 0;
+  if (p.other_mappings && s.saw(kENOMEM)) return C::mmap_limit_map_count;
   if (read_only && s.saw(kEACCES)) return C::mmap_fd_read_only_private_write;
   if (empty && s.saw(kEINVAL)) return C::mmap_create_empty_file;
   if (flags & program::map::kPopulate) return C::mmap_flag_populate;
@@ -320,7 +328,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     if (pick < 0) return;
     gone = pick == 0;
   }
-  C success = clause_of_grant(w, s, r);
+  C success = clause_of_grant(w, p, s, r);
   // What the kernel takes to be there has been removed.
   // What the file system refuses may have been counted as an access.
   if (r.file) may_have_accessed(w, *r.file);
@@ -370,6 +378,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     bool sealed =
         (w.inodes[r.file->inode].seals & (program::seal::kWrite | program::seal::kFutureWrite)) != 0;
     v.may_write = !r.shared || (r.file->writable && !sealed);
+    v.may_exec = !w.noexec(w.inodes[r.file->inode]);
   } else if (r.shared) {
     Inode object;
     object.kind = InodeKind::shared_anonymous;

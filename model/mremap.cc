@@ -4,6 +4,8 @@
 // equal neighbours may be refused or not; if it is not, they were one.
 #include <fmt/format.h>
 
+#include "model/map_limit.h"
+#include "model/merging.h"
 #include "model/rlimit.h"
 #include "model/rules.h"
 
@@ -63,6 +65,8 @@ void argument_errors(World& w, const Process& p, Step& s, const Request& r) {
   bool beyond = r.new_length > top || r.to > top - r.new_length;
   bool overlap = r.address + r.old_length > r.to && r.to + r.new_length > r.address;
   if (r.to % w.page() != 0 || beyond || overlap) s.must(kEINVAL, C::mremap_fixed_errors);
+  // Looked at before anything is unmapped: mm/mremap.c, check_mremap_params.
+  move_limit_errors(w, p, s, 5);
 }
 
 // What the old range is, once the arguments are right.
@@ -73,23 +77,6 @@ Source source_of(const Process& p, const Request& r) {
   // What is cut off first does not have to lie in the mapping.
   std::uint64_t length = r.moves_to() ? std::min(r.old_length, r.new_length) : r.old_length;
   return length > v->high - r.address ? Source::several : Source::one;
-}
-
-// Whether the pages of two neighbours are numbered through. Anonymous memory that nobody has stored to may be
-// numbered anew, by its address, when it moves (mm/vma.c, copy_vma).
-bool numbered_through(const Vma& a, const Vma& b, std::uint32_t page) {
-  auto by_address = [](const Vma& v) { return v.inode < 0 && !v.touched; };
-  std::uint64_t end = a.page_offset + (a.high - a.low) / page;
-  if (end == b.page_offset || (by_address(a) && a.high / page == b.page_offset)) return true;
-  return by_address(b) && (end == b.low / page || by_address(a));
-}
-
-// Whether the kernel may have merged two neighbours.
-bool may_be_one(const Vma& a, const Vma& b, std::uint32_t page) {
-  return a.high == b.low && a.segment < 0 && b.segment < 0 && a.prot == b.prot && a.inode == b.inode &&
-         a.shared == b.shared && a.may_write == b.may_write && a.dont_fork == b.dont_fork &&
-         a.wipe_on_fork == b.wipe_on_fork && a.locked == b.locked && a.on_fault == b.on_fault &&
-         a.read_hint == b.read_hint && numbered_through(a, b, page);
 }
 
 // The index behind the last vma that the one at the index may be one with.
@@ -347,7 +334,11 @@ void rule_mremap(World& w, Process& p, Step& s) {
              r.old_length == 0 ? C::mremap_duplicate_no_maymove : C::mremap_no_move_no_room);
     else if (huge)
       s.must(kENOMEM, kEINVAL, C::mremap_grow);
+    else
+      move_limit_errors(w, p, s, 3);
   }
+  if (shrinks_in_place)
+    division_errors(w, p, s, r.address + r.new_length, r.address + r.old_length, C::munmap_split_limit);
   if (r.dont_unmap && v && (v->shared || v->inode >= 0) && !s.exact())
     s.may(kEINVAL, Freedom::documented_alternative);
   bool refused_before = s.must_fail();

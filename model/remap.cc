@@ -1,4 +1,5 @@
 // remap_file_pages(2), which Linux has emulated by a new mapping since 4.0. In the order of mm/mmap.c.
+#include "model/map_limit.h"
 #include "model/rlimit.h"
 #include "model/rules.h"
 
@@ -59,6 +60,7 @@ void range_errors(const Process& p, Step& s, const Vma* v, std::uint64_t high) {
 void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std::uint64_t size,
                     std::uint64_t offset) {
   using namespace program::seal;
+  mapping_limit_errors(w, p, s, 0, C::mmap_limit_map_count);
   if (v.locked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
   if (v.locked || p.lock_future) memlock_errors(w, p, s, size, kEAGAIN, C::mmap_flag_locked_limit);
   constexpr std::uint64_t largest = INT64_MAX;
@@ -116,6 +118,7 @@ void rule_remap(World& w, Process& p, Step& s) {
   if (!s.must_fail()) range_errors(p, s, v, low + size);
   if (!s.must_fail()) {
     mapping_errors(w, p, s, *v, size, offset);
+    if (!s.must_fail()) division_errors(w, p, s, low, low + size, C::munmap_split_limit);
     ends = ends_segment(w, p, *v, low, low + size);
     if (ends && !s.exact()) return s.lose_quietly(Freedom::documented_alternative);
     if (ends) s.must(kEINVAL, C::remap_file_pages_order);

@@ -44,6 +44,7 @@ std::string_view to_string(Freedom freedom) {
                                         "lock-count",
                                         "file-times",
                                         "residency",
+                                        "map-limit",
                                         "not-yet-stored",
                                         "tainted"};
   static_assert(std::size(names) == kFreedoms);

@@ -216,6 +216,9 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::next_id>("next_id"),
     yes_no_key<&Facts::shmem_huge>("shmem_huge"),
     yes_no_key<&Facts::nx>("nx"),
+    unsigned_key<&Facts::max_map_count>("max_map_count"),
+    yes_no_key<&Facts::noexec>("noexec"),
+    yes_no_key<&Facts::objects_noexec>("objects_noexec"),
 };
 
 }  // namespace

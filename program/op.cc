@@ -76,6 +76,10 @@ constexpr NamedValue kInfos[] = {{"shmmax", 0}, {"shmmin", 1}, {"shmmni", 2},
 constexpr NamedValue kIgnoredIds[] = {{"zero", 0}, {"negative", 1}};
 constexpr NamedValue kLimitNames[] = {
     {"shmmax", 0}, {"shmall", 1}, {"shmmni", 2}, {"rmid_forced", 3}, {"next_id", 4}};
+constexpr NamedValue kMemfdNames[] = {{"plain", 0}, {"empty", 1}, {"longest", 2}, {"longer", 3}, {"bad", 4}};
+constexpr NamedValue kLeft[] = {{"1", 0}, {"2", 1}, {"3", 2}, {"4", 3},
+                                {"5", 4}, {"6", 5}, {"7", 6}, {"8", 7}};
+static_assert(std::size(kLeft) == kMostLeft);
 constexpr NamedValue kImages[] = {{"own", 0}, {"missing", 1}};
 constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
 constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
@@ -154,7 +158,7 @@ constexpr Arg kMadvise[] = {address(), quantity(Slot::len, "len", true),
 constexpr Arg kFallocate[] = {object(), quantity(Slot::len, "len", true), quantity(Slot::off, "off", false),
                               choice(Slot::small, "how", kAllocate)};
 constexpr Arg kFsync[] = {object(), choice(Slot::small, "how", kSync)};
-constexpr Arg kMemfd[] = {flags(kMemfdFlags)};
+constexpr Arg kMemfd[] = {flags(kMemfdFlags), choice(Slot::byte, "name", kMemfdNames)};
 constexpr Arg kSeal[] = {object(), {ArgKind::flags, Slot::flags, "seals", false, kSeals}};
 constexpr Arg kMlock[] = {address(), quantity(Slot::len, "len", true), flags(kMlockFlags)};
 constexpr Arg kShmInfo[] = {choice(Slot::small, "what", kTotals)};
@@ -173,6 +177,7 @@ constexpr Arg kRemap[] = {address(),
                           quantity(Slot::off, "off", false),
                           {ArgKind::prot, Slot::small, "prot", false, {}},
                           {ArgKind::flags, Slot::flags, "flags", false, kRemapFilePagesFlags}};
+constexpr Arg kCrowd[] = {{ArgKind::choice, Slot::small, "left", true, kLeft}};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 using N = NameKind;
@@ -217,7 +222,8 @@ constexpr OpSpec kSpecs[] = {
      "fallocate(2); how= extends the file, keeps its size, punches a hole, zeroes, or takes a range out or "
      "puts one in"},
     {"fsync", N::none, N::file, R::nothing, kFsync, "fsync(2), or with how=data fdatasync(2)"},
-    {"memfd", N::file, N::none, R::nothing, kMemfd, "memfd_create(2) into a descriptor slot"},
+    {"memfd", N::file, N::none, R::nothing, kMemfd,
+     "memfd_create(2) into a descriptor slot; name= is one of several, or one that is refused"},
     {"seal", N::none, N::file, R::nothing, kSeal, "fcntl(2) F_ADD_SEALS"},
     {"seals", N::none, N::file, R::count, kObject,
      "fcntl(2) F_GET_SEALS: 1 seal, 2 shrink, 4 grow, 8 write, 16 future_write, added up"},
@@ -263,6 +269,12 @@ constexpr OpSpec kSpecs[] = {
      "futimens(2): sets the access and the modification time of the file to a day of long ago"},
     {"times", N::none, N::file, R::count, kObject,
      "fstat(2): which times are not those that age has set, added up: 1 access, 2 modification"},
+    {"crowd", N::none, N::none, R::count, kCrowd,
+     "divides a range of the executor's until the process may make only so many mappings more "
+     "(vm.max_map_count); "
+     "shows how many are the program's"},
+    {"memfd_name", N::none, N::file, R::runs, kObject,
+     "readlink(2) of the descriptor in /proc/self/fd, if it is that of a memory file; shows the bytes"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

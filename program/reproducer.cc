@@ -286,6 +286,7 @@ std::string Writer::setup() const {
   }
   out += "  sigaction(SIGALRM, &(struct sigaction){.sa_handler = expired}, NULL), alarm(20);\n";
   if (needs(kNeedBeside)) out += "  clear();\n";
+  if (needs(kNeedCrowd)) out += "  own = rows();\n";
   if (needs(kNeedFault)) out += "  sigaction(SIGSEGV, &caught, NULL), sigaction(SIGBUS, &caught, NULL);\n";
   if (counts_segments() || needs(kNeedLimit)) {
     out += "  if (unshare(CLONE_NEWIPC)) return perror(\"a private IPC namespace\"), 2;\n";
@@ -322,6 +323,7 @@ std::string Writer::main_function() const {
   out += "  int i, last = sizeof script / sizeof *script - 1;\n";
   if (needs(kNeedExec)) {
     std::string again = needs(kNeedBeside) ? "clear(), " : "";
+    if (needs(kNeedCrowd)) again += "own = rows(), ";
     if (needs(kNeedFault)) again += "sigaction(SIGSEGV, &caught, NULL), sigaction(SIGBUS, &caught, NULL), ";
     out += "  if (argc == 4 && !strcmp(argv[1], \"--exec\"))\n    " + again +
            "came_back(atoi(argv[2]), atoi(argv[3]));\n";

@@ -157,6 +157,19 @@ std::string object_path(const Op& op) {
   return "object(" + std::to_string(op.object) + (op.object == kObjects - 1 ? ", 255)" : ", 0)");
 }
 
+bool has_long_name(const Op& op) {
+  return static_cast<MemfdName>(op.byte) == MemfdName::longest ||
+         static_cast<MemfdName>(op.byte) == MemfdName::longer;
+}
+
+std::string memfd_name(const Op& op, const Facts& facts) {
+  const auto name = static_cast<MemfdName>(op.byte);
+  if (name == MemfdName::bad) return hex(facts.top) + "ul";
+  const std::size_t bytes = kMemfdLongestName + (name == MemfdName::longer ? 1 : 0);
+  if (has_long_name(op)) return "name_of(" + std::to_string(bytes) + ")";
+  return "(long)\"" + std::string(name == MemfdName::plain ? kMemfdPlainName : "") + '"';
+}
+
 std::string octal_mode(const Op& op) {
   return '0' + octal(op.mode);
 }
@@ -289,7 +302,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return sys("ok(", list(op.small == 0 ? "fsync" : "fdatasync", descriptor(op.object)));
     case OpCode::memfd:
       return sys("opened(" + descriptor(op.result) + ", ",
-                 list("memfd_create", "(long)\"shmcheck\"", bits(op.flags, kMemfdFlags)));
+                 list("memfd_create", memfd_name(op, facts), bits(op.flags, kMemfdFlags)));
     case OpCode::seal:
       return sys("ok(", list("fcntl", descriptor(op.object), "F_ADD_SEALS", bits(op.flags, kSealBits)));
     case OpCode::seals:
@@ -350,6 +363,11 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "age(" + descriptor(op.object) + ");";
     case OpCode::times:
       return "times(" + descriptor(op.object) + ");";
+    case OpCode::crowd:
+      return "crowd(" + list(std::to_string(mappings_left(op.small)), std::to_string(facts.max_map_count)) +
+             ");";
+    case OpCode::memfd_name:
+      return "memfd_name(" + descriptor(op.object) + ");";
     case OpCode::end:
       break;
   }
@@ -417,8 +435,12 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedOpenedForNow | kNeedFiles;
     case OpCode::shm_unlink:
       return kNeedRemoved | kNeedOk | kNeedFiles;
+    case OpCode::crowd:
+      return kNeedCrowd;
+    case OpCode::memfd_name:
+      return kNeedMemfdName;
     case OpCode::memfd:
-      return kNeedOpened;
+      return has_long_name(op) ? kNeedOpened | kNeedLongName : std::uint64_t{kNeedOpened};
     case OpCode::fallocate:
     case OpCode::seal:
       return kNeedSys | kNeedOk | kNeedFiles;

@@ -58,6 +58,9 @@ enum Need : std::uint64_t {
   kNeedPipeEnd = std::uint64_t{1} << 43,
   kNeedAge = std::uint64_t{1} << 44,
   kNeedTimes = std::uint64_t{1} << 45,
+  kNeedCrowd = std::uint64_t{1} << 46,
+  kNeedLongName = std::uint64_t{1} << 47,
+  kNeedMemfdName = std::uint64_t{1} << 48,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -110,7 +110,10 @@ constexpr std::string_view kExamples =
     "p0 call m0+1\n"
     "p0 fallocate f0 len=1p how=collapse\n"
     "p0 age f0\n"
-    "p0 times f0\n";
+    "p0 times f0\n"
+    "p0 crowd left=3\n"
+    "p0 memfd f3 flags=sealing name=longest\n"
+    "p0 memfd_name f3\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

@@ -7,6 +7,14 @@
 namespace shmcheck::harness {
 namespace {
 
+// A program that comes near vm.max_map_count has its price: as many mappings, in the kernel, and as many rows
+// to be read by `maps`.
+bool crowds(Entropy& entropy, const program::Facts& facts) {
+  constexpr std::uint64_t kCheap = 512;
+  if (facts.max_map_count == 0) return false;
+  return entropy.below(static_cast<std::uint32_t>(facts.max_map_count / kCheap) + 1) == 0;
+}
+
 OpCode random_op(Scene& scene) {
   std::uint32_t at = scene.dice.below(std::max(scene.swarm.total, 1U));
   for (std::size_t i = 0; i < program::kOpCodes; ++i) {
@@ -37,6 +45,7 @@ program::Program generate(Entropy& entropy, const GeneratorOptions& options, con
   if (!facts.exec) possible.allowed.reset(static_cast<std::size_t>(OpCode::exec));
   if (!facts.fork) possible.allowed.reset(static_cast<std::size_t>(OpCode::fork));
   if (!facts.ipc_namespaces) possible.allowed.reset(static_cast<std::size_t>(OpCode::unshare));
+  if (!crowds(entropy, facts)) possible.allowed.reset(static_cast<std::size_t>(OpCode::crowd));
   Swarm swarm = make_swarm(entropy, possible.allowed);
   Scene scene(entropy, swarm, possible, facts);
   scene.plan(planned_ops(entropy, options));

@@ -133,6 +133,14 @@ Op build_memfd(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::memfd, p);
   op.result = s.fresh_file(p);
   op.flags = s.dice.chance(85) ? program::memfd::kSealing : 0U;
+  // Of the plain name there are several, as a rule.
+  if (s.dice.chance(15)) op.byte = static_cast<std::uint8_t>(s.dice.below(5));
+  return op;
+}
+
+Op build_memfd_name(Scene& s, std::uint8_t p) {
+  Op op = with_file(s, OpCode::memfd_name, p);
+  op.object = s.memfd(p).value_or(op.object);
   return op;
 }
 

@@ -168,6 +168,12 @@ void Play::rlimit(std::uint8_t p, program::Resource what, Quantity value) {
   step(op);
 }
 
+void Play::crowd(std::uint8_t p, unsigned left) {
+  Op op = make_op(OpCode::crowd, p);
+  op.small = static_cast<std::uint8_t>(left - 1);
+  step(op);
+}
+
 void Play::remap(std::uint8_t p, Quantity where, Quantity length, Quantity offset) {
   Op op = over(OpCode::remap, p, where, length);
   op.off = offset;

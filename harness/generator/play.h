@@ -62,6 +62,7 @@ class Play {
   void unlock(std::uint8_t p, Quantity where, Quantity length);
   void lock_all(std::uint8_t p, std::uint32_t flags);
   void unlock_all(std::uint8_t p);
+  void crowd(std::uint8_t p, unsigned left);
   void rlimit(std::uint8_t p, program::Resource what, Quantity value);
   void remap(std::uint8_t p, Quantity where, Quantity length, Quantity offset);
   void put_return(std::uint8_t p, Quantity where);  // code that `call` runs
