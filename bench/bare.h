@@ -73,7 +73,7 @@ enum bare_code {
   BARE_TIMES,
   BARE_CROWD,
   BARE_MEMFD_NAME,
-  BARE_NONE /* what it does not do: exec, which would cost it a start of its own, and read devices */
+  BARE_NONE /* what it does not do: exec, which would cost it a start of its own, read devices, and mount */
 };
 
 /* An address: `value`, or `value` bytes from a mapping by name. */

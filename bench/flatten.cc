@@ -99,16 +99,16 @@ constexpr std::array<std::uint64_t, 16> kAdvice = {0, 1, 2, 3, 4, 9, 10, 11, 8, 
 
 // In the order of OpCode.
 constexpr bare_code kCodes[] = {
-    BARE_OPEN,     BARE_CLOSE,    BARE_UNLINK,      BARE_FTRUNCATE,     BARE_TRUNCATE,  BARE_PREAD,
-    BARE_PWRITE,   BARE_PREAD_TO, BARE_PWRITE_FROM, BARE_FSTAT,         BARE_MMAP,      BARE_MUNMAP,
-    BARE_MPROTECT, BARE_LOAD,     BARE_STORE,       BARE_CONTENTS_LOAD, BARE_FORK,      BARE_EXIT,
-    BARE_KILL,     BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,    BARE_MAPS,
-    BARE_MSYNC,    BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
-    BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
-    BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
-    BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
-    BARE_SHM_STAT, BARE_SYSVIPC,  BARE_MLOCKALL,    BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
-    BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_CROWD,         BARE_MEMFD_NAME};
+    BARE_OPEN,     BARE_CLOSE,    BARE_UNLINK,      BARE_FTRUNCATE,     BARE_TRUNCATE,   BARE_PREAD,
+    BARE_PWRITE,   BARE_PREAD_TO, BARE_PWRITE_FROM, BARE_FSTAT,         BARE_MMAP,       BARE_MUNMAP,
+    BARE_MPROTECT, BARE_LOAD,     BARE_STORE,       BARE_CONTENTS_LOAD, BARE_FORK,       BARE_EXIT,
+    BARE_KILL,     BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,     BARE_MAPS,
+    BARE_MSYNC,    BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE,  BARE_FSYNC,
+    BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,    BARE_LOCKED,
+    BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,       BARE_RENAME,
+    BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,    BARE_IPC_INFO,
+    BARE_SHM_STAT, BARE_SYSVIPC,  BARE_MLOCKALL,    BARE_MUNLOCKALL,    BARE_RLIMIT,     BARE_REMAP,
+    BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_CROWD,         BARE_MEMFD_NAME, BARE_NONE};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 std::uint32_t name_bytes(program::MemfdName name) {
@@ -290,8 +290,8 @@ std::vector<bare_op> flatten(const program::Trace& trace) {
   }
   std::vector<bare_op> ops;
   for (const program::Step& step : trace.steps) {
-    if (step.op.code == OpCode::exec || step.op.code == OpCode::stored)
-      throw std::invalid_argument("flatten: the bare program does neither exec nor read devices");
+    if (step.op.code == OpCode::exec || step.op.code == OpCode::stored || step.op.code == OpCode::remount)
+      throw std::invalid_argument("flatten: the bare program does neither exec nor read devices nor mount");
     if (was_made(step)) ops.push_back(flatten(step, trace.facts));
   }
   return ops;

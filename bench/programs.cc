@@ -90,6 +90,7 @@ program::Program random_program(const program::Facts& facts, std::uint64_t index
   // What the bare program does not do.
   options.allowed.reset(static_cast<std::size_t>(program::OpCode::exec));
   options.allowed.reset(static_cast<std::size_t>(program::OpCode::stored));
+  options.allowed.reset(static_cast<std::size_t>(program::OpCode::remount));
   // It locks what the program that is measured has itself, which is not alike.
   options.allowed.reset(static_cast<std::size_t>(program::OpCode::mlockall));
   options.min_ops = min_ops;

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "executor/sys.h"
+#include "executor/text.h"
 #include "program/frame.h"
 #include "program/withheld.h"
 
@@ -57,6 +58,16 @@ struct DeviceNumber {
   std::uint64_t in_stat = 0, in_maps = 0;
 };
 
+// The file system of the directory that programs work in, where they can unmount it. Paths are from the
+// directory that processes are in, which is none of it.
+struct MountedDisk {
+  Text<128> source, point;
+  Text<16> type;
+  bool there = false;
+  bool lost = false;  // it did not come back
+};
+inline constexpr std::size_t kDirectoryRoom = 48;
+
 struct Target {
   program::Layout layout;
   Range own[64];
@@ -96,12 +107,14 @@ struct Control {
   std::int32_t segment[kSegments];
   ProcessSlot process[kProcesses];
 
-  bool reads_storage;  // what the program's file system stores can be read, or there is none
-  bool observes_maps;  // some op is `maps`, so opened files are identified
-  bool uses_pipe;      // some op is `contents`
-  bool sets_limits;    // some op is `limit`
-  bool crowds;         // some op is `crowd`, so processes have the range that it divides
-  DeviceNumber files;  // of the directory that programs work in
+  bool reads_storage;              // what the program's file system stores can be read, or there is none
+  bool observes_maps;              // some op is `maps`, so opened files are identified
+  bool uses_pipe;                  // some op is `contents`
+  bool sets_limits;                // some op is `limit`
+  bool crowds;                     // some op is `crowd`, so processes have the range that it divides
+  DeviceNumber files;              // of the directory that programs work in
+  Text<kDirectoryRoom> directory;  // where it is, from the one that processes are in: empty, or `…/`
+  MountedDisk disk;                // beneath it, if it can be unmounted
   std::uint32_t identity_count;
   FileIdentity identity[kMaxIdentities];
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "executor/call.h"
+#include "executor/path_name.h"
 #include "executor/runs.h"
 
 namespace shmcheck::executor {
@@ -28,11 +29,6 @@ constexpr long kAllocate[] = {0,
 
 // In September 2001: older than any file of a program, and than a day, which is when relatime counts.
 constexpr std::int64_t kLongAgo = 1'000'000'000;
-
-struct PathName {
-  explicit PathName(std::uint8_t object) { text[1] = static_cast<char>('0' + object); }
-  char text[3] = "n0";
-};
 
 }  // namespace
 
@@ -65,7 +61,7 @@ void perform_open(Call& call) {
   const Op& op = call.op;
   PathName path(op.object);
   long flags = translate(op.flags, kOpenFlags) | kAccess[op.small];
-  long fd = into_slot(sys(SYS_openat, AT_FDCWD, path.text, flags, op.mode), op.result);
+  long fd = into_slot(sys(SYS_openat, AT_FDCWD, path.c_str(), flags, op.mode), op.result);
   if (!failed(fd)) {
     if ((op.flags & program::openflag::kCreat) != 0) {
       control->paths_created = static_cast<std::uint8_t>(control->paths_created | 1U << op.object);
@@ -80,7 +76,7 @@ void perform_close(Call& call) {
 }
 
 void perform_unlink(Call& call) {
-  long result = sys(SYS_unlinkat, AT_FDCWD, PathName(call.op.object).text, 0);
+  long result = sys(SYS_unlinkat, AT_FDCWD, PathName(call.op.object).c_str(), 0);
   if (!failed(result)) {
     control->paths_created = static_cast<std::uint8_t>(control->paths_created & ~(1U << call.op.object));
   }
@@ -98,12 +94,12 @@ void settle_second_name(Call& call, long result) {
 
 void perform_rename(Call& call) {
   PathName from(call.op.object), to(call.op.byte);
-  settle_second_name(call, sys(SYS_renameat2, AT_FDCWD, from.text, AT_FDCWD, to.text, 0));
+  settle_second_name(call, sys(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0));
 }
 
 void perform_link(Call& call) {
   PathName from(call.op.object), to(call.op.byte);
-  settle_second_name(call, sys(SYS_linkat, AT_FDCWD, from.text, AT_FDCWD, to.text, 0));
+  settle_second_name(call, sys(SYS_linkat, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0));
 }
 
 void perform_ftruncate(Call& call) {
@@ -111,7 +107,7 @@ void perform_ftruncate(Call& call) {
 }
 
 void perform_truncate(Call& call) {
-  settle(call, sys(SYS_truncate, PathName(call.op.object).text, call.at.len));
+  settle(call, sys(SYS_truncate, PathName(call.op.object).c_str(), call.at.len));
 }
 
 void perform_pread(Call& call) {

@@ -138,7 +138,8 @@ void put_facts(const Place& place) {
           << target.other_uid[1] << " capable=" << yes_no(is_capable())
           << " first_userns=" << yes_no(is_first_userns()) << " private_ipc=" << yes_no(target.private_ipc);
   put_limits();
-  payload << " stored=" << yes_no(place.reads_storage) << " noexec=" << yes_no(place.noexec) << "\n";
+  payload << " stored=" << yes_no(place.reads_storage) << " noexec=" << yes_no(place.noexec)
+          << " remounts=" << yes_no(place.disk.there) << "\n";
 }
 
 }  // namespace

@@ -84,6 +84,8 @@ bool answer_run(Server& server, std::uint32_t sequence, std::span<const std::uin
     server.current = payload[0];
     control->files = server.places[payload[0]].device;
     control->reads_storage = server.places[payload[0]].reads_storage;
+    control->directory = server.places[payload[0]].path;
+    control->disk = server.places[payload[0]].disk;
   }
   return run_program(server.channel, sequence, payload.subspan(1));
 }

@@ -11,7 +11,9 @@ namespace shmcheck::executor {
 
 // A directory that is empty between programs and that everybody may write to.
 struct Place {
-  int directory = -1;
+  int directory = -1;         // which processes are in, and from which
+  Text<kDirectoryRoom> path;  // it is there: empty for the same
+  MountedDisk disk;
   std::uint64_t type = 0, block = 0;  // as statfs has them
   DeviceNumber device;
   bool reads_storage = false;  // by kDevice, or it has none

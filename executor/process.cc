@@ -22,7 +22,7 @@ constexpr Performer kPerformers[] = {
     perform_exec,     perform_rename,     perform_link,     perform_shm_open,    perform_shm_unlink,
     perform_stored,   perform_unshare,    perform_ipc_info, perform_shm_stat,    perform_sysvipc,
     perform_mlockall, perform_munlockall, perform_rlimit,   perform_remap,       perform_call,
-    perform_age,      perform_times,      perform_crowd,    perform_memfd_name,
+    perform_age,      perform_times,      perform_crowd,    perform_memfd_name,  perform_remount,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -61,6 +61,7 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::stored) return !control->reads_storage;
   if (op.code == OpCode::unshare) return !target.unshares_ipc;
   if (op.code == OpCode::crowd) return target.max_map_count == 0;
+  if (op.code == OpCode::remount) return !control->disk.there;
   if (op.code == OpCode::shmget) return (target.foreign_keys >> op.byte & 1) != 0;
   bool replaces = op.code == OpCode::shmat && (op.flags & program::shmat::kRemap) != 0;
   return program::withheld(op, at, target.layout, replaces ? segment_bytes(op) : 0);

@@ -14,6 +14,7 @@
 #include "executor/hello.h"
 #include "executor/limits.h"
 #include "executor/objects.h"
+#include "executor/path_name.h"
 #include "executor/process.h"
 #include "executor/segments.h"
 #include "executor/small_file.h"
@@ -208,8 +209,7 @@ void record_end(std::uint64_t in_namespace) {
 void remove_files() {
   for (unsigned i = 0; i < program::kNames; ++i) {
     if ((control->paths_created >> i & 1) == 0) continue;
-    const char path[] = {'n', static_cast<char>('0' + i), '\0'};
-    sys(SYS_unlinkat, AT_FDCWD, path, 0);  // ENOENT: the program did it
+    sys(SYS_unlinkat, AT_FDCWD, PathName(i).c_str(), 0);  // ENOENT: the program did it
   }
 }
 
@@ -289,6 +289,10 @@ Attempt attempt_program(Sentence& wrong, bool last) {
     disturbed = false;
   } else {
     record_end(in_namespace);
+  }
+  if (control->disk.lost) {
+    wrong << "the file system that the program had unmounted could not be mounted again; the executor ends";
+    return Attempt::unclean;
   }
   if (long result = remove_leftovers(in_namespace); failed(result)) {
     wrong << "the limits in /proc/sys/kernel could not be put back: " << error_name(result)

@@ -150,7 +150,7 @@ TEST(Generator, ReachesBothSuccessAndFailureOfEveryOp) {
   for (std::uint8_t code = 0; code < program::kOpCodes; ++code) {
     OpCode op = static_cast<OpCode>(code);
     std::string_view name = program::spec(op).name;
-    const Share& share = op == OpCode::stored ? of_disk : of_memory;
+    const Share& share = op == OpCode::stored || op == OpCode::remount ? of_disk : of_memory;
     EXPECT_GT(share.ops[code], 60U) << name;
     if (op == OpCode::exit) continue;  // its success is a death
     EXPECT_GT(share.ok[code] * 5, share.ops[code]) << name << ": too few succeed";

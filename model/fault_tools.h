@@ -34,6 +34,7 @@ std::span<const Fault> shm_table_faults();
 std::span<const Fault> request_faults();
 std::span<const Fault> time_faults();
 std::span<const Fault> map_limit_faults();
+std::span<const Fault> remount_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

@@ -82,7 +82,8 @@ constexpr C kName[] = {C::memfd_name};
 void all_have_one_name(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code == OpCode::memfd && ok(o)) w.inodes.back().memfd_name = MemfdName::plain;
 }
-constexpr C kDistinct[] = {C::memfd_name, C::memfd_create, C::share_not_in_other_object};
+constexpr C kDistinct[] = {C::memfd_name, C::memfd_create, C::share_not_in_other_object, C::seal_initial,
+                           C::seal_seal};
 // A name that is there already gives the file that has it.
 void one_file_of_a_name(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::memfd || !ok(o)) return;

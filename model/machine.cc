@@ -98,6 +98,7 @@ Facts model_facts(const Fault* fault) {
   f.nx = true;
   f.max_map_count = 1024;
   f.objects_noexec = true;
+  f.remounts = true;
   return f;
 }
 

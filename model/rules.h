@@ -50,8 +50,8 @@ Rule rule_fallocate, rule_memfd, rule_memfd_name, rule_seal, rule_seals;
 Rule rule_mlock, rule_munlock, rule_mlockall, rule_munlockall, rule_locked, rule_mincore;
 // times.cc
 Rule rule_age, rule_times;
-// rlimit.cc, remap.cc, map_limit.cc
-Rule rule_rlimit, rule_remap, rule_crowd;
+// rlimit.cc, remap.cc, map_limit.cc, remount.cc
+Rule rule_rlimit, rule_remap, rule_crowd, rule_remount;
 
 // --- shared by several rules
 

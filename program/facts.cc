@@ -219,6 +219,7 @@ constexpr Key kTable[] = {
     unsigned_key<&Facts::max_map_count>("max_map_count"),
     yes_no_key<&Facts::noexec>("noexec"),
     yes_no_key<&Facts::objects_noexec>("objects_noexec"),
+    yes_no_key<&Facts::remounts>("remounts"),
 };
 
 }  // namespace

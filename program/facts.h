@@ -53,6 +53,7 @@ struct Facts {
   std::uint64_t max_map_count = 0;  // vm.max_map_count; 0: programs cannot come near it
   bool noexec = false;              // the program's directory is on a mount without execution (ST_NOEXEC)
   bool objects_noexec = false;      // and so is /dev/shm
+  bool remounts = false;  // the program's file system is storage that programs can unmount and mount
   bool operator==(const Facts&) const = default;
 };
 

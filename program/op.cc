@@ -80,6 +80,7 @@ constexpr NamedValue kMemfdNames[] = {{"plain", 0}, {"empty", 1}, {"longest", 2}
 constexpr NamedValue kLeft[] = {{"1", 0}, {"2", 1}, {"3", 2}, {"4", 3},
                                 {"5", 4}, {"6", 5}, {"7", 6}, {"8", 7}};
 static_assert(std::size(kLeft) == kMostLeft);
+constexpr NamedValue kRemounts[] = {{"again", 0}, {"ro", 1}};
 constexpr NamedValue kImages[] = {{"own", 0}, {"missing", 1}};
 constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
 constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
@@ -178,6 +179,7 @@ constexpr Arg kRemap[] = {address(),
                           {ArgKind::prot, Slot::small, "prot", false, {}},
                           {ArgKind::flags, Slot::flags, "flags", false, kRemapFilePagesFlags}};
 constexpr Arg kCrowd[] = {{ArgKind::choice, Slot::small, "left", true, kLeft}};
+constexpr Arg kRemount[] = {choice(Slot::small, "how", kRemounts)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 using N = NameKind;
@@ -275,6 +277,10 @@ constexpr OpSpec kSpecs[] = {
      "shows how many are the program's"},
     {"memfd_name", N::none, N::file, R::runs, kObject,
      "readlink(2) of the descriptor in /proc/self/fd, if it is that of a memory file; shows the bytes"},
+    {"remount", N::none, N::none, R::nothing, kRemount,
+     "umount(2) of the program's file system, which is then mounted again; or with how=ro mount(2) "
+     "MS_REMOUNT to "
+     "read-only and back"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

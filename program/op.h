@@ -74,6 +74,7 @@ enum class OpCode : std::uint8_t {
   times,
   crowd,
   memfd_name,
+  remount,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -209,7 +210,8 @@ enum class Resource : std::uint8_t { address_space, memlock, file_size };
 // Op::small of limit, limits. The id that the next segment is to have reads as 2^64-1 if none is asked for.
 enum class Limit : std::uint8_t { shmmax, shmall, shmmni, rmid_forced, next_id };
 inline constexpr std::size_t kLimits = 5;
-enum class Image : std::uint8_t { own, missing };  // Op::small of exec
+enum class Image : std::uint8_t { own, missing };        // Op::small of exec
+enum class Remount : std::uint8_t { again, read_only };  // Op::small of remount
 // Op::small of crowd is one less than the mappings that are left.
 inline constexpr std::uint8_t kMostLeft = 8;
 constexpr std::uint64_t mappings_left(std::uint8_t small) {

@@ -200,10 +200,20 @@ class Writer {
     for (std::size_t i = 0; i <= step_; ++i) {
       const Step& s = trace_.steps[i];
       if (!is_run(s) || s.op.code == OpCode::end) continue;
-      out += "  case " + std::to_string(i + 1) + ": " + statement_of(s.op, trace_.facts, i == step_) +
+      out += "  case " + std::to_string(i + 1) + ": " + statement(s.op, i == step_) +
              (s.op.code == OpCode::exit ? "" : " break;") + " /* " + to_text(s.op) + " */\n";
     }
     return out + "  }\n}\n";
+  }
+
+  // What is unmounted lies in a directory of its own, and processes stay outside.
+  std::string statement(const Op& op, bool failing) const {
+    constexpr std::string_view kPath = "(long)\"n";
+    std::string text = statement_of(op, trace_.facts, failing);
+    if (!needs(kNeedRemount)) return text;
+    for (std::size_t at = text.find(kPath); at != std::string::npos; at = text.find(kPath, at + 1))
+      text.insert(at + kPath.size() - 1, "m/");
+    return text;
   }
 
   // {step, process, kind} of each step that is played.
@@ -276,6 +286,12 @@ std::string Writer::setup() const {
         "  snprintf(dir, sizeof dir, \"%s/shmcheck-XXXXXX\", argc > 1 ? argv[1] : shm);\n"
         "  if (umask(0), !mkdtemp(dir) || chmod(dir, 0777) || chdir(dir)) return perror(dir), 2;\n";
   }
+  if (needs(kNeedRemount)) {
+    out +=
+        "  if (unshare(CLONE_NEWNS) || mount(\"none\", \"/\", NULL, MS_REC | MS_PRIVATE, NULL) ||\n"
+        "      system(\"truncate -s 64M image && mkfs.ext4 -q image && mkdir m\") || mounted())\n"
+        "    return perror(\"a file system of its own\"), 2;\n";
+  }
   std::string pipes = needs(kNeedKernelScan) ? "pipe(out) || pipe(scratch)" : "pipe(out)";
   out += "  if (" + pipes + ") return perror(\"pipe\"), 2;\n";
   out += "  for (i = 0; i < 8; i++) if (S.s[i] = -1, pipe(in[i])) return perror(\"pipe\"), 2;\n";
@@ -304,6 +320,7 @@ std::string Writer::cleanup() const {
       "  while (wait(NULL) > 0) {}\n";
   if (needs(kNeedObjects))
     out += "  for (int k = 0; k < 4; k++) unlink((char *)object(k, k == 3 ? 255 : 0));\n";
+  if (needs(kNeedRemount)) out += "  if (umount(\"m\") || unlink(\"image\") || rmdir(\"m\")) perror(dir);\n";
   if (needs(kNeedFiles)) {
     out +=
         "  for (; name[1] < '8'; name[1]++) unlink(name);\n"

@@ -390,6 +390,14 @@ static void crowd(size_t left, size_t most) { /* pages of other advice than thei
   if (!failed(r)) bytes((unsigned char *)link, r), run("", 0);
 }
 )c"},
+    {kNeedRemount, kNeedOk | kNeedFailed | kNeedFiles, "stdlib.h sched.h sys/mount.h",
+     R"c(static int mounted(void) { return system("mount -o loop image m && chmod 777 m"); }
+static void remount(int read_only) { /* unmounts and mounts again, or to read-only and back */
+  unsigned long flags = MS_REMOUNT | MS_RDONLY;
+  if (failed(read_only ? mount(NULL, "m", NULL, flags, NULL) : umount("m"))) return;
+  ok(read_only ? mount(NULL, "m", NULL, MS_REMOUNT, NULL) : mounted() ? -1 : 0);
+}
+)c"},
     {kNeedBeside, 0, "",
      R"c(static void clear(void) { /* without the vdso, nothing lies beside the first mapping of a static binary */
   char line[4400];

@@ -366,6 +366,8 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::crowd:
       return "crowd(" + list(std::to_string(mappings_left(op.small)), std::to_string(facts.max_map_count)) +
              ");";
+    case OpCode::remount:
+      return "remount(" + std::to_string(op.small) + ");";
     case OpCode::memfd_name:
       return "memfd_name(" + descriptor(op.object) + ");";
     case OpCode::end:
@@ -439,6 +441,8 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedCrowd;
     case OpCode::memfd_name:
       return kNeedMemfdName;
+    case OpCode::remount:
+      return kNeedRemount;
     case OpCode::memfd:
       return has_long_name(op) ? kNeedOpened | kNeedLongName : std::uint64_t{kNeedOpened};
     case OpCode::fallocate:

@@ -61,6 +61,7 @@ enum Need : std::uint64_t {
   kNeedCrowd = std::uint64_t{1} << 46,
   kNeedLongName = std::uint64_t{1} << 47,
   kNeedMemfdName = std::uint64_t{1} << 48,
+  kNeedRemount = std::uint64_t{1} << 49,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -113,7 +113,8 @@ constexpr std::string_view kExamples =
     "p0 times f0\n"
     "p0 crowd left=3\n"
     "p0 memfd f3 flags=sealing name=longest\n"
-    "p0 memfd_name f3\n";
+    "p0 memfd_name f3\n"
+    "p0 remount how=ro\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

@@ -15,6 +15,11 @@ bool crowds(Entropy& entropy, const program::Facts& facts) {
   return entropy.below(static_cast<std::uint32_t>(facts.max_map_count / kCheap) + 1) == 0;
 }
 
+// To unmount a file system and mount it again takes as long as some programs do.
+bool unmounts(Entropy& entropy, const program::Facts& facts) {
+  return facts.remounts && facts.fs != program::FileSystem::tmpfs && entropy.chance(50);
+}
+
 OpCode random_op(Scene& scene) {
   std::uint32_t at = scene.dice.below(std::max(scene.swarm.total, 1U));
   for (std::size_t i = 0; i < program::kOpCodes; ++i) {
@@ -46,6 +51,7 @@ program::Program generate(Entropy& entropy, const GeneratorOptions& options, con
   if (!facts.fork) possible.allowed.reset(static_cast<std::size_t>(OpCode::fork));
   if (!facts.ipc_namespaces) possible.allowed.reset(static_cast<std::size_t>(OpCode::unshare));
   if (!crowds(entropy, facts)) possible.allowed.reset(static_cast<std::size_t>(OpCode::crowd));
+  if (!unmounts(entropy, facts)) possible.allowed.reset(static_cast<std::size_t>(OpCode::remount));
   Swarm swarm = make_swarm(entropy, possible.allowed);
   Scene scene(entropy, swarm, possible, facts);
   scene.plan(planned_ops(entropy, options));

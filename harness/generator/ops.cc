@@ -25,7 +25,7 @@ constexpr Builder* kBuilders[] = {
     build_mincore,  build_shm_info, build_limit,       build_limits,     build_exec,       build_rename,
     build_link,     build_shm_open, build_shm_unlink,  build_stored,     build_unshare,    build_ipc_info,
     build_shm_stat, build_sysvipc,  build_mlockall,    build_munlockall, build_rlimit,     build_remap,
-    build_call,     build_age,      build_times,       build_crowd,      build_memfd_name,
+    build_call,     build_age,      build_times,       build_crowd,      build_memfd_name, build_remount,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 

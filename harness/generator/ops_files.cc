@@ -202,6 +202,10 @@ Op build_stored(Scene& s, std::uint8_t p) {
 Op build_shm_unlink(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::shm_unlink, p);
   op.object = s.object();
+  // What is there, as a rule.
+  for (std::uint8_t o = 0; o < program::kObjects; ++o) {
+    if (s.world().objects[o] >= 0 && s.dice.chance(60)) op.object = o;
+  }
   return op;
 }
 

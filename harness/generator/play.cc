@@ -139,6 +139,18 @@ void Play::unlock(std::uint8_t p, Quantity where, Quantity length) {
   step(over(OpCode::munlock, p, where, length));
 }
 
+void Play::close(std::uint8_t p, std::uint8_t file) {
+  Op op = make_op(OpCode::close, p);
+  op.object = file;
+  step(op);
+}
+
+void Play::remount(std::uint8_t p, program::Remount how) {
+  Op op = make_op(OpCode::remount, p);
+  op.small = static_cast<std::uint8_t>(how);
+  step(op);
+}
+
 void Play::age(std::uint8_t p, std::uint8_t file) {
   Op op = make_op(OpCode::age, p);
   op.object = file;
@@ -427,15 +439,20 @@ void Play::become(std::uint8_t p, std::uint8_t user) {
   step(op);
 }
 
+namespace {
+std::vector<Scenario> joined(std::span<const Scenario> a, std::span<const Scenario> b) {
+  std::vector<Scenario> both(a.begin(), a.end());
+  both.insert(both.end(), b.begin(), b.end());
+  return both;
+}
+}  // namespace
+
 void play_scenario(Scene& scene) {
-  // Segments and their namespaces are one subject.
-  static const std::vector<Scenario> sysv = [] {
-    std::vector<Scenario> both(sysv_scenarios().begin(), sysv_scenarios().end());
-    both.insert(both.end(), ipcns_scenarios().begin(), ipcns_scenarios().end());
-    return both;
-  }();
-  const std::array<std::span<const Scenario>, 5> all = {file_scenarios(), memory_scenarios(), sysv,
-                                                        limit_scenarios(), name_scenarios()};
+  // Files and their storage are one subject, and so are segments and their namespaces.
+  static const std::vector<Scenario> files = joined(file_scenarios(), storage_scenarios()),
+                                     sysv = joined(sysv_scenarios(), ipcns_scenarios());
+  const std::array<std::span<const Scenario>, 5> all = {files, memory_scenarios(), sysv, limit_scenarios(),
+                                                        name_scenarios()};
   std::span<const Scenario> group = all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U})];
   Play play(scene);
   group[scene.dice.below(static_cast<std::uint32_t>(group.size()))](play);

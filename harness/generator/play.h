@@ -41,6 +41,8 @@ class Play {
   void seal(std::uint8_t p, std::uint8_t file, std::uint32_t seals);
   void read(std::uint8_t p, std::uint8_t file, int n);
   void size(std::uint8_t p, std::uint8_t file);
+  void close(std::uint8_t p, std::uint8_t file);
+  void remount(std::uint8_t p, program::Remount how);
   void age(std::uint8_t p, std::uint8_t file);
   void times(std::uint8_t p, std::uint8_t file);
   std::uint8_t path_of(std::uint8_t p, std::uint8_t file) const;
@@ -92,9 +94,10 @@ class Play {
 };
 
 using Scenario = void (*)(Play&);
-// scenarios_files.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_names.cc, scenarios_ipcns.cc,
-// scenarios_limits.cc
+// scenarios_files.cc, scenarios_storage.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_names.cc,
+// scenarios_ipcns.cc, scenarios_limits.cc
 std::span<const Scenario> file_scenarios();
+std::span<const Scenario> storage_scenarios();
 std::span<const Scenario> memory_scenarios();
 std::span<const Scenario> sysv_scenarios();
 std::span<const Scenario> name_scenarios();

@@ -27,7 +27,7 @@ constexpr Weight kWeights[] = {
     {OpCode::shm_unlink, 3},  {OpCode::stored, 2},   {OpCode::unshare, 1},    {OpCode::ipc_info, 2},
     {OpCode::shm_stat, 3},    {OpCode::sysvipc, 2},  {OpCode::mlockall, 2},   {OpCode::munlockall, 1},
     {OpCode::rlimit, 2},      {OpCode::remap, 4},    {OpCode::call, 3},       {OpCode::age, 2},
-    {OpCode::times, 2},       {OpCode::crowd, 2},    {OpCode::memfd_name, 1},
+    {OpCode::times, 2},       {OpCode::crowd, 2},    {OpCode::memfd_name, 1}, {OpCode::remount, 2},
 };
 
 // Off, as usual, often, very often.
