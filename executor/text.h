@@ -40,7 +40,7 @@ class Text {
   }
 
   std::size_t used_ = 0;
-  char room_[kRoom] = "";
+  char room_[kRoom] = {};
 };
 
 using Sentence = Text<512>;

@@ -366,8 +366,11 @@ static size_t rows(void) { /* mappings of the process, without a page of the ker
   while (f && fgets(line, sizeof line, f)) n += sscanf(line, "%lx", &low) == 1 && low < 1ul << 63;
   return f ? fclose(f) : 0, n;
 }
-static void crowd(size_t left, size_t most) { /* pages of other advice than their neighbours */
+static void crowd(size_t left) { /* pages of other advice than their neighbours */
   char *range = (char *)0x1200000000;
+  size_t most = 0;
+  FILE *f = fopen("/proc/sys/vm/max_map_count", "r");
+  if (failed(f && fscanf(f, "%zu", &most) == 1 ? fclose(f) : -1)) return;
   size_t bytes = (most + 4) * P;
   mmap(range, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
   if (failed(madvise(range, bytes, MADV_NORMAL))) return;

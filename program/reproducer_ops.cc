@@ -364,8 +364,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::times:
       return "times(" + descriptor(op.object) + ");";
     case OpCode::crowd:
-      return "crowd(" + list(std::to_string(mappings_left(op.small)), std::to_string(facts.max_map_count)) +
-             ");";
+      return "crowd(" + std::to_string(mappings_left(op.small)) + ");";
     case OpCode::remount:
       return "remount(" + std::to_string(op.small) + ");";
     case OpCode::memfd_name:
