@@ -395,6 +395,19 @@ static long do_kill(const struct bare_op* op) {
   return result;
 }
 
+static long do_setns(const struct bare_op* op) {
+  const pid_t pid = sh->pid[op->object];
+  char path[32];
+  snprintf(path, sizeof path, "/proc/%d/ns/ipc", pid);
+  const int fd = op->prot ? open(path, O_RDONLY | O_CLOEXEC) : (int)syscall(SYS_pidfd_open, pid, 0);
+  if (fd < 0) return -1;
+  const long result = setns(fd, CLONE_NEWIPC);
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return result;
+}
+
 static long do_shmget(const struct bare_op* op) {
   const int id = shmget((key_t)op->value, op->len, (int)op->flags);
   if (id < 0) return id;
@@ -436,16 +449,6 @@ static long do_mmap(const struct bare_op* op, long a) {
   if (special) close(fd);
   errno = error;
   return result;
-}
-
-/* What is the program's own stays unlocked, as with the executor. */
-static long do_mlockall(const struct bare_op* op) {
-  const long result = syscall(SYS_mlockall, (long)op->flags);
-  if (result != 0 || (op->flags & MCL_CURRENT) == 0) return result;
-  munlock(sh, sizeof *sh);
-  munlock(buffer, (size_t)kBufferPages * kPage);
-  munlock(room, kRoom);
-  return do_maps();
 }
 
 static long do_rlimit(const struct bare_op* op) {
@@ -616,8 +619,6 @@ static long perform(const struct bare_op* op) {
       return syscall(SYS_munlock, a, len);
     case BARE_LOCKED:
       return do_locked();
-    case BARE_MLOCKALL:
-      return do_mlockall(op);
     case BARE_MUNLOCKALL:
       return syscall(SYS_munlockall);
     case BARE_RLIMIT:
@@ -651,6 +652,8 @@ static long perform(const struct bare_op* op) {
       return do_sysvipc();
     case BARE_UNSHARE:
       return unshare(CLONE_NEWIPC);
+    case BARE_SETNS:
+      return do_setns(op);
     case BARE_NONE:
       return -1;
     case BARE_LIMITS:

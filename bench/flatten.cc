@@ -10,6 +10,7 @@
 #include <iterator>
 #include <span>
 #include <stdexcept>
+#include <string>
 
 namespace shmcheck::bench {
 namespace {
@@ -80,10 +81,6 @@ constexpr Flag kSeal[] = {{program::seal::kSeal, F_SEAL_SEAL}, {program::seal::k
                           {program::seal::kGrow, F_SEAL_GROW}, {program::seal::kWrite, F_SEAL_WRITE},
                           {program::seal::kFutureWrite, 16},   {program::seal::kUnknown, 0x4000}};
 constexpr Flag kLock[] = {{program::mlock::kOnFault, 1}, {program::mlock::kUnknown, 0x100}};
-constexpr Flag kLockAll[] = {{program::mlockall::kCurrent, MCL_CURRENT},
-                             {program::mlockall::kFuture, MCL_FUTURE},
-                             {program::mlockall::kOnFault, 4},
-                             {program::mlockall::kUnknown, 0x100}};
 constexpr std::array<std::uint64_t, 3> kResources = {RLIMIT_AS, RLIMIT_MEMLOCK, RLIMIT_FSIZE};
 constexpr std::array<std::uint64_t, 8> kAllocate = {0,
                                                     FALLOC_FL_KEEP_SIZE,
@@ -99,16 +96,17 @@ constexpr std::array<std::uint64_t, 16> kAdvice = {0, 1, 2, 3, 4, 9, 10, 11, 8, 
 
 // In the order of OpCode.
 constexpr bare_code kCodes[] = {
-    BARE_OPEN,     BARE_CLOSE,    BARE_UNLINK,      BARE_FTRUNCATE,     BARE_TRUNCATE,   BARE_PREAD,
-    BARE_PWRITE,   BARE_PREAD_TO, BARE_PWRITE_FROM, BARE_FSTAT,         BARE_MMAP,       BARE_MUNMAP,
-    BARE_MPROTECT, BARE_LOAD,     BARE_STORE,       BARE_CONTENTS_LOAD, BARE_FORK,       BARE_EXIT,
-    BARE_KILL,     BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,     BARE_MAPS,
-    BARE_MSYNC,    BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE,  BARE_FSYNC,
-    BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,    BARE_LOCKED,
-    BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,       BARE_RENAME,
-    BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,    BARE_IPC_INFO,
-    BARE_SHM_STAT, BARE_SYSVIPC,  BARE_MLOCKALL,    BARE_MUNLOCKALL,    BARE_RLIMIT,     BARE_REMAP,
-    BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_CROWD,         BARE_MEMFD_NAME, BARE_NONE};
+    BARE_OPEN,       BARE_CLOSE,    BARE_UNLINK,      BARE_FTRUNCATE,     BARE_TRUNCATE,  BARE_PREAD,
+    BARE_PWRITE,     BARE_PREAD_TO, BARE_PWRITE_FROM, BARE_FSTAT,         BARE_MMAP,      BARE_MUNMAP,
+    BARE_MPROTECT,   BARE_LOAD,     BARE_STORE,       BARE_CONTENTS_LOAD, BARE_FORK,      BARE_EXIT,
+    BARE_KILL,       BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,    BARE_MAPS,
+    BARE_MSYNC,      BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
+    BARE_MEMFD,      BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
+    BARE_MINCORE,    BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
+    BARE_LINK,       BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
+    BARE_SHM_STAT,   BARE_SYSVIPC,  BARE_NONE,        BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
+    BARE_CALL,       BARE_AGE,      BARE_TIMES,       BARE_NONE,          BARE_SETNS,     BARE_CROWD,
+    BARE_MEMFD_NAME, BARE_NONE};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 std::uint32_t name_bytes(program::MemfdName name) {
@@ -169,6 +167,9 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
     case OpCode::kill:
       out.prot = native(static_cast<program::Signal>(op.small) == program::Signal::kill ? SIGKILL : SIGTERM);
       break;
+    case OpCode::setns:
+      out.prot = op.small;
+      break;
     case OpCode::shmget:
       out.value = op.byte == 0 ? IPC_PRIVATE : 0x7368'6d00U + op.byte;
       out.flags = translate(op.flags, kGet) | op.mode;
@@ -222,9 +223,6 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       break;
     case OpCode::mlock:
       out.flags = translate(op.flags, kLock);
-      break;
-    case OpCode::mlockall:
-      out.flags = translate(op.flags, kLockAll);
       break;
     case OpCode::rlimit:
       out.prot = kResources[op.small];
@@ -284,14 +282,19 @@ bool was_made(const program::Step& step) {
 
 }  // namespace
 
+bool can_flatten(OpCode code) {
+  return code == OpCode::end || kCodes[static_cast<std::size_t>(code)] != BARE_NONE;
+}
+
 std::vector<bare_op> flatten(const program::Trace& trace) {
   if (trace.steps.empty() || trace.steps.back().op.code != OpCode::end) {
     throw std::invalid_argument("flatten: the trace is not complete");
   }
   std::vector<bare_op> ops;
   for (const program::Step& step : trace.steps) {
-    if (step.op.code == OpCode::exec || step.op.code == OpCode::stored || step.op.code == OpCode::remount)
-      throw std::invalid_argument("flatten: the bare program does neither exec nor read devices nor mount");
+    if (!can_flatten(step.op.code))
+      throw std::invalid_argument("flatten: the bare program does no " +
+                                  std::string(program::spec(step.op.code).name));
     if (was_made(step)) ops.push_back(flatten(step, trace.facts));
   }
   return ops;

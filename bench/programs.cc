@@ -3,6 +3,7 @@
 #include <stdexcept>
 #include <string_view>
 
+#include "bench/flatten.h"
 #include "harness/generator/generator.h"
 #include "program/text.h"
 
@@ -87,12 +88,9 @@ std::vector<Set> loops() {
 program::Program random_program(const program::Facts& facts, std::uint64_t index, unsigned min_ops,
                                 unsigned max_ops) {
   harness::GeneratorOptions options;
-  // What the bare program does not do.
-  options.allowed.reset(static_cast<std::size_t>(program::OpCode::exec));
-  options.allowed.reset(static_cast<std::size_t>(program::OpCode::stored));
-  options.allowed.reset(static_cast<std::size_t>(program::OpCode::remount));
-  // It locks what the program that is measured has itself, which is not alike.
-  options.allowed.reset(static_cast<std::size_t>(program::OpCode::mlockall));
+  for (std::size_t code = 0; code < program::kOpCodes; ++code) {
+    if (!can_flatten(static_cast<program::OpCode>(code))) options.allowed.reset(code);
+  }
   options.min_ops = min_ops;
   options.max_ops = max_ops;
   return harness::make_program(kSeed, index, options, facts);

@@ -97,6 +97,19 @@ TEST(Info, CarriesEveryColumnOfTheCatalogue) {
   EXPECT_THAT(info(Clause::mmap_create_returns_start).claims, ElementsAre(8, 11));
 }
 
+// What is only recorded grants something and demands nothing, so that it needs no reason why no rule decides
+// it.
+TEST(Info, WhatIsOnlyRecordedGrants) {
+  std::vector<std::string_view> recorded;
+  for (const Info& i : all()) {
+    if ((i.marks & kRecord) == 0) continue;
+    recorded.push_back(i.id);
+    EXPECT_NE(i.freedom, "") << i.id;
+    EXPECT_EQ(i.no_rule, "") << i.id;
+  }
+  EXPECT_THAT(recorded, ElementsAre("times.mtime-redirty"));
+}
+
 TEST(Info, NoneHasANameAndNoText) {
   EXPECT_EQ(info(Clause::none).id, "none");
   EXPECT_EQ(info(Clause{kCount}).id, "none");

@@ -51,12 +51,13 @@ enum Mark : std::uint32_t {
   kPidns = 1U << 12,    //
   kStress = 1U << 13,   // statistical: one failure refutes, no number of passes proves
   kKver = 1U << 14,     // the result depends on the kernel version
+  kRecord = 1U << 15,   // it grants everything: nothing can break it, what is seen is only recorded
 };
 
 // kMarkNames[n] is the catalogue's word for the mark 1 << n.
-inline constexpr std::string_view kMarkNames[] = {"root",    "unpriv", "ipcns",    "fs:ext4",   "fs:tmpfs",
-                                                  "fs:xfs",  "mount",  "blockdev", "vm-reboot", "swap",
-                                                  "hugetlb", "userns", "pidns",    "stress",    "kver"};
-static_assert(kKver == 1U << (std::size(kMarkNames) - 1));
+inline constexpr std::string_view kMarkNames[] = {
+    "root",      "unpriv", "ipcns",   "fs:ext4", "fs:tmpfs", "fs:xfs", "mount", "blockdev",
+    "vm-reboot", "swap",   "hugetlb", "userns",  "pidns",    "stress", "kver",  "record"};
+static_assert(kRecord == 1U << (std::size(kMarkNames) - 1));
 
 }  // namespace shmcheck::clauses

@@ -52,7 +52,7 @@ void perform_mmap(Call&), perform_munmap(Call&), perform_mprotect(Call&), perfor
     perform_mremap(Call&), perform_madvise(Call&);
 void perform_load(Call&), perform_store(Call&), perform_contents(Call&), perform_maps(Call&);
 void perform_fork(Call&), perform_exit(Call&), perform_kill(Call&), perform_setid(Call&), perform_exec(Call&),
-    perform_unshare(Call&);
+    perform_unshare(Call&), perform_setns(Call&), perform_reboot(Call&);
 void perform_shmget(Call&), perform_shmat(Call&), perform_shmdt(Call&), perform_shmctl(Call&),
     perform_shm_info(Call&), perform_ipc_info(Call&), perform_shm_stat(Call&), perform_sysvipc(Call&),
     perform_limit(Call&), perform_limits(Call&);

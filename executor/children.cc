@@ -55,6 +55,11 @@ void watch_children() {
   sigaction(kStopSignal, &action, nullptr);
 }
 
+void wake_supervisor() {
+  on_child(0);
+  wake(control->event);
+}
+
 bool next_death(Death& death) {
   return reap(death) == Reap::one;
 }

@@ -18,6 +18,9 @@ struct Death {
 // waits for. Called once, in the supervisor.
 void watch_children();
 
+// From a process of the program: the supervisor looks at the control region again.
+void wake_supervisor();
+
 // The next child that has died and was not reported yet. Does not wait.
 bool next_death(Death& death);
 

@@ -52,7 +52,6 @@ struct FileIdentity {
 };
 inline constexpr std::size_t kMaxIdentities = 256;
 
-// What is known before the first program and inherited by every process.
 // How /proc/PID/maps names the device of a file: btrfs has another number there than fstat(2) has.
 struct DeviceNumber {
   std::uint64_t in_stat = 0, in_maps = 0;
@@ -68,16 +67,18 @@ struct MountedDisk {
 };
 inline constexpr std::size_t kDirectoryRoom = 48;
 
+// What is known before the first program and inherited by every process.
 struct Target {
   program::Layout layout;
   Range own[64];
   std::size_t own_count = 0;
-  bool private_ipc = false, private_pids = false, private_mounts = false, is_init = false;
+  bool private_ipc = false, private_pids = false, private_mounts = false;
   bool has_clone_parent = true;
   bool forks = true;                // its processes can fork children of the supervisor
   bool sets_limits = false;         // programs may change kernel.shm*
   bool sets_next_id = false;        // shm_next_id, too
   bool nx = false;                  // the processor refuses to execute what is not executable
+  bool reboots = false;             // somebody starts the machine again when a program asks for it
   bool execs = false;               // its processes can exec (rejoin.h)
   bool unshares_ipc = false;        // and can make further IPC namespaces
   std::uint64_t max_map_count = 0;  // 0: programs cannot come near it (crowd.h)
@@ -91,10 +92,11 @@ struct Target {
 };
 
 struct Control {
-  Word event;     // bumped by SIGCHLD and by `done`; the supervisor sleeps on it
-  Word stopping;  // the host or the guardian is gone
-  Word done;      // all steps are recorded
-  Word overflow;  // a record did not fit
+  Word event;      // bumped by SIGCHLD and by `done`; the supervisor sleeps on it
+  Word stopping;   // the host or the guardian is gone
+  Word done;       // all steps are recorded
+  Word overflow;   // a record did not fit
+  Word rebooting;  // a process has come to a step that starts the machine anew
   Word op_count;
   pid_t supervisor;
   std::int64_t step_before;  // clock at the begin of the step that is being performed
@@ -111,6 +113,7 @@ struct Control {
   bool observes_maps;              // some op is `maps`, so opened files are identified
   bool uses_pipe;                  // some op is `contents`
   bool sets_limits;                // some op is `limit`
+  bool starts_anew;                // some op is `reboot`
   bool crowds;                     // some op is `crowd`, so processes have the range that it divides
   DeviceNumber files;              // of the directory that programs work in
   Text<kDirectoryRoom> directory;  // where it is, from the one that processes are in: empty, or `…/`

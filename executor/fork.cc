@@ -33,8 +33,7 @@ long fork_by_helper(pid_t& pid) {
     fork_orphan(pid);
     return 0;
   }
-  while (sys(SYS_wait4, helper, nullptr, __WALL, nullptr) == -EINTR) {
-  }
+  wait_for(helper);
   return orphan_pid;
 }
 
@@ -48,8 +47,7 @@ bool helper_shares_memory() {
     sys(SYS_exit_group, 0);
   }
   if (failed(helper)) return false;
-  while (sys(SYS_wait4, helper, nullptr, __WALL, nullptr) == -EINTR) {
-  }
+  wait_for(helper);
   return was_here;
 }
 
@@ -67,6 +65,13 @@ void prepare_helpers() {
 long fork_raw(long flags, pid_t* parent_tid) {
   // The order of the last arguments differs between architectures; they are not used.
   return sys(SYS_clone, flags | SIGCHLD, nullptr, parent_tid, nullptr, nullptr);
+}
+
+int wait_for(long child) {
+  int status = -1;
+  while (sys(SYS_wait4, child, &status, __WALL, nullptr) == -EINTR) {
+  }
+  return status;
 }
 
 long fork_for_supervisor(pid_t& pid) {

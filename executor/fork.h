@@ -8,6 +8,9 @@ namespace shmcheck::executor {
 // clone(2) as fork uses it, with SIGCHLD, and extra flags. 0 in the child.
 long fork_raw(long flags = 0, pid_t* parent_tid = nullptr);
 
+// Waits for the end of a child, one without SIGCHLD included. Its wait status; -1 if there is no such child.
+int wait_for(long child);
+
 // A fork of the calling process whose child is the supervisor's. The child's pid is in `pid` before the child
 // runs.
 long fork_for_supervisor(pid_t& pid);

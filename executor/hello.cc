@@ -105,8 +105,9 @@ void put_limits() {
           << " protected_hardlinks=" << yes_no(read_number("/proc/sys/fs/protected_hardlinks", 0) != 0)
           << " protected_regular=" << yes_no(read_number("/proc/sys/fs/protected_regular", 0) != 0)
           << " ipc_namespaces=" << yes_no(target.unshares_ipc) << " next_id=" << yes_no(target.sets_next_id)
-          << " shmem_huge=" << yes_no(gives_huge_pages()) << " nx=" << yes_no(target.nx)
-          << " max_map_count=" << target.max_map_count << " objects_noexec=" << yes_no(target.objects_noexec);
+          << " reboot=" << yes_no(target.reboots) << " shmem_huge=" << yes_no(gives_huge_pages())
+          << " nx=" << yes_no(target.nx) << " max_map_count=" << target.max_map_count
+          << " objects_noexec=" << yes_no(target.objects_noexec);
 }
 
 void put_own() {

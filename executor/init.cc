@@ -21,12 +21,8 @@ constexpr const char* kDefaultDisk = "/dev/ubda";
 struct Mount {
   const char* type;
   const char* directory;
-  const char* options;
 };
-constexpr Mount kMounts[] = {{"proc", "/proc", nullptr},
-                             {"sysfs", "/sys", nullptr},
-                             {"devtmpfs", "/dev", nullptr},
-                             {"tmpfs", "/dev/shm", "mode=1777"}};
+constexpr Mount kMounts[] = {{"proc", "/proc"}, {"sysfs", "/sys"}, {"devtmpfs", "/dev"}};
 
 // The value of `key` on the kernel command line; `text` is cut into words.
 char* take_value(char* text, std::string_view key) {
@@ -90,12 +86,12 @@ bool name_disks(char* text, Options& options) {
 bool become_init(Options& options, Sentence& wrong) {
   for (const Mount& m : kMounts) {
     sys(SYS_mkdirat, AT_FDCWD, m.directory, 0755);  // EEXIST as a rule
-    long result = sys(SYS_mount, m.type, m.directory, m.type, 0, m.options);
+    long result = sys(SYS_mount, m.type, m.directory, m.type, 0, nullptr);
     if (failed(result)) say_absent(m.directory, "mount", result);
   }
   fill_standard_descriptors();
-  sys(SYS_mkdirat, AT_FDCWD, "/tmpfs", 0755);
-  target.is_init = target.private_ipc = target.private_pids = true;
+  for (const char* path : {"/tmpfs", "/dev/shm"}) sys(SYS_mkdirat, AT_FDCWD, path, 0755);
+  target.private_ipc = target.private_pids = target.private_mounts = true;
   const char* channel = kernel_option("shmcheck.channel=");
   if (channel == nullptr) channel = kDefaultChannel;
   char* disks = kernel_option("shmcheck.disks=");
@@ -106,6 +102,7 @@ bool become_init(Options& options, Sentence& wrong) {
   if (timeout != nullptr && !parse_number(timeout, options.op_timeout_ms)) {
     say_absent("shmcheck.timeout", "the kernel command line has no number there");
   }
+  target.reboots = kernel_option("shmcheck.reboot=") != nullptr;
   long fd = sys(SYS_openat, AT_FDCWD, channel, O_RDWR | O_NOCTTY | O_CLOEXEC);
   if (failed(fd)) {
     wrong << "the channel " << channel << " cannot be opened: " << error_name(fd);

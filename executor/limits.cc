@@ -34,11 +34,7 @@ long read_limit(Limit limit, std::uint64_t& value) {
   std::string_view text;
   long result = read_small_file(path_of(limit), room, text);
   if (failed(result)) return result;
-  const bool negative = text.starts_with('-');
-  if (negative) text.remove_prefix(1);
-  if (!take_number(text, value)) return -ENODATA;
-  if (negative) value = 0 - value;
-  return 0;
+  return take_signed(text, value) ? 0 : -ENODATA;
 }
 
 long write_limit(Limit limit, std::uint64_t value) {

@@ -1,4 +1,4 @@
-// kernel.shmmax, shmall, shmmni and shm_rmid_forced of the IPC namespace.
+// kernel.shmmax, shmall, shmmni, shm_rmid_forced and shm_next_id of the IPC namespace.
 #pragma once
 
 #include "executor/control.h"

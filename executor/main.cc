@@ -67,27 +67,55 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   prepare_objects();
   find_map_limit();
   find_ipc_namespaces();
+  if (!target.reboots) say_absent("reboot", "nobody would start this machine again with its disk");
   if (!find_own_ranges(wrong)) return false;
   prepare_rejoin();
   return true;
 }
 
+// Makes the directory of a file system current. Empty, or what is wrong.
+std::string_view enter_place(Server& server, std::uint8_t place) {
+  if (place >= server.place_count) return "the frame names no file system of the hello";
+  if (server.current == place) return {};
+  if (failed(sys(SYS_fchdir, server.places[place].directory)))
+    return "the directory for files cannot be entered";
+  server.current = place;
+  control->files = server.places[place].device;
+  control->reads_storage = server.places[place].reads_storage;
+  control->directory = server.places[place].path;
+  control->disk = server.places[place].disk;
+  return {};
+}
+
+// False when the executor is to end.
+bool after(Server& server, std::uint32_t sequence, Ran ran) {
+  if (ran == Ran::crashing) return send_steps_before_reboot(server.channel, sequence);
+  if (ran != Ran::ending) return ran == Ran::answered;
+  const long result = unmount_places({server.places, server.place_count});
+  Sentence wrong;
+  wrong << "a disk could not be unmounted: " << error_name(result);
+  if (failed(result))
+    server.channel.send(FrameType::error, sequence, wrong.view());
+  else
+    send_steps_before_reboot(server.channel, sequence);
+  return false;
+}
+
 bool answer_run(Server& server, std::uint32_t sequence, std::span<const std::uint8_t> payload) {
-  if (payload.empty() || payload[0] >= server.place_count) {
-    return server.channel.send(FrameType::error, sequence, "the run frame names no file system of the hello");
-  }
-  if (server.current != payload[0]) {
-    long result = sys(SYS_fchdir, server.places[payload[0]].directory);
-    if (failed(result)) {
-      return server.channel.send(FrameType::error, sequence, "the directory for files cannot be entered");
-    }
-    server.current = payload[0];
-    control->files = server.places[payload[0]].device;
-    control->reads_storage = server.places[payload[0]].reads_storage;
-    control->directory = server.places[payload[0]].path;
-    control->disk = server.places[payload[0]].disk;
-  }
-  return run_program(server.channel, sequence, payload.subspan(1));
+  const std::string_view wrong = enter_place(server, payload.empty() ? UINT8_MAX : payload[0]);
+  if (!wrong.empty()) return server.channel.send(FrameType::error, sequence, wrong);
+  clear_place(server.places[payload[0]]);
+  return after(server, sequence, run_program(server.channel, sequence, payload.subspan(1)));
+}
+
+bool answer_resume(Server& server, std::uint32_t sequence, std::span<const std::uint8_t> payload) {
+  program::Resume resume;
+  std::string_view wrong = target.reboots && program::decode_resume(payload, resume)
+                               ? enter_place(server, resume.file_system)
+                               : "no program can go on with this frame";
+  if (!wrong.empty()) return server.channel.send(FrameType::error, sequence, wrong);
+  server.places[resume.file_system].used_before = false;  // and what is left of it goes with it
+  return after(server, sequence, resume_program(server.channel, sequence, resume));
 }
 
 // False when the executor is to end.
@@ -95,6 +123,8 @@ bool answer(Server& server, const program::FrameHeader& header, std::span<const 
   switch (header.type) {
     case FrameType::run:
       return answer_run(server, header.sequence, payload);
+    case FrameType::resume:
+      return answer_resume(server, header.sequence, payload);
     case FrameType::command:
       return run_command(server.channel, header.sequence, payload, server.cpus);
     case FrameType::quit:

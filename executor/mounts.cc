@@ -24,6 +24,9 @@ using Path = Text<1024>;
 // Directories that may have to be removed again; every place has at most one.
 Path made[kMaxPlaces];
 std::size_t made_count = 0;
+// Disks that are mounted.
+Path mounted[kMaxPlaces];
+std::size_t mounted_count = 0;
 
 // --- loop devices ----------------------------------------------------------------------------------------
 
@@ -83,12 +86,7 @@ long mount_overlay(const char* room, const Path& target_directory) {
 
 // --- directories -----------------------------------------------------------------------------------------
 
-void remove_leftovers(int directory) {
-  for (unsigned i = 0; i < program::kNames; ++i) {
-    const char name[] = {'n', static_cast<char>('0' + i), '\0'};
-    sys(SYS_unlinkat, directory, name, 0);
-  }
-}
+constexpr const char* kProbe = "probe";  // no name of a program's
 
 // Read from a file that is mapped for that.
 DeviceNumber device_number(int directory) {
@@ -96,7 +94,7 @@ DeviceNumber device_number(int directory) {
   struct stat status = {};
   if (failed(sys(SYS_fstat, directory, &status))) return number;
   number.in_stat = number.in_maps = status.st_dev;
-  long fd = sys(SYS_openat, directory, "n0", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  long fd = sys(SYS_openat, directory, kProbe, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (failed(fd)) return number;
   long address = sys(SYS_mmap, nullptr, target.layout.page, PROT_READ, MAP_SHARED, fd, 0);
   if (!failed(address)) {
@@ -106,7 +104,7 @@ DeviceNumber device_number(int directory) {
     sys(SYS_munmap, address, target.layout.page);
   }
   sys(SYS_close, fd);
-  sys(SYS_unlinkat, directory, "n0", 0);
+  sys(SYS_unlinkat, directory, kProbe, 0);
   return number;
 }
 
@@ -122,7 +120,7 @@ long open_place(std::string_view parent, bool keep, Place& place) {
   result = sys(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (failed(result)) return result;
   place.directory = static_cast<int>(result);
-  if (existed) remove_leftovers(place.directory);
+  place.used_before = existed;
   place.device = device_number(place.directory);
   struct statfs fs = {};
   result = sys(SYS_fstatfs, place.directory, &fs);
@@ -164,10 +162,6 @@ void open_device(const char* room, Place& place) {
   if (failed(result)) return say_absent("storage of ext4", "its device", result);
   place.reads_storage = !failed(sys(SYS_dup3, result, kDevice, 0));
   sys(SYS_close, result);
-}
-
-bool may_mount() {
-  return target.private_mounts || target.is_init;
 }
 
 bool is_overlay(const Disk& disk) {
@@ -214,7 +208,9 @@ long prepare_disk(const Disk& disk, int source, const char* room, Place& place) 
   long result = sys(SYS_mkdirat, AT_FDCWD, path.c_str(), 0755);
   Path device;
   if (!failed(result)) result = mount_disk(disk, source, room, path, device);
-  if (!failed(result)) result = open_place(path.view(), true, place);
+  if (failed(result)) return result;
+  mounted[mounted_count++] = path;
+  result = open_place(path.view(), true, place);
   if (failed(result)) return result;
   if (disk.name == "ext4") open_device(room, place);
   let_be_unmounted(disk, room, device, place);
@@ -260,7 +256,7 @@ std::string_view first_usable(const Options& options) {
 std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> places) {
   std::size_t count = 0;
   const Sources sources = open_sources(options);
-  const char* room = may_mount() ? mount_room(options) : nullptr;
+  const char* room = target.private_mounts ? mount_room(options) : nullptr;
   long result = room != nullptr ? open_place(room, true, places[count])
                                 : open_place(first_usable(options), false, places[count]);
   if (failed(result)) {
@@ -284,6 +280,30 @@ std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> 
   if (!any) say_absent("ext4", "no directory, image or device was given");
   close_sources(sources);
   return count;
+}
+
+void clear_place(Place& place) {
+  for (unsigned i = 0; place.used_before && i < program::kNames; ++i) {
+    Path path;
+    path << place.path.view() << "n" << static_cast<int>(i);
+    sys(SYS_unlinkat, place.directory, path.c_str(), 0);
+  }
+  place.used_before = false;
+}
+
+long unmount_places(std::span<Place> places) {
+  sys(SYS_chdir, "/");
+  sys(SYS_close, kDevice);
+  for (Place& place : places) {
+    sys(SYS_close, place.directory);
+    place.directory = -1;
+  }
+  long result = 0;
+  while (mounted_count > 0) {
+    const long unmounted = sys(SYS_umount2, mounted[--mounted_count].c_str(), 0);
+    if (failed(unmounted)) result = unmounted;
+  }
+  return result;
 }
 
 void remove_places() {

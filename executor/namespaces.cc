@@ -62,9 +62,7 @@ void prepare_mounts() {
 void on_child(int) {}
 
 [[noreturn]] void end_like(long child) {
-  int status = 0;
-  while (sys(SYS_wait4, child, &status, 0, nullptr) == -EINTR) {
-  }
+  const int status = wait_for(child);
   sys(SYS_exit_group, WIFEXITED(status) ? WEXITSTATUS(status) : 1);
   __builtin_unreachable();
 }

@@ -60,7 +60,7 @@ bool is_fit() {
 }  // namespace
 
 void prepare_objects() {
-  if (target.private_mounts || target.is_init) {
+  if (target.private_mounts) {
     // The program's directory is as a rule on a mount that allows execution, so both kinds are there.
     long result = sys(SYS_mount, "shmcheck", kDirectory, "tmpfs", MS_NOEXEC, "mode=1777");
     mounted = !failed(result);

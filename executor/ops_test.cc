@@ -410,6 +410,36 @@ p2 unshare -> EPERM
   Expect("p0 shm_info what=segments -> 0\np0 limits what=shmmni -> 4096\n");
 }
 
+// Whoever asks for a reboot here is told nothing, and the program goes on.
+TEST_F(Ops, NobodyRebootsWhatNobodyStartsAgain) {
+  ASSERT_FALSE(shared_driver().facts.at(0).reboot);
+  Expect(
+      "p0 reboot p1 -> withheld\np0 reboot p0 how=crash -> withheld\np1 shm_info -> unbound\n"
+      "p0 shm_info -> *\n");
+}
+
+TEST_F(Ops, TheNamespaceOfAnotherProcess) {
+  if (!shared_driver().facts.at(0).ipc_namespaces)
+    GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 fork p1 -> *
+p1 unshare -> ok
+p1 shmget s0 key=k1 size=1p flags=creat mode=600 -> 0
+p0 shm_info -> 0
+p0 setns p1 -> ok
+p0 shm_info -> 1
+p0 unshare -> ok
+p0 setns p1 by=file -> ok
+p0 shmget s1 key=k1 size=0 -> 0
+p0 setns p2 -> unbound
+p0 fork p2 -> *
+p2 setid user=u1 -> ok
+p2 setns p1 -> EPERM
+p2 setns p1 by=file -> EACCES
+p2 setns p2 by=file -> EPERM
+)");
+}
+
 // Index and id are the same where nothing was destroyed before: in a namespace of the program's.
 TEST_F(Ops, TheTableOfSegments) {
   if (!shared_driver().facts.at(0).ipc_namespaces)

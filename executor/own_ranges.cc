@@ -83,29 +83,25 @@ bool arena_is_free() {
   return static_cast<std::uint64_t>(got) == kArenaAddress;
 }
 
-// The first lines of /proc/cpuinfo; the flags of the first CPU are within a page.
-std::string_view cpu_text(std::span<char> room) {
-  std::string_view text;
-  return failed(read_small_file("/proc/cpuinfo", room, text)) ? std::string_view() : text;
-}
+// What /proc/cpuinfo says; nothing where it cannot be read.
+struct Processor {
+  bool nx = false;
+  bool five_levels = false;  // of page tables
+};
 
 // User-Mode Linux names the processor of its host, but gives every page that can be read to execution.
-bool has_nx() {
-  char room[4096];
-  std::string_view text = cpu_text(room);
-  return text.find(" nx ") != std::string_view::npos &&
-         text.find("User Mode Linux") == std::string_view::npos;
+Processor find_processor() {
+  char room[4096];  // the flags of the first CPU are within a page
+  std::string_view text;
+  if (failed(read_small_file("/proc/cpuinfo", room, text))) return {};
+  const auto has = [text](std::string_view word) { return text.find(word) != std::string_view::npos; };
+  return {has(" nx ") && !has("User Mode Linux"), has(" la57")};
 }
 
 // With five levels of page tables a hint makes the kernel hand out addresses beyond 2^47.
-bool has_five_levels() {
-  char room[4096];
-  return cpu_text(room).find(" la57") != std::string_view::npos;
-}
-
-std::uint64_t find_top() {
+std::uint64_t find_top([[maybe_unused]] bool five_levels) {
 #if defined(__x86_64__)
-  return std::uint64_t{1} << (has_five_levels() ? 56 : 47);
+  return std::uint64_t{1} << (five_levels ? 56 : 47);
 #else
   return std::uint64_t{1} << 56;  // beyond 52 bits of arm64 and 56 bits of riscv64
 #endif
@@ -119,8 +115,9 @@ void find_page_size() {
 }
 
 bool find_own_ranges(Sentence& wrong) {
-  target.layout.top = find_top();
-  target.nx = has_nx();
+  const Processor processor = find_processor();
+  target.layout.top = find_top(processor.five_levels);
+  target.nx = processor.nx;
   if (!add_from_maps()) add_from_symbols();
   if (target.max_map_count != 0) add(crowd_range().low, crowd_range().high);
   join();

@@ -1,13 +1,16 @@
 // Ops that begin, end and change processes.
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 
 #include "executor/call.h"
+#include "executor/children.h"
 #include "executor/fork.h"
 #include "executor/process.h"
 #include "executor/rejoin.h"
 #include "executor/small_file.h"
+#include "executor/text.h"
 
 namespace shmcheck::executor {
 
@@ -51,6 +54,27 @@ void perform_kill(Call& call) {
 // What is left in a namespace that nobody is in any more goes with it.
 void perform_unshare(Call& call) {
   settle(call, sys(SYS_unshare, CLONE_NEWIPC));
+}
+
+// The namespace of a process that is alive, though it may have no turn.
+void perform_setns(Call& call) {
+  const pid_t pid = control->process[call.op.object].pid;
+  const bool by_file = static_cast<program::Join>(call.op.small) == program::Join::file;
+  Text<64> path;
+  path << "/proc/" << static_cast<int>(pid) << "/ns/ipc";
+  const long fd =
+      by_file ? sys(SYS_openat, AT_FDCWD, path.c_str(), O_RDONLY | O_CLOEXEC) : sys(SYS_pidfd_open, pid, 0);
+  if (failed(fd)) return settle(call, fd);
+  settle(call, sys(SYS_setns, fd, CLONE_NEWIPC));
+  sys(SYS_close, fd);
+}
+
+// The supervisor does the rest, and the machine that is started then records that the step worked.
+void perform_reboot(Call& call) {
+  store(control->rebooting, 1);
+  wake_supervisor();
+  Word& turn = control->process[call.op.proc].turn;
+  for (;;) sleep_while(turn, load(turn));
 }
 
 // The group ids first: without the capabilities they could not be changed any more. Nothing is done if the

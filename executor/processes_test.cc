@@ -53,12 +53,15 @@ p0 shmctl s1 cmd=stat
   EXPECT_EQ(trace.steps[4].outcome.words.at(kCreatorPid), trace.root_pid);
 }
 
-TEST_P(Processes, EightGenerationsOfFork) {
+TEST_P(Processes, AsManyGenerationsOfForkAsNames) {
   std::string program = "p0 mmap m0 - len=1p prot=rw flags=private,anon -> *\n";
-  for (int i = 0; i + 1 < static_cast<int>(program::kProcesses); ++i) {
+  constexpr int kLast = static_cast<int>(program::kProcesses) - 1;
+  for (int i = 0; i < kLast; ++i) {
     program += fmt::format("p{} store m0+{} 0x5a -> ok\np{} fork p{} -> *\n", i, i, i, i + 1);
   }
-  program += "p7 contents m0 len=9 -> {7*5a 2*00}\np0 contents m0 len=9 -> {1*5a 8*00}\n";
+  program +=
+      fmt::format("p{0} contents m0 len={1} -> {{{0}*5a 2*00}}\np0 contents m0 len=9 -> {{1*5a 8*00}}\n",
+                  kLast, kLast + 2);
   Expect(program);
 }
 

@@ -4,7 +4,6 @@
 #include <sys/auxv.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 
 #include <cstring>
 
@@ -26,14 +25,6 @@ namespace {
 
 constexpr std::string_view kCheck = "check";
 constexpr unsigned long kAskOnly = 0xffff'ffff;
-
-// The wait status.
-int wait_for(long child) {
-  int status = -1;
-  while (sys(SYS_wait4, child, &status, __WALL, nullptr) == -EINTR) {
-  }
-  return status;
-}
 
 long exec_image(std::string_view word) {
   Text<32> rejoin_word;

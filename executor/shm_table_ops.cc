@@ -18,16 +18,6 @@ bool is_ours(std::uint64_t id) {
   return false;
 }
 
-// The next column. The key is printed as a signed number.
-bool take_column(std::string_view& text, std::uint64_t& value) {
-  while (text.starts_with(' ')) text.remove_prefix(1);
-  const bool negative = text.starts_with('-');
-  if (negative) text.remove_prefix(1);
-  if (!take_number(text, value)) return false;
-  if (negative) value = 0 - value;
-  return true;
-}
-
 std::uint64_t from_octal(std::uint64_t digits) {
   std::uint64_t value = 0, unit = 1;
   for (; digits != 0; digits /= 10, unit *= 8) value += digits % 10 * unit;
@@ -37,10 +27,10 @@ std::uint64_t from_octal(std::uint64_t digits) {
 // key shmid perms size cpid lpid nattch uid gid cuid cgid atime dtime ctime rss swap
 constexpr std::size_t kColumns = 16;
 
-// A header, or a line of another form, has fewer.
+// A header, or a line of another form, has fewer. The key is printed as a signed number.
 bool take_columns(std::string_view text, std::uint64_t (&column)[kColumns]) {
   for (std::uint64_t& c : column) {
-    if (!take_column(text, c)) return false;
+    if (!take_signed(text, c)) return false;
   }
   return true;
 }

@@ -25,13 +25,26 @@ long write_small_file(const char* path, std::string_view text) {
   return failed(n) ? n : 0;
 }
 
-bool take_number(std::string_view& text, std::uint64_t& value) {
+static void take_blanks(std::string_view& text) {
   while (!text.empty() && (text[0] == ' ' || text[0] == '\t')) text.remove_prefix(1);
+}
+
+bool take_number(std::string_view& text, std::uint64_t& value) {
+  take_blanks(text);
   value = 0;
   bool any = false;
   for (; !text.empty() && text[0] >= '0' && text[0] <= '9'; text.remove_prefix(1), any = true)
     value = value * 10 + static_cast<unsigned>(text[0] - '0');
   return any;
+}
+
+bool take_signed(std::string_view& text, std::uint64_t& value) {
+  take_blanks(text);
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (!take_number(text, value)) return false;
+  if (negative) value = 0 - value;
+  return true;
 }
 
 }  // namespace shmcheck::executor

@@ -15,5 +15,7 @@ long write_small_file(const char* path, std::string_view text);
 
 // Takes blanks and a decimal number off the front of `text`; false if no number stands there.
 bool take_number(std::string_view& text, std::uint64_t& value);
+// The same of a number that may be negative; modulo 2^64.
+bool take_signed(std::string_view& text, std::uint64_t& value);
 
 }  // namespace shmcheck::executor

@@ -43,7 +43,8 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     return false;
   }
   control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
-  control->observes_maps = control->uses_pipe = control->sets_limits = control->crowds = false;
+  control->observes_maps = control->uses_pipe = control->sets_limits = false;
+  control->starts_anew = control->crowds = false;
   for (Word i = 0; i < control->op_count; ++i) {
     const std::uint8_t* record = bytes.data() + i * kRecordBytes;
     Op& op = control->ops[i];
@@ -57,6 +58,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     control->observes_maps |= op.code == OpCode::maps;
     control->uses_pipe |= op.code == OpCode::contents;
     control->sets_limits |= op.code == OpCode::limit;
+    control->starts_anew |= op.code == OpCode::reboot && target.reboots;
     control->crowds |= op.code == OpCode::crowd;
   }
   return true;
@@ -65,7 +67,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
 // --- while it runs ---------------------------------------------------------------------------------------
 
 void reset() {
-  control->done = control->overflow = 0;
+  control->done = control->overflow = control->rebooting = 0;
   control->step_before = 0;
   control->mappings_bound = 0;
   control->segments_bound = control->paths_created = control->objects_created = 0;
@@ -77,9 +79,9 @@ void reset() {
 }
 
 // Where the range cannot be had, `crowd` will say so.
-[[noreturn]] void begin_program() {
+[[noreturn]] void begin_program(std::uint8_t process) {
   if (control->crowds && target.max_map_count != 0) map_crowd_range();
-  live_as(0);
+  live_as(process);
 }
 
 long start_first_process() {
@@ -90,7 +92,7 @@ long start_first_process() {
   store(first.turn, at_once ? 1 : 0);
   store(first.alive, 1);
   long pid = fork_raw(CLONE_PARENT_SETTID, &first.pid);
-  if (pid == 0) begin_program();
+  if (pid == 0) begin_program(0);
   if (failed(pid)) return pid;
   program::put_little(result_area().data() + 4, static_cast<std::uint64_t>(pid));
   if (!target.private_pids) {
@@ -98,6 +100,36 @@ long start_first_process() {
     set_program_group(first.pid);
   }
   if (!at_once) pass_turn();
+  return 0;
+}
+
+// What the machine before this one has done of the program, and what its names are bound to.
+void take_over(const program::Resume& resume) {
+  std::memcpy(result_area().data(), resume.result.data(), resume.result.size());
+  control->cursor.used = static_cast<std::uint32_t>(resume.result.size());
+  control->cursor.records = program::get_little<std::uint32_t>(resume.result.data());
+  control->cursor.clock = INT64_MIN;  // that of the last record is not known here
+  control->mappings_bound = resume.bindings.mappings_bound;
+  control->segments_bound = resume.bindings.segments_bound;
+  for (unsigned i = 0; i < kMappings; ++i) control->mapping[i] = resume.bindings.mapping[i];
+  for (unsigned i = 0; i < kSegments; ++i) control->segment[i] = resume.bindings.segment[i];
+  control->paths_created = 0xff;
+}
+
+// The step that is recorded is the one that has started this machine.
+long start_process_again() {
+  OutcomeHead head;
+  head.before = clock_seconds();
+  const std::uint8_t process = control->ops[control->cursor.records].result;
+  ProcessSlot& slot = control->process[process];
+  store(slot.alive, 1);
+  const long pid = fork_raw(CLONE_PARENT_SETTID, &slot.pid);
+  if (pid == 0) begin_program(process);
+  if (failed(pid)) return pid;
+  head.value = static_cast<std::uint64_t>(pid);
+  head.after = clock_seconds();
+  record(head);
+  pass_turn();
   return 0;
 }
 
@@ -127,7 +159,7 @@ void note_death(const Death& death) {
 
 void note_nothing(const Death&) {}
 
-enum class Ended { done, timed_out, stopping };
+enum class Ended { done, timed_out, stopping, rebooting };
 
 // A whole program may take this many times the limit of one step.
 constexpr std::uint64_t kStepsOfProgram = 20;
@@ -147,6 +179,7 @@ Ended wait_until_done(Word seen) {
     seen = load(control->event);
     for (Death death; next_death(death);) note_death(death);
     if (load(control->stopping) != 0) return Ended::stopping;
+    if (load(control->rebooting) != 0) return Ended::rebooting;
     if (!timed_out) continue;
     if (begin == 0) begin = now_ms();
     Word now = control->cursor.records;
@@ -220,12 +253,12 @@ void drain_pipe() {
   }
 }
 
-bool send_result(Channel& channel, std::uint32_t sequence) {
+bool send_result(Channel& channel, FrameType type, std::uint32_t sequence) {
   if (load(control->overflow) != 0) {
     return channel.send(FrameType::error, sequence, "the outcomes of the program do not fit into a frame");
   }
   std::size_t used = program::kFrameHeaderBytes + control->cursor.used;
-  return channel.send_in_place(FrameType::result, sequence, frame_area().first(used));
+  return channel.send_in_place(type, sequence, frame_area().first(used));
 }
 
 // Should a program use up the memory of the machine, it is to die of that and nothing else.
@@ -269,18 +302,27 @@ long remove_leftovers(std::uint64_t in_namespace) {
   return control->sets_limits && target.sets_limits ? restore_limits() : 0;
 }
 
-enum class Attempt : std::uint8_t { done, disturbed, stopping, failed, unclean, stuck };
+enum class Attempt : std::uint8_t { done, disturbed, stopping, failed, unclean, stuck, ending, crashing };
 
-// Runs the program in `control` once and records its end.
-Attempt attempt_program(Sentence& wrong, bool last) {
+// All processes end in order, or nothing is touched any more.
+Attempt begin_reboot() {
+  const Op& op = control->ops[control->cursor.records];
+  if (static_cast<program::Ending>(op.small) == program::Ending::crash) return Attempt::crashing;
+  return kill_all(note_nothing) ? Attempt::ending : Attempt::stuck;
+}
+
+// Runs the program in `control` once, or what is left of it, and records its end.
+Attempt attempt_program(Sentence& wrong, bool last, const program::Resume* resume) {
   reset();
+  if (resume != nullptr) take_over(*resume);
   Word seen = load(control->event);
-  long result = start_first_process();
+  long result = resume != nullptr ? start_process_again() : start_first_process();
   if (failed(result)) {
     wrong << "the first process could not be forked: " << error_name(result);
     return Attempt::failed;
   }
   Ended ended = wait_until_done(seen);
+  if (ended == Ended::rebooting) return begin_reboot();
   if (!kill_all(note_nothing)) return Attempt::stuck;
   bool disturbed = disturbed_by_outsiders();
   std::uint64_t in_namespace = segments_in_namespace();
@@ -305,28 +347,60 @@ Attempt attempt_program(Sentence& wrong, bool last) {
 
 }  // namespace
 
-bool run_program(Channel& channel, std::uint32_t sequence, std::span<const std::uint8_t> bytes) {
-  // One who reads about processes all the time does not keep the program from its answer.
-  constexpr int kAttempts = 3;
-  Sentence wrong;
-  if (!decode_program(bytes, wrong)) return channel.send(FrameType::error, sequence, wrong.view());
-  Attempt attempt = Attempt::disturbed;
-  for (int i = 1; attempt == Attempt::disturbed; ++i) attempt = attempt_program(wrong, i == kAttempts);
+namespace {
+
+Ran answer(Channel& channel, std::uint32_t sequence, Attempt attempt, const Sentence& wrong) {
+  const auto as = [](bool sent) { return sent ? Ran::answered : Ran::over; };
   switch (attempt) {
     case Attempt::failed:
-      return channel.send(FrameType::error, sequence, wrong.view());
+      return as(channel.send(FrameType::error, sequence, wrong.view()));
     case Attempt::unclean:
       channel.send(FrameType::error, sequence, wrong.view());
-      return false;
+      return Ran::over;
     case Attempt::stuck:
       channel.send(FrameType::error, sequence,
                    "a process of the program cannot be killed; the executor ends");
-      return false;
+      return Ran::over;
     case Attempt::stopping:
-      return false;
+      return Ran::over;
+    case Attempt::ending:
+      return Ran::ending;
+    case Attempt::crashing:
+      return Ran::crashing;
     default:
-      return send_result(channel, sequence);
+      return as(send_result(channel, FrameType::result, sequence));
   }
+}
+
+}  // namespace
+
+Ran run_program(Channel& channel, std::uint32_t sequence, std::span<const std::uint8_t> bytes) {
+  // One who reads about processes all the time does not keep the program from its answer.
+  constexpr int kAttempts = 3;
+  Sentence wrong;
+  if (!decode_program(bytes, wrong)) return answer(channel, sequence, Attempt::failed, wrong);
+  // A crash must not bring back files of programs before this one.
+  if (control->starts_anew) sys(SYS_sync);
+  Attempt attempt = Attempt::disturbed;
+  for (int i = 1; attempt == Attempt::disturbed; ++i)
+    attempt = attempt_program(wrong, i == kAttempts, nullptr);
+  return answer(channel, sequence, attempt, wrong);
+}
+
+Ran resume_program(Channel& channel, std::uint32_t sequence, const program::Resume& resume) {
+  Sentence wrong;
+  if (!decode_program(resume.program, wrong)) return answer(channel, sequence, Attempt::failed, wrong);
+  const auto done = program::get_little<std::uint32_t>(resume.result.data());
+  if (done >= control->op_count || control->ops[done].code != OpCode::reboot ||
+      resume.result.size() > result_area().size()) {
+    wrong << "the machine was not started by step " << done << " of the program";
+    return answer(channel, sequence, Attempt::failed, wrong);
+  }
+  return answer(channel, sequence, attempt_program(wrong, true, &resume), wrong);
+}
+
+bool send_steps_before_reboot(Channel& channel, std::uint32_t sequence) {
+  return send_result(channel, FrameType::reboot, sequence);
 }
 
 }  // namespace shmcheck::executor

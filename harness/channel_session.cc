@@ -52,8 +52,7 @@ std::size_t ChannelSession::window() const {
   return 24;
 }
 
-std::string ChannelSession::start(Deadline deadline) {
-  link_ = {};
+std::string ChannelSession::launch() {
   reader_ = {};
   console_ = {};
   unsent_.clear();
@@ -62,10 +61,15 @@ std::string ChannelSession::start(Deadline deadline) {
   lost_.clear();
   channel_closed_ = false;
   last_heard_ = Deadline::Clock::now();
+  return spec_.kind == TargetKind::kernel ? start_kernel(spec_, options_.worker, link_)
+         : spec_.kind == TargetKind::uml  ? start_uml(spec_, options_.worker, link_)
+                                          : start_command(spec_, options_.worker, link_);
+}
 
-  std::string sentence = spec_.kind == TargetKind::kernel ? start_kernel(spec_, options_.worker, link_)
-                         : spec_.kind == TargetKind::uml  ? start_uml(spec_, options_.worker, link_)
-                                                          : start_command(spec_, options_.worker, link_);
+std::string ChannelSession::start(Deadline deadline) {
+  link_ = {};
+  booting_ = false;
+  std::string sentence = launch();
   if (!sentence.empty()) return sentence;
 
   const Deadline hello = Deadline::in(options_.hello_limit).earlier(deadline);
@@ -234,9 +238,10 @@ ChannelSession::Wait ChannelSession::wait_frame(program::Frame& frame, Deadline 
       return Wait::lost;
     }
     if (options_.interrupted && options_.interrupted()) return Wait::deadline;
-    if (!outstanding_.empty() && Deadline::at(last_heard_ + options_.silence).over()) {
-      lose(fmt::format("it hangs: no answer for {:.0f} s",
-                       std::chrono::duration<double>(options_.silence).count()));
+    const milliseconds silence = booting_ ? options_.hello_limit : options_.silence;
+    if (!outstanding_.empty() && Deadline::at(last_heard_ + silence).over()) {
+      lose(fmt::format("it hangs: no {} for {:.0f} s", booting_ ? "hello after a reboot" : "answer",
+                       std::chrono::duration<double>(silence).count()));
       return Wait::lost;
     }
     if (deadline.over()) return Wait::deadline;
@@ -254,9 +259,50 @@ ChannelSession::Wait ChannelSession::wait_frame(program::Frame& frame, Deadline 
 std::uint64_t ChannelSession::submit(std::uint8_t fs, const program::Program& program) {
   if (outstanding_.empty()) last_heard_ = Deadline::Clock::now();
   outstanding_.push_back({next_ticket_, next_sequence_, fs, program, 0});
-  const program::Frame frame = program::run_frame(next_sequence_++, fs, program);
-  if (lost_.empty()) outstanding_.back().end = send(frame);
+  ++next_sequence_;
+  if (lost_.empty() && !booting_) send_run(outstanding_.back());
   return next_ticket_++;
+}
+
+void ChannelSession::send_run(Outstanding& one) {
+  one.end = send(program::run_frame(one.sequence, one.fs, one.program));
+}
+
+void ChannelSession::begin_reboot(const program::Frame& frame) {
+  const program::Program& program = outstanding_.front().program;
+  program::Result result;
+  const std::string wrong = program::decode_result(frame.payload, result);
+  const std::size_t step = result.outcomes.size();
+  const bool asked = wrong.empty() && step < program.ops.size() &&
+                     program.ops[step].code == program::OpCode::reboot && spec_.kind == TargetKind::uml;
+  if (!asked) return lose("it wants to be started anew, which the program does not ask for");
+  if (!console_.alarm().empty()) return lose("the target's kernel raised an alarm: " + console_.alarm());
+  before_boot_ = frame.payload;
+  // Of a crash nothing is left but the disks; in order, they have been unmounted by now.
+  link_.process.kill();
+  Link anew;
+  anew.disks = std::move(link_.disks);
+  anew.absent = std::move(link_.absent);
+  link_ = std::move(anew);
+  const std::string sentence = launch();
+  if (!sentence.empty()) return lose("it could not be started anew: " + sentence);
+  booting_ = true;
+}
+
+void ChannelSession::finish_reboot(const program::Frame& frame) {
+  const std::vector<program::Facts> before = facts_;
+  const std::string sentence = take_hello(frame);
+  if (!sentence.empty()) return lose("after a reboot: " + sentence);
+  if (facts_ != before) return lose("after a reboot it is another machine: its facts have changed");
+  console_.forget_alarm();
+  booting_ = false;
+  Outstanding& front = outstanding_.front();
+  program::Result result;
+  program::decode_result(before_boot_, result);  // as it could be before
+  front.end =
+      send(program::resume_frame(front.sequence, front.fs, before_boot_,
+                                 program::bindings_of(front.program, result.outcomes), front.program));
+  for (std::size_t i = 1; i < outstanding_.size(); ++i) send_run(outstanding_[i]);
 }
 
 Answer ChannelSession::answer_lost() {
@@ -310,7 +356,15 @@ std::optional<Answer> ChannelSession::next(Deadline deadline) {
       case Wait::frame:
         break;
     }
+    if (booting_) {
+      finish_reboot(frame);
+      continue;
+    }
     const bool ours = frame.sequence == outstanding_.front().sequence;
+    if (ours && frame.type == program::FrameType::reboot) {
+      begin_reboot(frame);
+      continue;
+    }
     const bool result = frame.type == program::FrameType::result || frame.type == program::FrameType::error;
     if (ours && result) {
       Answer answer = make_answer(frame);
@@ -354,7 +408,6 @@ Session::Executed ChannelSession::run_conformance(const std::vector<std::string>
                                                   const std::function<void(std::string_view)>& output) {
   using End = Executed::End;
   if (spec_.kind == TargetKind::command) return run_by_command(arguments, deadline, output);
-  if (link_.conformance.empty()) return {End::unavailable, 0, "the conformance binary is not on this target"};
   std::vector<std::string> argv = {link_.conformance};
   for (const program::Facts& facts : facts_) {
     const bool beside = facts.fs != program::FileSystem::tmpfs && facts.fs != program::FileSystem::other;
@@ -407,7 +460,7 @@ std::string ChannelSession::restart(Deadline deadline) {
   if (!sentence.empty()) return sentence;
   for (Outstanding& one : outstanding_) {
     one.sequence = next_sequence_++;
-    one.end = send(program::run_frame(one.sequence, one.fs, one.program));
+    send_run(one);
   }
   last_heard_ = Deadline::Clock::now();
   return {};

@@ -49,6 +49,13 @@ class ChannelSession : public Session {
   void lose(std::string sentence);
   std::string how_it_ended();
   std::string take_hello(const program::Frame& frame);
+  // Starts the process; its hello is yet to come. Empty on success.
+  std::string launch();
+  void send_run(Outstanding& one);
+  // The machine, which has come to a step that starts it anew, is ended; one with the same disks is started.
+  void begin_reboot(const program::Frame& frame);
+  // That one says hello, and goes on where the other was.
+  void finish_reboot(const program::Frame& frame);
   void take_absent(const std::vector<std::string>& lines);
   Answer answer_lost();
   Answer make_answer(const program::Frame& frame);
@@ -72,6 +79,8 @@ class ChannelSession : public Session {
   std::uint32_t next_sequence_ = 1;
   bool channel_closed_ = false;
   Deadline::Clock::time_point last_heard_{};
+  bool booting_ = false;                   // a machine that is started anew has not said hello yet
+  std::vector<std::uint8_t> before_boot_;  // the result of the oldest program's steps until then
 };
 
 }  // namespace shmcheck::harness

@@ -42,6 +42,15 @@ std::string not_understood(std::string_view line) {
   return fmt::format("a line of the report is not understood: {}", line);
 }
 
+// Empty on success, else what is wrong with the line.
+std::string parse_begin_line(std::string_view line, ConformanceTest& test) {
+  std::istringstream words{std::string(line)};
+  std::string keyword, ids;
+  if (!(words >> keyword >> test.name) || keyword != "BEGIN") return not_understood(line);
+  words >> ids;
+  return parse_clauses(ids, test);
+}
+
 }  // namespace
 
 std::string parse_test_line(std::string_view line, ConformanceTest& test) {
@@ -50,14 +59,6 @@ std::string parse_test_line(std::string_view line, ConformanceTest& test) {
   if (!(words >> keyword >> test.name >> status >> test.ms) || keyword != "TEST" ||
       !status_of(status, test.status))
     return not_understood(line);
-  words >> ids;
-  return parse_clauses(ids, test);
-}
-
-std::string parse_begin_line(std::string_view line, ConformanceTest& test) {
-  std::istringstream words{std::string(line)};
-  std::string keyword, ids;
-  if (!(words >> keyword >> test.name) || keyword != "BEGIN") return not_understood(line);
   words >> ids;
   return parse_clauses(ids, test);
 }

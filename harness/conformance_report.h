@@ -53,6 +53,5 @@ class ConformanceReport {
 
 // Empty on success, else what is wrong with the line.
 std::string parse_test_line(std::string_view line, ConformanceTest& test);
-std::string parse_begin_line(std::string_view line, ConformanceTest& test);
 
 }  // namespace shmcheck::harness

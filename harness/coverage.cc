@@ -68,8 +68,15 @@ std::string list_tests(std::string& listing) {
   return {};
 }
 
+// Nothing can break it.
+bool records(const clauses::Info& info) {
+  return (info.marks & clauses::kRecord) != 0;
+}
+
 std::string row(const clauses::Info& info, const ClauseCoverage& c) {
-  const std::string reason = info.no_rule.empty() ? "" : fmt::format("  [no rule: {}]", info.no_rule);
+  const std::string reason = records(info)          ? "  [record]"
+                             : info.no_rule.empty() ? ""
+                                                    : fmt::format("  [no rule: {}]", info.no_rule);
   return fmt::format("{:<46} {:<8}{:>6}{:>7}{:>9}{:>8}{:>7}  {}{}\n", info.id, clauses::name(info.strength),
                      c.tests.size(), c.broken.size(), c.programs.size(), c.random, c.faults.size(), c.lie,
                      reason);
@@ -81,7 +88,9 @@ std::string contradictions(const Coverage& coverage) {
   for (std::size_t i = 0; i < clauses::kCount; ++i) {
     const clauses::Info& info = clauses::all()[i];
     const bool rule = coverage[i].rule(), reason = !info.no_rule.empty();
-    if (rule == reason)
+    if (records(info) && (rule || reason)) {
+      text += fmt::format("{}: is only recorded, and has a rule or a reason why it has none\n", info.id);
+    } else if (!records(info) && rule == reason)
       text += fmt::format("{}: {}\n", info.id,
                           rule ? "has a rule, and a reason why it has none" : "has neither rule nor reason");
   }
@@ -159,7 +168,7 @@ std::string coverage_table(const Coverage& coverage) {
   std::string text = fmt::format("{:<46} {:<8}{:>6}{:>7}{:>9}{:>8}{:>7}  {}\n", "clause", "strength", "tests",
                                  "broken", "programs", "random", "faults", "by, for instance");
   struct Sums {
-    std::size_t clauses = 0, tested = 0, broken = 0, ruled = 0, excused = 0;
+    std::size_t clauses = 0, tested = 0, broken = 0, ruled = 0, excused = 0, recorded = 0;
 
     void add(const clauses::Info& info, const ClauseCoverage& c) {
       ++clauses;
@@ -167,11 +176,12 @@ std::string coverage_table(const Coverage& coverage) {
       broken += c.broken.empty() ? 0 : 1;
       ruled += c.rule() ? 1 : 0;
       excused += info.no_rule.empty() ? 0 : 1;
+      recorded += records(info) ? 1 : 0;
     }
   } all;
   auto line = [](std::string_view title, const Sums& sums) {
-    return fmt::format("{:<46}{:>8}{:>8}{:>8}{:>8}{:>9}\n", title, sums.clauses, sums.tested, sums.broken,
-                       sums.ruled, sums.excused);
+    return fmt::format("{:<46}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}\n", title, sums.clauses, sums.tested,
+                       sums.broken, sums.ruled, sums.excused, sums.recorded);
   };
   std::string chapters;
   for (const clauses::Chapter& chapter : clauses::chapters()) {
@@ -186,8 +196,8 @@ std::string coverage_table(const Coverage& coverage) {
     }
     chapters += line(fmt::format("{:>2} {}", chapter.number, chapter.title), sums);
   }
-  text += fmt::format("\n{:<46}{:>8}{:>8}{:>8}{:>8}{:>9}\n{}{}", "chapter", "clauses", "tested", "broken",
-                      "ruled", "no rule", chapters, line("   all", all));
+  text += fmt::format("\n{:<46}{:>8}{:>8}{:>8}{:>8}{:>9}{:>8}\n{}{}", "chapter", "clauses", "tested",
+                      "broken", "ruled", "no rule", "record", chapters, line("   all", all));
   const std::string wrong = contradictions(coverage);
   if (!wrong.empty()) text += "\n" + wrong;
   return text + fmt::format(R"(
@@ -195,6 +205,7 @@ tests: conformance tests that name the clause. broken: those that a lie has made
 such lie at the end of the line. programs: programs of the corpus in which it decided a step on the model.
 random: of {} random programs, those in which it did. faults: planted bugs it is to be blamed for. ruled: it decided
 some step. no rule: no program can decide it, for the reason that the line ends with (no_rule in clauses/).
+record: it grants all that it speaks of, so that nothing can break it (the mark in clauses/).
 )",
                             kRandomPrograms);
 }

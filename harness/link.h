@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/disk_image.h"
 #include "harness/fd.h"
 #include "harness/process.h"
 #include "harness/result.h"
@@ -16,9 +17,10 @@ struct Link {
   std::size_t ahead = 0;       // bytes that may be on their way to the target; 0: as many as the pipe takes
   Fd to, from;                 // the channel; both non-blocking
   Fd console;                  // standard error, or a guest's console; non-blocking
-  std::string conformance;     // path of the conformance binary on the target; empty: not there
+  std::string conformance;     // path of the conformance binary on the target, unless its command runs that
   std::string room;            // where the target mounts its file systems, for that binary; empty: not known
   std::vector<Absent> absent;  // what the runner could not provide
+  std::vector<DiskImage> disks;  // of a machine; one that is started anew is given them again
 };
 
 // Empty on success, else a sentence. `worker` picks the core of a target that has to be pinned.
@@ -29,6 +31,7 @@ std::string start_command(const TargetSpec& spec, int worker, Link& link);
 std::string command_launch(const TargetSpec& spec, std::string_view program,
                            const std::vector<std::string>& arguments, Fd& file, Launch& launch);
 
+// With the disks of the link, or, if it has none, with new ones.
 std::string start_uml(const TargetSpec& spec, int worker, Link& link);
 
 // Empty if the file may be a User-Mode Linux kernel; else what it is instead. `file` is then open.

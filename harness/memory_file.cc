@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "harness/process.h"
-
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U
 #endif

@@ -58,24 +58,62 @@ TEST(Lies, AreToldOfTheModelAndSeen) {
 }
 
 TEST(Reviewed, IsReadAsItIsWritten) {
-  for (const auto& [key, profiles] : reviewed()) {
-    EXPECT_NE(profiles, 0U) << review_line(key, profiles);
-    EXPECT_NE(key.freedom, model::Freedom::tainted) << "a healthy target taints nothing";
+  for (const auto& [grant, profiles] : reviewed()) {
+    EXPECT_NE(profiles, 0U) << review_line(grant, profiles);
+    EXPECT_NE(grant.freedom, model::Freedom::tainted) << "a healthy target taints nothing";
   }
+}
+
+// A field that no outcome of the op has cannot be otherwise.
+TEST(Reviewed, GrantsOnlyWhatIsThere) {
+  for (const auto& [grant, profiles] : reviewed()) {
+    program::Op op;
+    op.code = grant.op;
+    op.small = grant.op == program::OpCode::shmctl ? static_cast<std::uint8_t>(program::ShmCommand::stat) : 0;
+    bool there = false;
+    for (const Perturbation& lie : perturbations()) {
+      const bool failed = (lie.kinds & ~(1U << static_cast<unsigned>(OutcomeKind::ok))) != 0;
+      there |= lie.field == grant.field && (failed || has_field(lie, {op, Outcome{}}));
+    }
+    EXPECT_TRUE(there) << review_line(grant, profiles);
+  }
+}
+
+// Field, op and freedom of a lie; a number that no review names for `none`.
+Accepted accepted(std::string_view lie, program::OpCode op, std::initializer_list<model::Freedom> freedoms) {
+  Accepted key{perturbations().size(), op, 0};
+  for (std::size_t i = 0; i < perturbations().size(); ++i) {
+    if (perturbations()[i].name == lie) key.lie = i;
+  }
+  for (const model::Freedom freedom : freedoms)
+    key.freedoms |= std::uint64_t{1} << static_cast<unsigned>(freedom);
+  return key;
 }
 
 // What is not in the list is new, in each profile of its own.
 TEST(Reviewed, AnythingElseIsNew) {
   TrialResult result;
-  const Accepted key{0, program::OpCode::unlink, model::Freedom::split_count};
-  ASSERT_FALSE(reviewed().contains(key));
+  const Accepted key = accepted("errno", program::OpCode::unlink, {model::Freedom::split_count});
   result.accepted[key] = {0, 3, 0, 0};
   EXPECT_EQ(not_reviewed(result), (std::map<Accepted, unsigned>{{key, 2U}}));
   EXPECT_FALSE(sees_all(result));
   result.accepted.clear();
   EXPECT_TRUE(sees_all(result));
-  result.accepted[{0, program::OpCode::unlink, model::Freedom::count}] = {1, 0, 0, 0};
+  result.accepted[accepted("errno", program::OpCode::unlink, {})] = {1, 0, 0, 0};
   EXPECT_FALSE(sees_all(result));
+}
+
+// One of the freedoms that the judge used must be about the field; others are used beside it.
+TEST(Reviewed, OneFreedomAboutTheFieldExplains) {
+  TrialResult result;
+  const auto mincore = program::OpCode::mincore;
+  result.accepted[accepted("count-less", mincore, {model::Freedom::residency, model::Freedom::address})] = {
+      1, 1, 1, 1};
+  EXPECT_TRUE(sees_all(result));
+  result.accepted[accepted("errno", mincore, {model::Freedom::residency, model::Freedom::address})] = {1, 0,
+                                                                                                       0, 0};
+  EXPECT_FALSE(sees_all(result));
+  EXPECT_EQ(not_reviewed(result).size(), 1U);
 }
 
 }  // namespace

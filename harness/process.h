@@ -67,7 +67,6 @@ class Process {
   bool wait(Deadline deadline);
   // "exited with status 1", "was killed by signal 9 (Killed)"; empty while it runs.
   const std::string& ending() const { return ending_; }
-  bool succeeded() const { return !ending_.empty() && status_ == 0; }
   int status() const { return status_; }  // as waitpid has it
   // Kills it and all that it started, and waits until they are gone.
   void kill();

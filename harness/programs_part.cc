@@ -42,14 +42,39 @@ class ProgramRunner {
     for (const NamedProgram& named : programs) {
       for (const std::uint8_t fs : run_.file_systems()) {
         const Expectation* skips = run_.options().expectations.skips(named.name, run_.facts(fs));
-        if (skips == nullptr) {
+        const std::string lacks = what_lacks(named.program, run_.facts(fs));
+        if (skips == nullptr && lacks.empty()) {
           plan_.push_back({&named, fs});
-        } else {
-          ++count().skip;
+          continue;
         }
+        ++count().skip;
+        if (skips == nullptr) skipped(named, lacks);
       }
     }
+    // What starts the machine anew takes long: the others come first.
+    std::ranges::stable_partition(plan_, [](const Planned& one) { return !reboots(one.named->program); });
     planned_ = plan_.size();
+  }
+
+  static bool reboots(const program::Program& program) {
+    return std::ranges::find(program.ops, program::OpCode::reboot, &program::Op::code) != program.ops.end();
+  }
+
+  // Without what it is about, a program would pass and show nothing. Empty, or the word for what is absent.
+  static std::string what_lacks(const program::Program& program, const program::Facts& facts) {
+    return reboots(program) && !facts.reboot ? "reboot" : "";
+  }
+
+  void skipped(const NamedProgram& named, const std::string& lacks) {
+    std::string evidence = lacks;
+    for (const Absent& absent : run_.result().absent) {
+      if (absent.what == lacks) evidence = fmt::format("absent {}: {}", lacks, absent.evidence);
+    }
+    for (const clauses::Clause clause : named.shows) {
+      ClauseTally& tally = run_.result().tallies[static_cast<std::size_t>(clause)];
+      ++tally.skip;
+      if (tally.skip_evidence.empty()) tally.skip_evidence = evidence;
+    }
   }
 
   void fill() {

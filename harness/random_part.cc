@@ -62,6 +62,8 @@ class Campaigner {
     if (random_.enumeration) options.source = share_of(random_);
     options.first = run_.options().first;
     options.interrupted = interrupted;
+    // A reboot takes as long as a thousand programs.
+    if (run_.options().target.kind != TargetKind::model) options.generator.reboots_one_in = 1000;
     options.generator.never = [this](const program::Op& op) { return forbidden(op); };
     const auto known = run_.options().expectations.known_clauses(std::span(&run_.facts(fs_), 1));
     if (!known.empty()) {

@@ -149,8 +149,11 @@ void Run::finish() {
   const bool judged =
       result_.judged_steps > 0 || result_.parts[static_cast<std::size_t>(Part::conformance)].run > 0;
   if (result_.unjudged.empty() && !judged) {
-    result_.unjudged =
-        result_.partial.empty() ? "the time was over before anything could be judged" : result_.partial;
+    const bool skipped =
+        std::ranges::any_of(result_.parts, [](const PartCount& part) { return part.skip > 0; });
+    result_.unjudged = !result_.partial.empty() ? result_.partial
+                       : skipped ? "what was to be run was skipped: the target lacks what it is about"
+                                 : "the time was over before anything could be judged";
   }
 }
 

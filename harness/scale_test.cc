@@ -15,8 +15,8 @@ using std::chrono::duration;
 using std::chrono::steady_clock;
 
 constexpr unsigned kSegmentsInAll = 4096;  // the default of kernel.shmmni
-// A program has eight processes: the attaches of one segment are eight in each.
-constexpr unsigned kAttachesOfEach = 8, kAttaches = program::kProcesses * kAttachesOfEach;
+constexpr unsigned kProcesses = 64, kAttachesOfEach = 2, kAttaches = kProcesses * kAttachesOfEach;
+static_assert(kProcesses <= program::kProcesses);
 
 // As many segments as a namespace can have, by names that are used again and again; the last one attached by
 // all processes, of which half end without a detach.
@@ -27,11 +27,11 @@ program::Program many() {
   text += "p0 shmget s0 key=private size=1 mode=600\n";  // one more than there can be
   text += "p0 shm_info\np0 shm_info what=pages\np0 ipc_info what=highest\np0 sysvipc\n";
   for (unsigned i = 0; i < kAttachesOfEach; ++i) text += fmt::format("p0 shmat m{} s7\n", i);
-  for (unsigned p = 1; p < program::kProcesses; ++p) text += fmt::format("p0 fork p{}\n", p);
-  for (unsigned p = 0; p < program::kProcesses; ++p)
+  for (unsigned p = 1; p < kProcesses; ++p) text += fmt::format("p0 fork p{}\n", p);
+  for (unsigned p = 0; p < kProcesses; ++p)
     text += fmt::format("p{} store m{} 0x{:02x}\n", p, p % kAttachesOfEach, p + 1);
   text += "p3 shmctl s7 cmd=stat\np0 load m0\n";
-  for (unsigned p = 1; p < program::kProcesses; p += 2) text += fmt::format("p{} exit\n", p);
+  for (unsigned p = 1; p < kProcesses; p += 2) text += fmt::format("p{} exit\n", p);
   text += "p0 shmctl s7 cmd=stat\n";
   for (unsigned i = 0; i < kAttachesOfEach; ++i) text += fmt::format("p2 shmdt m{}\n", i);
   text += "p0 shmctl s7 cmd=stat\np0 shmctl s7 cmd=rmid\np0 shm_info\n";
@@ -47,7 +47,7 @@ std::uint64_t most_attached(const program::Trace& trace) {
   return most;
 }
 
-TEST(Scale, FourThousandSegmentsAndSixtyFourAttachesAreJudged) {
+TEST(Scale, FourThousandSegmentsAndSixtyFourProcessesAreJudged) {
   std::string error;
   const auto session = Session::open({}, {}, Deadline::in(hello_limit(TargetKind::kernel)), error);
   ASSERT_NE(session, nullptr) << error;
@@ -64,8 +64,8 @@ TEST(Scale, FourThousandSegmentsAndSixtyFourAttachesAreJudged) {
   EXPECT_EQ(verdict.unjudged_reason, "");
   EXPECT_EQ(verdict.stats.unjudged, 0U);
   EXPECT_EQ(most_attached(answer->trace), kAttaches);
-  fmt::print("{} segments, {} attaches: run in {:.0f} ms, judged in {:.0f} ms\n", kSegmentsInAll, kAttaches,
-             duration<double, std::milli>(ran - start).count(),
+  fmt::print("{} segments, {} processes with {} attaches: run in {:.0f} ms, judged in {:.0f} ms\n",
+             kSegmentsInAll, kProcesses, kAttaches, duration<double, std::milli>(ran - start).count(),
              duration<double, std::milli>(judged - ran).count());
   // A number that is wrong is seen among them.
   program::Trace lied = answer->trace;

@@ -134,6 +134,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Misbehaviour{"hangs", End::lost, "it hangs: no answer for"},
                       Misbehaviour{"garbage", End::lost, "the channel does not carry frames"},
                       Misbehaviour{"half-frame", End::lost, "exited with status 0"},
+                      Misbehaviour{"reboots", End::lost, "which the program does not ask for"},
                       Misbehaviour{"panics", End::lost, "Kernel panic - not syncing: planted"},
                       Misbehaviour{"times-out", End::timeout, "step 1 of 3 did not finish in time"}));
 

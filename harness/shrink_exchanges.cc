@@ -45,14 +45,17 @@ void lower_limits(const Program& program, std::vector<Program>& offers) {
   }
 }
 
-// A page of the file that is read or written, as is done in place of `access` to a mapping of it.
+// A page of the file that is written, or what of it is read up to the page of the access, in place of
+// `access` to a mapping of it.
 Op through_file(OpCode code, const Op& mapping, const Op& access) {
   Op op;
   op.code = code;
   op.proc = access.proc;
   op.object = mapping.object;
   op.byte = code == OpCode::pwrite ? kPlainByte : std::uint8_t{0};
-  op.len.pages = 1;
+  constexpr int kMostPages = 16;
+  const int pages = access.addr.pages + mapping.off.pages + 1;
+  op.len.pages = static_cast<std::int16_t>(code == OpCode::pread ? std::clamp(pages, 1, kMostPages) : 1);
   program::normalize(op);
   return op;
 }
@@ -66,7 +69,7 @@ std::optional<std::size_t> sized_before(const Program& program, std::size_t at, 
 }
 
 // A write puts a byte into a file as a store to a mapping of it does, and needs no mapping, or no size. A
-// read shows a byte as a load does, and needs no mapping either.
+// read shows a byte as a load does, and needs no mapping either, whichever name the address has.
 void file_instead(const Program& program, std::vector<Program>& offers) {
   for (std::size_t map = 0; map < program.ops.size(); ++map) {
     const Op& mapping = program.ops[map];
@@ -76,7 +79,7 @@ void file_instead(const Program& program, std::vector<Program>& offers) {
       const bool stores = access.code == OpCode::store;
       const bool loads = access.code == OpCode::load || access.code == OpCode::contents;
       const bool of_mapping = access.addr.names_mapping() && access.addr.mapping() == mapping.result;
-      if (!of_mapping || (!stores && !loads)) continue;
+      if (!loads && !(stores && of_mapping)) continue;
       Program other = program;
       other.ops[at] = through_file(stores ? OpCode::pwrite : OpCode::pread, mapping, access);
       offers.push_back(without(other, map));
@@ -121,7 +124,7 @@ void names_instead(const Program& program, std::vector<Program>& offers) {
     for (std::size_t i = at; i < shorter.ops.size(); ++i) {
       Op& op = shorter.ops[i];
       if (program::spec(op.code).object_kind == program::NameKind::path) other(op.object);
-      if (op.code == OpCode::rename || op.code == OpCode::link) other(op.byte);
+      if (program::has_second_path(op.code)) other(op.byte);
     }
     offers.push_back(std::move(shorter));
   }

@@ -1,4 +1,5 @@
 // Names in programs that are being shrunk: which op uses what another makes, and what to call it.
+#include <algorithm>
 #include <array>
 
 #include "harness/shrink.h"
@@ -14,7 +15,8 @@ using program::OpCode;
 using program::OpSpec;
 using program::Quantity;
 
-constexpr unsigned kKinds = 7;  // of NameKind
+constexpr std::size_t kMostNames = std::max({program::kProcesses, program::kMappings, program::kFiles,
+                                             program::kNames, program::kSegments, program::kObjects});
 
 bool has_key(const Op& op) {
   return op.code == OpCode::shmget && op.byte != 0;
@@ -27,8 +29,8 @@ void each_name(AnOp& op, Visit visit) {
   visit(NameKind::process, op.proc);
   for (const Arg& arg : spec.args) {
     if (arg.kind == ArgKind::object) visit(spec.object_kind, op.object);
-    if (arg.kind == ArgKind::choice && arg.label == "to") visit(NameKind::path, op.byte);
   }
+  if (program::has_second_path(op.code)) visit(NameKind::path, op.byte);
   for (auto* q : {&op.addr, &op.to}) {
     if (!q->names_mapping()) continue;
     std::uint8_t index = static_cast<std::uint8_t>(q->mapping());
@@ -40,26 +42,6 @@ void each_name(AnOp& op, Visit visit) {
   if (spec.result_name != NameKind::none) visit(spec.result_name, op.result);
 }
 
-unsigned names_of(NameKind kind) {
-  switch (kind) {
-    case NameKind::process:
-      return program::kProcesses;
-    case NameKind::mapping:
-      return program::kMappings;
-    case NameKind::file:
-      return program::kFiles;
-    case NameKind::path:
-      return program::kNames;
-    case NameKind::segment:
-      return program::kSegments;
-    case NameKind::object:
-      return program::kObjects;
-    case NameKind::none:
-      break;
-  }
-  return 0;
-}
-
 // New numbers in the order of first use.
 class Renaming {
  public:
@@ -69,7 +51,7 @@ class Renaming {
     next_[static_cast<std::size_t>(NameKind::process)] = 1;
   }
   void rename(NameKind kind, std::uint8_t& index) {
-    if (index >= names_of(kind)) return;  // `-`, `bad`, `neg`, `bogus`
+    if (index >= program::name_count(kind)) return;  // `-`, `bad`, `neg`, `bogus`
     std::uint8_t& to = to_[static_cast<std::size_t>(kind)][index];
     if (to == kUnused) to = next_[static_cast<std::size_t>(kind)]++;
     index = to;
@@ -77,8 +59,8 @@ class Renaming {
 
  private:
   static constexpr std::uint8_t kUnused = 255;
-  std::array<std::array<std::uint8_t, program::kMappings>, kKinds> to_;
-  std::array<std::uint8_t, kKinds> next_{};
+  std::array<std::array<std::uint8_t, kMostNames>, program::kNameKinds> to_;
+  std::array<std::uint8_t, program::kNameKinds> next_{};
 };
 
 }  // namespace
@@ -121,7 +103,7 @@ std::optional<program::Program> merge(const program::Program& program, std::size
 
 std::vector<bool> dependents(const program::Program& program, std::size_t index) {
   std::vector<bool> gone(program.ops.size());
-  std::array<std::array<bool, program::kMappings>, kKinds> lost{};
+  std::array<std::array<bool, kMostNames>, program::kNameKinds> lost{};
   gone[index] = true;
   auto mark = [&](const Op& op, bool value) {
     NameKind kind = program::spec(op.code).result_name;
@@ -137,7 +119,8 @@ std::vector<bool> dependents(const program::Program& program, std::size_t index)
     each_name(op, [&](NameKind, const std::uint8_t&) { ++total; });
     if (program::spec(op.code).result_name != NameKind::none) --total;
     each_name(op, [&](NameKind kind, const std::uint8_t& name) {
-      if (names++ < total && name < names_of(kind)) uses |= lost[static_cast<std::size_t>(kind)][name];
+      if (names++ < total && name < program::name_count(kind))
+        uses |= lost[static_cast<std::size_t>(kind)][name];
     });
     gone[i] = uses;
     mark(op, uses);

@@ -238,7 +238,13 @@ TEST(Exchanges, AReadMakesUpForMappingAndLoad) {
   Program p =
       parse("p0 mmap m0 f1 len=1p prot=rw flags=shared\np0 load m0\np1 contents m0 len=1p\np0 load m1\n");
   EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 pread f1 len=1p\np1 contents m0 len=1p\np0 load m1\n"),
-                                        parse("p0 load m0\np1 pread f1 len=1p\np0 load m1\n")));
+                                        parse("p0 load m0\np1 pread f1 len=1p\np0 load m1\n"),
+                                        parse("p0 load m0\np1 contents m0 len=1p\np0 pread f1 len=1p\n")));
+}
+
+TEST(Exchanges, AReadReachesThePageThatWasLoaded) {
+  EXPECT_THAT(exchanges(parse("p0 mmap m0 f1 len=3p prot=r flags=shared off=1p\np0 load m0+2p\n")),
+              ElementsAre(parse("p0 pread f1 len=4p\n")));
 }
 
 TEST(Exchanges, AnotherNameMakesUpForARename) {
@@ -335,6 +341,19 @@ TEST(CanonicalNames, AreDenseInOrderOfFirstUse) {
                                           "p0 shm_open f0 long\np0 shm_open f0 o1\np0 shm_open f0 o3\n"))),
             "p0 rename n0 to=n1\np0 link n1 to=n0\np0 shm_unlink o0\n"
             "p0 shm_open f0 long\np0 shm_open f0 o1\np0 shm_open f0 o0\n");
+}
+
+TEST(CanonicalNames, KeepsTheLargestFamiliesApart) {
+  std::string given, wanted;
+  const auto all = [&](std::string_view before, unsigned first, unsigned count, std::string_view behind) {
+    for (unsigned n = first; n < count; ++n) {
+      given += std::string(before) + std::to_string(count - 1 - n + first) + std::string(behind);
+      wanted += std::string(before) + std::to_string(n) + std::string(behind);
+    }
+  };
+  all("p0 mmap m", 0, program::kMappings, " - len=1p prot=r flags=private,anon\n");
+  all("p0 fork p", 1, program::kProcesses, "\n");
+  EXPECT_EQ(text_of(canonical_names(parse(given))), wanted);
 }
 
 TEST(Merge, UsesTheOtherName) {

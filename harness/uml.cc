@@ -110,15 +110,16 @@ std::string start_uml(const TargetSpec& spec, int worker, Link& link) {
                  "con0=null,fd:1",
                  "ssl=null",
                  fmt::format("ssl0=fd:{},fd:{}", kChannelIn, kChannelOut),
-                 "panic=-1"};
+                 "panic=-1",
+                 "shmcheck.reboot=1"};
   launch.descriptors = {{pipes.console.write.get(), 1},
                         {pipes.console.write.get(), 2},
                         {pipes.to_target.read.get(), kChannelIn},
                         {pipes.from_target.write.get(), kChannelOut},
                         {initramfs.get(), kInitramfs}};
-  const std::vector<DiskImage> disks = make_disk_images(spec.disks, link.absent);
+  if (link.disks.empty()) link.disks = make_disk_images(spec.disks, link.absent);
   std::string words;
-  for (int i = 0; const DiskImage& disk : disks) {
+  for (int i = 0; const DiskImage& disk : link.disks) {
     words += fmt::format("{}{}=", words.empty() ? "" : ",", disk.name);
     if (!disk.image) {
       words += "tmpfs";

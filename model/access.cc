@@ -1,4 +1,4 @@
-// Loads and stores: which object supplies a byte, or which fault is taken.
+// Loads, stores and calls: which object supplies a byte, or which fault is taken.
 #include <fmt/format.h>
 
 #include "model/blame.h"
@@ -41,14 +41,7 @@ void takes_signal(World& w, Process& p, Step& s, const FaultSignal& f, std::uint
     p.faulted = true;
     return;
   }
-  if (s.running()) {
-    s.made().kind = OutcomeKind::died;
-    s.made().signal = f.signal;
-  } else {
-    bool died = s.seen().kind == OutcomeKind::died;
-    s.expect(died && s.seen().signal == f.signal, died ? C::access_fault_default : f.clause,
-             [&] { return "death by " + signal_name(f.signal, 0); });
-  }
+  s.dies(f.signal, s.saw_death() ? C::access_fault_default : f.clause);
   w.end_process(index_of(w, p), s.when, C::access_fault_one_process);
 }
 
@@ -113,7 +106,7 @@ bool completed(World& w, Process& p, Step& s, const Reach& r, const char* allowe
   const Access& at = second ? r.second : r.first;
   SeenFault seen{s.seen().signal, s.seen().code};
   C clause = blame_of_fault(w, s.op.proc, *at.vma, at.offset, seen, s.op.code == OpCode::store);
-  if (s.seen().kind == OutcomeKind::died) {
+  if (s.saw_death()) {
     s.diverge(clause, "no death");
     w.end_process(index_of(w, p), s.when);
   } else {
@@ -129,7 +122,7 @@ bool load_is_free(World& w, Process& p, Step& s, const Reach& r, std::uint64_t a
   s.uses(Freedom::prot_implies);
   const Outcome& seen = s.seen();
   bool caught = static_cast<program::SignalAction>(s.op.byte) == program::SignalAction::caught;
-  if (!caught && seen.kind == OutcomeKind::died && seen.signal == kSIGSEGV) {
+  if (!caught && s.saw_death() && seen.signal == kSIGSEGV) {
     w.end_process(index_of(w, p), s.when);
     return true;
   }
@@ -152,17 +145,14 @@ void rule_load(World& w, Process& p, Step& s) {
   std::uint64_t value = 0;
   std::uint64_t at = 0;
   for_pieces(w, p, address, size, false, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    w.note_touched(*a.vma, a.offset, s.op.proc);
     for (std::uint64_t i = 0; i < part; ++i, ++at) {
       std::uint8_t byte = w.load(*a.vma, a.offset + i);
       if (!s.running()) {
         auto seen = static_cast<std::uint8_t>(s.seen().value >> (8 * at));
         bool ask = seen != byte || w.supply(*a.vma, a.offset).has_doubts() || !a.vma->older.empty();
-        // Asked before: what is accepted settles doubts.
-        C clause = i == 0 || ask ? clause_of_load(w, s.op.proc, *a.vma, a.offset + i) : C::none;
-        if (i == 0) s.applies(clause);
-        if (i == 0) s.applies(event_behind_load(w, *a.vma, a.offset));
-        if (i == 0) s.applies(blame_of_lost(w, s.op.proc, *a.vma, address, false));
-        if (i == 0) note_situation(w, s, *a.vma, a.offset);
+        // Noted before: what is accepted settles doubts.
+        if (i == 0) note_load(w, s, *a.vma, a.offset);
         if (ask && accepts_bytes(w, s, *a.vma, a.offset + i, 1, seen) > 0) byte = seen;
         if (byte != seen && wrong == C::none) wrong = blame_of_load(w, s.op.proc, *a.vma, a.offset + i, seen);
       }
@@ -252,7 +242,7 @@ void rule_store(World& w, Process& p, Step& s) {
       if (pick == 0) w.copy_on_write(*r.first.vma, r.first.offset);
     }
     if (first_writable && r.first.vma->shared && r.first.vma->inode >= 0) {
-      may_move_mtime(w.inodes[static_cast<std::size_t>(r.first.vma->inode)]);
+      may_move_mtime(w.object_of(*r.first.vma));
       r.first.vma->dirtied = true;
     }
     if (first_writable && !s.exact()) {
@@ -284,6 +274,7 @@ void rule_store(World& w, Process& p, Step& s) {
   if (r.edge != 0) w.straddling_stores.push_back(w.steps);
   const std::uint8_t* next = bytes;
   for_pieces(w, p, address, size, true, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    w.note_touched(*a.vma, a.offset, s.op.proc);
     store_piece(w, s, *a.vma, a.offset, next, part);
     next += part;
     return true;

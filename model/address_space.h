@@ -27,7 +27,6 @@ struct Vma {
   std::int32_t inode = -1;      // index into World::inodes; -1: private anonymous
   std::int32_t file = -1;       // index into World::open_files of the descriptor it was made through
   std::uint64_t page_offset = 0;
-  std::uint32_t entry = 0;    // OpenFile::entry of a file
   std::int32_t segment = -1;  // index into Ipc::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of
   std::uint32_t id = 0;       // which call made it; pieces and inherited ones keep it
@@ -43,6 +42,13 @@ struct Vma {
 
   std::uint64_t object_offset(std::uint64_t address, std::uint32_t page_size) const {
     return page_offset * page_size + (address - low);
+  }
+  std::uint64_t address_of(std::uint64_t offset, std::uint32_t page_size) const {
+    return low + (offset - page_offset * page_size);
+  }
+  void unlock() {
+    locked = on_fault = shown_resident = false;
+    resident_by = clauses::Clause::none;
   }
 };
 

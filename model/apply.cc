@@ -13,16 +13,17 @@ namespace {
 
 // In the order of OpCode.
 constexpr std::array<Rule*, program::kOpCodes> kRules = {
-    rule_open,     rule_close,    rule_unlink,      rule_ftruncate,  rule_truncate,   rule_pread,
-    rule_pwrite,   rule_pread_to, rule_pwrite_from, rule_fstat,      rule_mmap,       rule_munmap,
-    rule_mprotect, rule_load,     rule_store,       rule_contents,   rule_fork,       rule_exit,
-    rule_kill,     rule_shmget,   rule_shmat,       rule_shmdt,      rule_shmctl,     rule_maps,
-    rule_msync,    rule_setid,    rule_mremap,      rule_madvise,    rule_fallocate,  rule_fsync,
-    rule_memfd,    rule_seal,     rule_seals,       rule_mlock,      rule_munlock,    rule_locked,
-    rule_mincore,  rule_shm_info, rule_limit,       rule_limits,     rule_exec,       rule_rename,
-    rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored,     rule_unshare,    rule_ipc_info,
-    rule_shm_stat, rule_sysvipc,  rule_mlockall,    rule_munlockall, rule_rlimit,     rule_remap,
-    rule_call,     rule_age,      rule_times,       rule_crowd,      rule_memfd_name, rule_remount};
+    rule_open,       rule_close,    rule_unlink,      rule_ftruncate,  rule_truncate,  rule_pread,
+    rule_pwrite,     rule_pread_to, rule_pwrite_from, rule_fstat,      rule_mmap,      rule_munmap,
+    rule_mprotect,   rule_load,     rule_store,       rule_contents,   rule_fork,      rule_exit,
+    rule_kill,       rule_shmget,   rule_shmat,       rule_shmdt,      rule_shmctl,    rule_maps,
+    rule_msync,      rule_setid,    rule_mremap,      rule_madvise,    rule_fallocate, rule_fsync,
+    rule_memfd,      rule_seal,     rule_seals,       rule_mlock,      rule_munlock,   rule_locked,
+    rule_mincore,    rule_shm_info, rule_limit,       rule_limits,     rule_exec,      rule_rename,
+    rule_link,       rule_shm_open, rule_shm_unlink,  rule_stored,     rule_unshare,   rule_ipc_info,
+    rule_shm_stat,   rule_sysvipc,  rule_mlockall,    rule_munlockall, rule_rlimit,    rule_remap,
+    rule_call,       rule_age,      rule_times,       rule_reboot,     rule_setns,     rule_crowd,
+    rule_memfd_name, rule_remount};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -35,7 +36,7 @@ bool names_bound(const World& w, const Op& op) {
 }
 
 std::uint64_t segment_bytes(const World& w, const Process& p, const Op& op) {
-  if (op.code != OpCode::shmat || op.object >= program::kSegments) return 0;
+  if (op.code != OpCode::shmat) return 0;
   const std::int32_t found = w.named_segment(p.ipc_namespace, op.object);
   if (found < 0) return 0;
   const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(found)];
@@ -51,7 +52,8 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::fork && !w.facts().fork) return true;
   if (op.code == OpCode::stored) return !w.facts().stored;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
-  if (op.code == OpCode::unshare) return !w.facts().ipc_namespaces;
+  if (op.code == OpCode::reboot) return !w.facts().reboot;
+  if (op.code == OpCode::unshare || op.code == OpCode::setns) return !w.facts().ipc_namespaces;
   if (op.code == OpCode::crowd) return w.facts().max_map_count == 0;
   if (op.code == OpCode::remount) return !w.facts().remounts || w.facts().fs == program::FileSystem::tmpfs;
   if (op.code == OpCode::call && w.facts().arch != "x86_64") return true;
@@ -109,6 +111,7 @@ void note_attach_clauses(World& w, OpCode code) {
 
 void apply(World& w, Step& s) {
   const Op& op = s.op;
+  w.processes.name(op);
   Process& p = w.processes[op.proc];
   w.implicit_updates_optional = s.profile == Profile::posix || s.profile == Profile::linux;
   if (p.life != Life::alive || !names_bound(w, op)) {

@@ -5,12 +5,21 @@
 namespace shmcheck::model {
 namespace {
 
-const Inode& object_of(const World& w, const Vma& vma) {
-  return w.inodes[static_cast<std::size_t>(vma.inode)];
-}
-
 bool dead(const World& w, std::uint8_t process) {
   return w.processes[process].life == Life::dead;
+}
+
+// Whether the byte was read back from storage by a machine that was started anew since it came there.
+bool restored(const World& w, const Inode& o, std::uint64_t offset) {
+  return o.restored != 0 && o.bytes.origin(offset, w.page()).step < o.restored;
+}
+
+// What demands of a byte that it was read back: it was written for certain, or is of some time since.
+C clause_of_restored(const World& w, const Inode& o, std::uint64_t offset) {
+  if (offset >= o.size) return o.slack_stored ? C::slack_never_stored : C::writeback_never_beyond_size;
+  if ((o.stored_privately >> (offset / w.page() % 64) & 1) != 0) return C::writeback_private_never;
+  const C demand = o.storage.demanded_by(offset);
+  return demand == C::none || o.bytes.doubted(offset, offset + 1) ? C::writeback_crash_consistency : demand;
 }
 
 // Zeros where nothing was ever written to the page.
@@ -50,6 +59,7 @@ C clause_of_other_store(const World& w, const Vma& vma, const Inode& o, const Or
 C clause_of_stored(const World& w, std::uint8_t who, const Vma& vma, const Inode& o, std::uint64_t offset,
                    const Origin& from) {
   bool slack = o.kind == InodeKind::file && offset >= o.size;
+  if (in_hole(w, vma, offset) && from.step > o.removed_step) return C::punch_refill;
   if (from.process != who) {
     if (slack) return C::slack_shared_between_mappers;
     if (o.kind == InodeKind::segment)
@@ -72,7 +82,8 @@ C clause_of_stored(const World& w, std::uint8_t who, const Vma& vma, const Inode
 
 // A byte of an object, as a mapping of it shows it.
 C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset) {
-  const Inode& o = object_of(w, vma);
+  const Inode& o = w.object_of(vma);
+  if (restored(w, o, offset)) return clause_of_restored(w, o, offset);
   Origin from = o.bytes.origin(offset, w.page());
   switch (from.kind) {
     case OriginKind::nothing:
@@ -96,8 +107,8 @@ C clause_of_object_byte(World& w, std::uint8_t who, const Vma& vma, std::uint64_
 
 // Whether the object was cut below the byte after it had been copied.
 bool cut_since(const World& w, const Vma& vma, std::uint64_t offset) {
-  return vma.inode >= 0 && offset >= object_of(w, vma).cut_to &&
-         vma.copies.origin(offset, w.page()).step < object_of(w, vma).cut_step;
+  return vma.inode >= 0 && offset >= w.object_of(vma).cut_to &&
+         vma.copies.origin(offset, w.page()).step < w.object_of(vma).cut_step;
 }
 
 C clause_of_discard(const Vma& vma) {
@@ -107,8 +118,8 @@ C clause_of_discard(const Vma& vma) {
 C clause_of_private_copy(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset) {
   Origin from = vma.copies.origin(offset, w.page());
   bool cut_away = cut_since(w, vma, offset);
-  bool punched = vma.inode >= 0 && object_of(w, vma).removed_by == C::punch_zero &&
-                 object_of(w, vma).removed_step > from.step;
+  bool punched = vma.inode >= 0 && w.object_of(vma).removed_by == C::punch_zero &&
+                 w.object_of(vma).removed_step > from.step;
   if (punched && !cut_away) return C::punch_private_kept;
   switch (from.kind) {
     case OriginKind::store:
@@ -116,7 +127,7 @@ C clause_of_private_copy(const World& w, std::uint8_t who, const Vma& vma, std::
       return from.process == who ? C::access_read : C::fork_private_snapshot;
     case OriginKind::private_copy: {
       if (vma.inherited) return C::fork_private_snapshot;
-      const Inode& o = object_of(w, vma);
+      const Inode& o = w.object_of(vma);
       bool of_tail = offset >= o.cut_to && !cut_away;
       if (of_tail && vma.copies.at(offset, w.page()) == 0) return C::trunc_tail_zeroed;
       if (cut_away) return C::trunc_tail_private_kept;
@@ -136,28 +147,14 @@ C clause_of_uncopied(World& w, std::uint8_t who, const Vma& vma, std::uint64_t o
                             clause == C::madvise_remove || clause == C::punch_zero ||
                             clause == C::fallocate_zero_range || clause == C::access_hole_zero;
   if (follows_truncation) return clause;
-  Origin from = object_of(w, vma).bytes.origin(offset, w.page());
+  Origin from = w.object_of(vma).bytes.origin(offset, w.page());
   bool later =
       (from.kind == OriginKind::write && from.mapping > vma.id) ||
       (from.kind == OriginKind::store && from.mapping != vma.id && from.step > vma.made && vma.made > 0);
-  return later ? C::private_later_file_changes : C::private_initial_content;
+  if (later) return C::private_later_file_changes;
+  const bool fresh = vma.made >= w.object_of(vma).discard_step;
+  return fresh && discarded(w, vma.inode, offset) ? C::private_discard : C::private_initial_content;
 }
-
-}  // namespace
-
-bool held_privately(const World& w, std::int32_t inode, std::uint64_t offset, std::uint8_t seen,
-                    const Vma* but) {
-  if (inode < 0) return false;
-  for (const Process& p : w.processes) {
-    for (const Vma& v : p.memory.vmas()) {
-      if (&v == but || v.shared || v.inode != inode || !v.copies.find(offset / w.page())) continue;
-      if (v.copies.at(offset, w.page()) == seen) return true;
-    }
-  }
-  return false;
-}
-
-namespace {
 
 C clause_of_reference(const Inode& o) {
   return o.posix ? of_object(C::mmap_create_file_reference) : C::mmap_create_file_reference;
@@ -171,7 +168,7 @@ bool unlinked(const World& w, std::int32_t inode) {
 
 // Whether another process has, or had before it ended, the mapping by a fork.
 bool has_relatives(const World& w, std::uint8_t who, const Vma& vma) {
-  for (std::uint8_t i = 0; i < program::kProcesses; ++i) {
+  for (std::uint8_t i = 0; i < w.processes.size(); ++i) {
     if (i != who && w.processes[i].life != Life::never && vma.id < w.processes[i].born) return true;
   }
   return vma.inherited;
@@ -181,21 +178,15 @@ bool has_relatives(const World& w, std::uint8_t who, const Vma& vma) {
 bool copied_after_unlink(const World& w, const Vma& vma, std::uint64_t offset) {
   Origin from = vma.copies.origin(offset, w.page());
   if (from.kind != OriginKind::private_copy) return false;
-  const Inode& o = object_of(w, vma);
+  const Inode& o = w.object_of(vma);
   return o.bytes.origin(offset, w.page()).step < o.unlink_step && o.unlink_step < from.step;
-}
-
-// Whether a private mapping, which may have gone, ever stored to the page: what nobody else put there is its.
-bool stored_privately(const World& w, std::int32_t inode, std::uint64_t offset) {
-  if (inode < 0) return false;
-  return (w.inodes[static_cast<std::size_t>(inode)].stored_privately >> (offset / w.page() % 64) & 1) != 0;
 }
 
 // Whether a relative's private memory at the same address holds `seen`.
 bool held_by_relative(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset,
                       std::uint8_t seen) {
-  std::uint64_t address = vma.low + (offset - vma.page_offset * w.page());
-  for (std::uint8_t i = 0; i < program::kProcesses; ++i) {
+  std::uint64_t address = vma.address_of(offset, w.page());
+  for (std::uint8_t i = 0; i < w.processes.size(); ++i) {
     const Vma* v = i == who ? nullptr : w.processes[i].memory.find(address);
     if (!v || v->shared || v->id != vma.id) continue;
     std::uint64_t at = v->object_offset(address, w.page());
@@ -215,7 +206,7 @@ bool straddled(const World& w, const Origin& from, std::uint64_t offset) {
 // Whether the byte is that of the object's beginning, as if the mapping showed it from there.
 bool starts_over(const World& w, const Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   if (vma.inode < 0 || vma.page_offset == 0 || offset / w.page() < vma.page_offset) return false;
-  const ObjectBytes& bytes = object_of(w, vma).bytes;
+  const ObjectBytes& bytes = w.object_of(vma).bytes;
   std::uint8_t first = bytes.at(offset - vma.page_offset * w.page(), w.page());
   return first == seen && seen != bytes.at(offset, w.page()) && seen != 0;
 }
@@ -241,7 +232,7 @@ Event event_behind(World& w, Vma& vma, std::uint64_t offset) {
   std::uint32_t written = bytes.origin(offset, w.page()).step;
   Event first = vma.event.step > written ? vma.event : Event{};
   if (&bytes == &vma.copies) return first;
-  const Event& event = event_since(object_of(w, vma), written);
+  const Event& event = event_since(w.object_of(vma), written);
   bool earlier = event.step > written && (first.step == 0 || event.step < first.step);
   return earlier ? event : first;
 }
@@ -262,16 +253,20 @@ C blame_of_leak(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std:
 C blame_of_drop(World& w, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   const ObjectBytes& bytes = w.supply(vma, offset);
   bool copied = &bytes == &vma.copies, lost = seen == 0 && bytes.at(offset, w.page()) != 0;
-  std::uint8_t below = vma.inode < 0 ? std::uint8_t{0} : object_of(w, vma).bytes.at(offset, w.page());
+  std::uint8_t below = vma.inode < 0 ? std::uint8_t{0} : w.object_of(vma).bytes.at(offset, w.page());
   // A copy that was kept, and shows what the discarded ones beside it show, was discarded with them.
   if (copied && vma.discarded && seen == below) return clause_of_discard(vma);
   if (!lost) return C::none;
   if (copied && cut_since(w, vma, offset)) return C::trunc_tail_private_kept;
   if (!copied && !vma.shared && vma.discarded) return clause_of_discard(vma);
+  const bool discards = !copied && vma.inode >= 0 &&
+                        w.object_of(vma).discard_step > bytes.origin(offset, w.page()).step &&
+                        discarded(w, vma.inode, offset);
+  if (discards) return C::private_discard;
   if (!unlinked(w, vma.inode)) return C::none;
-  C reference = clause_of_reference(object_of(w, vma));
+  C reference = clause_of_reference(w.object_of(vma));
   if (copied) return copied_after_unlink(w, vma, offset) ? reference : C::none;
-  std::uint32_t unlinked_at = object_of(w, vma).unlink_step;
+  std::uint32_t unlinked_at = w.object_of(vma).unlink_step;
   bool of_child = !vma.shared && vma.inherited && unlinked_at <= vma.made;
   bool later = unlinked_at > bytes.origin(offset, w.page()).step;
   return later && !of_child ? reference : C::none;
@@ -283,8 +278,19 @@ C event_behind_load(World& w, Vma& vma, std::uint64_t offset) {
   return event_behind(w, vma, offset).clause;
 }
 
+void note_load(World& w, Step& s, Vma& vma, std::uint64_t offset) {
+  const std::uint8_t who = s.op.proc;
+  s.applies(clause_of_load(w, who, vma, offset));
+  s.applies(event_behind_load(w, vma, offset));
+  s.applies(blame_of_lost(w, who, vma, vma.address_of(offset, w.page()), false));
+  note_situation(w, s, vma, offset);
+}
+
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen) {
   if (C leak = blame_of_leak(w, who, vma, offset, seen); leak != C::none) return leak;
+  const bool of_object = &w.supply(vma, offset) != &vma.copies;
+  if (of_object && restored(w, w.object_of(vma), offset))
+    return clause_of_restored(w, w.object_of(vma), offset);
   if (C drop = blame_of_drop(w, vma, offset, seen); drop != C::none) return drop;
   const ObjectBytes& bytes = w.supply(vma, offset);
   bool copied = &bytes == &vma.copies, lost = seen == 0 && bytes.at(offset, w.page()) != 0;
@@ -296,20 +302,21 @@ C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std:
   bool at_exit = event == C::exit_no_cleanup_of_data;
   if ((weak || at_exit) && straddled(w, from, offset)) return C::access_write;
   bool of_relative = !copied && vma.shared && vma.inherited && from.process != who &&
-                     object_of(w, vma).kind == InodeKind::shared_anonymous;
+                     w.object_of(vma).kind == InodeKind::shared_anonymous;
   if (of_relative && weak) return C::share_fork_anon;
   bool child = !copied && !vma.shared && vma.inherited && lost;
   if (child && (weak || event_step <= vma.made)) return C::fork_mapping_inherited;
   bool written = from.kind == OriginKind::write;
   bool counts = event != C::none && !((weak || at_exit) && written);
   if (counts && (lost || event == vma.event.clause)) return event;
-  if (!copied && !lost && stored_privately(w, vma.inode, offset)) return C::private_isolated;
+  if (!copied && !lost && stored_privately(w, vma.inode, offset)) return clause_of_leak(w, vma.inode, offset);
   C foreign = copied ? C::none : clause_of_distinct(w, vma, offset, seen);
   return foreign != C::none ? foreign : clause_of_load(w, who, vma, offset);
 }
 
 C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset) {
   const Inode& o = w.inodes[inode];
+  if (restored(w, o, offset)) return clause_of_restored(w, o, offset);
   switch (o.bytes.origin(offset, w.page()).kind) {
     case OriginKind::store:
     case OriginKind::private_copy:
@@ -334,11 +341,13 @@ C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::
   auto index = static_cast<std::int32_t>(inode);
   if (held_privately(w, index, offset, seen, nullptr)) return C::private_isolated;
   const Inode& o = w.inodes[inode];
+  if (restored(w, o, offset)) return clause_of_restored(w, o, offset);
   bool lost = seen == 0 && o.bytes.at(offset, w.page()) != 0;
   std::uint32_t written = o.bytes.origin(offset, w.page()).step;
   if (lost && unlinked(w, index) && o.unlink_step > written) return clause_of_reference(o);
+  if (lost && o.discard_step > written && discarded(w, index, offset)) return C::private_discard;
   if (const Event& event = event_since(o, written); lost && event.clause != C::none) return event.clause;
-  if (!lost && stored_privately(w, index, offset)) return C::private_isolated;
+  if (!lost && stored_privately(w, index, offset)) return clause_of_leak(w, index, offset);
   C clause = clause_of_read(w, inode, offset);
   return clause == C::none ? C::share_mapping_to_read : clause;
 }

@@ -10,11 +10,18 @@
 
 namespace shmcheck::model {
 
+using C = clauses::Clause;
+
+// --- what private mappings hold, or held (blame_private.cc)
 // Whether a private mapping of the inode, other than `but`, holds `seen` in a copy of its own.
 bool held_privately(const World& w, std::int32_t inode, std::uint64_t offset, std::uint8_t seen,
                     const Vma* but = nullptr);
-
-using C = clauses::Clause;
+// Whether a private mapping, which may have gone, ever stored to the page: what nobody else put there is its.
+bool stored_privately(const World& w, std::int32_t inode, std::uint64_t offset);
+// Whether one did and nobody holds the page privately since one was unmapped.
+bool discarded(const World& w, std::int32_t inode, std::uint64_t offset);
+// Such a byte, which none holds now: of one that has gone, if one has since the right byte came there.
+C clause_of_leak(const World& w, std::int32_t inode, std::uint64_t offset);
 
 // A load by process `who` from the vma, at an offset of its object that can be accessed.
 C clause_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset);
@@ -24,6 +31,9 @@ C event_behind_load(World& w, Vma& vma, std::uint64_t offset);
 // holds has leaked.
 C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std::uint8_t seen);
 
+// All that a load of a byte which is right depends on.
+void note_load(World& w, Step& s, Vma& vma, std::uint64_t offset);
+
 // --- what an access that works depends on beside its byte (blame_situation.cc); none: nothing of the kind
 void note_situation(World& w, Step& s, Vma& vma, std::uint64_t offset);
 // An attach that the process could not make any more.
@@ -32,8 +42,14 @@ C clause_of_kept_attach(const World& w, std::uint8_t who, const Vma& vma);
 C clause_of_local_protection(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address);
 // A relative's protection of the same mapping would let the access through.
 bool relative_allows(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address, bool write);
+// A memory file that nobody can cut any more, neither by lifting the seal.
+C clause_of_sealed_size(const World& w, const Vma& vma, std::uint64_t offset);
+// A page of a file in which a hole was punched.
+bool in_hole(const World& w, const Vma& vma, std::uint64_t offset);
 // How far the object's pages reach, where that is what lets the offset be accessed.
 C clause_of_extent(const World& w, const Vma& vma, std::uint64_t offset);
+// What demands that the object's pages end where they do, for a mapping that may reach beyond.
+C clause_of_end(const World& w, const Vma& vma);
 // Nothing was ever put there, and another object has a byte at the same offset: `seen`, if that is given.
 C clause_of_distinct(const World& w, const Vma& vma, std::uint64_t offset, std::optional<std::uint8_t> seen);
 

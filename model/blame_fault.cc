@@ -6,10 +6,6 @@ namespace {
 
 constexpr std::uint8_t kSIGBUS = 7, kAccErr = 2;
 
-const Inode& object_of(const World& w, const Vma& vma) {
-  return w.inodes[static_cast<std::size_t>(vma.inode)];
-}
-
 }  // namespace
 
 C plain_clause_of_refusal(const Access& a, bool write) {
@@ -25,7 +21,7 @@ C plain_clause_of_refusal(const Access& a, bool write) {
 
 C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint64_t address, bool write) {
   if (a.kind == Access::Kind::beyond_object) {
-    const Inode& o = object_of(w, *a.vma);
+    const Inode& o = w.object_of(*a.vma);
     if (o.posix && a.offset >= o.cut_to) return C::pshm_size_change;
     bool fresh = o.size_clause == C::pshm_open_create_empty || o.size_clause == C::pshm_unlink_recreate;
     if (fresh && o.size == 0) return o.size_clause;
@@ -41,7 +37,7 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
     return C::mprotect_violation;
   if (a.kind != Access::Kind::no_mapping) return plain_clause_of_refusal(a, write);
   if (C removed = clause_of_removed(w, who, address); removed != C::none) return removed;
-  for (std::uint8_t i = 0; i < program::kProcesses; ++i) {
+  for (std::uint8_t i = 0; i < w.processes.size(); ++i) {
     const Vma* other = i == who ? nullptr : w.processes[i].memory.find(address);
     if (!other) continue;
     bool older = other->id < w.processes[who].born;
@@ -49,7 +45,7 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
     // What both had at the fork, this one has unmapped itself.
     if (older || other->id < w.processes[i].born) continue;
     bool shared_anonymous =
-        other->shared && other->inode >= 0 && object_of(w, *other).kind == InodeKind::shared_anonymous;
+        other->shared && other->inode >= 0 && w.object_of(*other).kind == InodeKind::shared_anonymous;
     return shared_anonymous ? C::fork_later_mappings_not_shared : C::fork_independent_layout;
   }
   const Vma* below = address < w.page() ? nullptr : w.processes[who].memory.find(w.down(address) - 1);
@@ -59,16 +55,18 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
 
 C blame_of_fault(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t offset,
                  const SeenFault& seen, bool write) {
-  if (seen.signal == kSIGBUS && vma.inode >= 0 && object_of(w, vma).kind == InodeKind::file) {
-    const Inode& o = object_of(w, vma);
+  if (seen.signal == kSIGBUS && vma.inode >= 0 && w.object_of(vma).kind == InodeKind::file) {
+    const Inode& o = w.object_of(vma);
+    if (write && in_hole(w, vma, offset)) return C::punch_refill;
+    if (C sealed = clause_of_sealed_size(w, vma, offset); sealed != C::none) return sealed;
     if (offset >= o.cut_to) return C::trunc_regrow_no_remap;
     if (C extent = clause_of_extent(w, vma, offset); extent != C::none) return extent;
-    if (o.size == 1) return C::eof_one_byte_file;
-    return vma.page_offset != 0 ? C::eof_offset_mapping : C::eof_accessible_extent;
+    return clause_of_end(w, vma);
   }
-  const std::uint64_t address = vma.low + (offset - vma.page_offset * w.page());
+  const std::uint64_t address = vma.address_of(offset, w.page());
   C lost = seen.signal == kSIGBUS ? C::none : blame_of_lost(w, who, vma, address, seen.code == kAccErr);
-  const bool other_protection = lost == C::fork_mapping_inherited && seen.code == kAccErr;
+  const bool inherited = lost == C::fork_mapping_inherited || lost == C::fork_address_inherited;
+  const bool other_protection = inherited && seen.code == kAccErr;
   if (lost != C::none && !other_protection) return lost;
   if (C kept = clause_of_kept_attach(w, who, vma); kept != C::none) return kept;
   if (C local = clause_of_local_protection(w, who, vma, address); local != C::none) return local;

@@ -26,6 +26,7 @@ C clause_of_call(const Op& op, bool failed) {
     case OpCode::exec:
       return failed ? C::exec_failed_keeps : C::none;
     case OpCode::unshare:
+    case OpCode::setns:
       return failed ? C::none : C::ipcns_attach_survives_unshare;
     default:
       return C::none;
@@ -61,7 +62,9 @@ LayoutEvent layout_event(World& w, const Op& op) {
   LayoutEvent event;
   event.clause = clause_of_call(op, false);
   event.step = w.steps;
-  if (event.clause == C::none || op.code == OpCode::close || op.code == OpCode::unshare) return event;
+  if (event.clause == C::none || op.code == OpCode::close || op.code == OpCode::unshare ||
+      op.code == OpCode::setns)
+    return event;
   event.removed = clause_of_removal(w, op);
   event.low = w.value(op.addr);
   std::uint64_t length = op.code == OpCode::shmdt ? attached_at(w, op, event.low) : w.value(op.len);
@@ -112,7 +115,8 @@ C blame_of_lost(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t 
   if (last && vma.rounded_up)
     return vma.segment >= 0 ? C::shmat_whole_segment : C::mmap_create_partial_page_len;
   if (clause == C::none) clause = newest(w.page(), false);
-  if (clause == C::none && vma.inherited) return C::fork_mapping_inherited;
+  if (clause == C::none && vma.inherited)
+    return vma.shared ? C::fork_address_inherited : C::fork_mapping_inherited;
   return clause == C::none ? newest(0, true) : clause;
 }
 

@@ -7,10 +7,6 @@
 namespace shmcheck::model {
 namespace {
 
-const Inode& object_of(const World& w, const Vma& vma) {
-  return w.inodes[static_cast<std::size_t>(vma.inode)];
-}
-
 std::uint8_t object_byte(const World& w, std::size_t inode, std::uint64_t offset) {
   return w.inodes[inode].bytes.at(offset, w.page());
 }
@@ -22,7 +18,7 @@ bool related(const World& w, const Vma& vma, std::size_t process) {
 
 // Where the object's pages end, while the mapping goes on.
 bool reaches_beyond(const World& w, const Vma& vma) {
-  return vma.page_offset * w.page() + (vma.high - vma.low) > w.up(object_of(w, vma).size);
+  return vma.page_offset * w.page() + (vma.high - vma.low) > w.up(w.object_of(vma).size);
 }
 
 }  // namespace
@@ -30,8 +26,7 @@ bool reaches_beyond(const World& w, const Vma& vma) {
 C clause_of_kept_attach(const World& w, std::uint8_t who, const Vma& vma) {
   if (vma.segment < 0) return C::none;
   const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(vma.segment)];
-  const std::uint32_t used = 4U | (vma.may_write ? 2U : 0U);
-  if (ipc_access(k.perm, w.processes[who].cred, used)) return C::none;
+  if (could_attach(w, w.processes[who], vma)) return C::none;
   if (vma.inherited) return C::perm_fork_bypass;
   return k.set_step > vma.made ? C::shmctl_set_attached_unaffected : C::perm_checked_at_attach;
 }
@@ -55,15 +50,29 @@ bool relative_allows(const World& w, std::uint8_t who, const Vma& vma, std::uint
   return false;
 }
 
+C clause_of_end(const World& w, const Vma& vma) {
+  if (w.object_of(vma).size == 1) return C::eof_one_byte_file;
+  return vma.page_offset != 0 ? C::eof_offset_mapping : C::eof_accessible_extent;
+}
+
+C clause_of_sealed_size(const World& w, const Vma& vma, std::uint64_t offset) {
+  if (vma.inode < 0 || !vma.shared || offset >= w.object_of(vma).size) return C::none;
+  constexpr std::uint32_t kFixed = program::seal::kShrink | program::seal::kSeal;
+  return (w.object_of(vma).seals & kFixed) == kFixed ? C::seal_protects_from_sigbus : C::none;
+}
+
+bool in_hole(const World& w, const Vma& vma, std::uint64_t offset) {
+  if (vma.inode < 0 || !vma.shared || offset >= w.object_of(vma).size) return false;
+  return (w.object_of(vma).punched >> (offset / w.page() % 64) & 1) != 0;
+}
+
 C clause_of_extent(const World& w, const Vma& vma, std::uint64_t offset) {
-  if (vma.inode < 0 || object_of(w, vma).kind != InodeKind::file) return C::none;
-  const Inode& o = object_of(w, vma);
+  if (vma.inode < 0 || w.object_of(vma).kind != InodeKind::file) return C::none;
+  const Inode& o = w.object_of(vma);
   if (offset >= o.cut_to) return vma.made < o.cut_step ? C::trunc_regrow_no_remap : C::none;
   if (o.grown_from != 0 && o.grown_from != UINT64_MAX && offset >= w.up(o.grown_from))
     return C::eof_grow_makes_accessible;
-  if (!reaches_beyond(w, vma)) return C::none;
-  if (o.size == 1) return C::eof_one_byte_file;
-  return vma.page_offset != 0 ? C::eof_offset_mapping : C::eof_accessible_extent;
+  return reaches_beyond(w, vma) ? clause_of_end(w, vma) : C::none;
 }
 
 C clause_of_distinct(const World& w, const Vma& vma, std::uint64_t offset, std::optional<std::uint8_t> seen) {
@@ -90,7 +99,7 @@ namespace {
 // A private page with another byte: of this memory in a relative, or of the same object.
 C clause_of_isolation(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset) {
   const ObjectBytes& bytes = w.supply(vma, offset);
-  const std::uint64_t page = offset / w.page(), address = vma.low + (offset - vma.page_offset * w.page());
+  const std::uint64_t page = offset / w.page(), address = vma.address_of(offset, w.page());
   const std::uint8_t byte = bytes.at(offset, w.page());
   for (std::size_t i = 0; i < w.processes.size(); ++i) {
     if (w.processes[i].life != Life::alive) continue;
@@ -120,10 +129,12 @@ C clause_of_place(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset) {
 
 void note_situation(World& w, Step& s, Vma& vma, std::uint64_t offset) {
   const std::uint8_t who = s.op.proc;
-  const std::uint64_t address = vma.low + (offset - vma.page_offset * w.page());
+  const std::uint64_t address = vma.address_of(offset, w.page());
   s.applies(clause_of_kept_attach(w, who, vma));
   s.applies(clause_of_local_protection(w, who, vma, address));
   s.applies(clause_of_extent(w, vma, offset));
+  s.applies(clause_of_sealed_size(w, vma, offset));
+  if (vma.inherited && vma.shared) s.applies(C::fork_address_inherited);
   s.applies(clause_of_place(w, who, vma, offset));
   s.applies(clause_of_isolation(w, who, vma, offset));
   if (vma.shared) s.applies(clause_of_distinct(w, vma, offset, std::nullopt));

@@ -49,8 +49,25 @@ void ObjectBytes::drop(std::uint64_t first, std::uint64_t last) {
   pages_.erase(from, to);
 }
 
-void ObjectBytes::drop_from(std::uint64_t index) {
-  drop(index, UINT64_MAX);
+void ObjectBytes::cut(std::uint64_t offset, std::uint32_t page_size, Origin origin) {
+  const std::uint64_t in_page = offset % page_size, rest = in_page == 0 ? 0 : page_size - in_page;
+  settle(offset, UINT64_MAX);
+  drop((offset + rest) / page_size, UINT64_MAX);
+  if (rest != 0) fill(offset, 0, rest, page_size, origin);
+}
+
+void ObjectBytes::read(std::uint64_t offset, std::uint64_t length, std::uint32_t page_size,
+                       std::vector<std::uint8_t>& to) const {
+  while (length > 0) {
+    const std::uint64_t in_page = offset % page_size, part = std::min(length, page_size - in_page);
+    const PageRef* page = find(offset / page_size);
+    if (const std::uint8_t* data = page ? page->bytes() : nullptr)
+      to.insert(to.end(), data + in_page, data + in_page + part);
+    else
+      to.resize(to.size() + part);
+    offset += part;
+    length -= part;
+  }
 }
 
 ObjectBytes ObjectBytes::split(std::uint64_t index, std::uint32_t page_size) {

@@ -38,8 +38,9 @@ class ObjectBytes {
   const PageRef* find(std::uint64_t index) const;
   PageRef& get(std::uint64_t index) { return entry(index).page; }
   void put(std::uint64_t index, PageRef page, Origin origin = {});
-  void drop_from(std::uint64_t index);                 // forgets pages with this index or a higher one
   void drop(std::uint64_t first, std::uint64_t last);  // forgets pages first … last-1
+  // Forgets what lies behind the offset; the rest of its page is zeroed, by the origin.
+  void cut(std::uint64_t offset, std::uint32_t page_size, Origin origin = {});
   // Splits off the pages from this index on.
   ObjectBytes split(std::uint64_t index, std::uint32_t page_size);
   // Takes over pages and doubts that lie behind all of its own.
@@ -58,6 +59,9 @@ class ObjectBytes {
   // The first byte of the page from this offset on that has another origin, or the page's end.
   std::uint64_t origin_end(std::uint64_t offset, std::uint32_t page_size) const;
   std::uint8_t at(std::uint64_t offset, std::uint32_t page_size) const;
+  // Appends the bytes of a range to a buffer.
+  void read(std::uint64_t offset, std::uint64_t length, std::uint32_t page_size,
+            std::vector<std::uint8_t>& to) const;
 
   // Doubts. A write settles what it covers.
   void doubt(Doubt doubt) { doubts_.push_back(std::move(doubt)); }

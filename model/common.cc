@@ -54,6 +54,11 @@ bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t 
   return (want & ~granted & 7) == 0;
 }
 
+bool could_attach(const World& w, const Process& p, const Vma& v) {
+  const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(v.segment)];
+  return ipc_access(k.perm, p.cred, 4U | (v.may_write ? 2U : 0U));
+}
+
 C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want) {
   Credentials plain = cred;
   plain.capable = false;
@@ -92,6 +97,7 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   std::uint64_t before = inode.size;
   w.keep_nothing(index, before, size);
   inode.size = size;
+  inode.size_unwritten = true;
   if (before != 0) inode.grown_from = std::min(inode.grown_from, before);
   std::uint64_t edge = w.up(before);
   if (before == edge || inode.kind != InodeKind::file) return;
@@ -111,7 +117,7 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   });
   // What lies behind the new end is slack as before, with what is not known of it.
   inode.bytes.settle(before, high);
-  const PageRef* page = std::as_const(inode.bytes).find(before / w.page());
+  const PageRef* page = inode.bytes.find(before / w.page());
   if (!page || !page->bytes()) return;
   Doubt d;
   d.low = before;

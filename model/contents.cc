@@ -150,10 +150,7 @@ void rule_contents(World& w, Process& p, Step& s) {
     if (freedom != Freedom::count && in.current().kind != program::RunKind::bytes)
       return whole = match_refusal(s, in, by_kernel, part, at - address);
     const ObjectBytes& bytes = w.supply(*a.vma, a.offset);
-    s.applies(clause_of_load(w, s.op.proc, *a.vma, a.offset));
-    s.applies(event_behind_load(w, *a.vma, a.offset));
-    s.applies(blame_of_lost(w, s.op.proc, *a.vma, at, false));
-    note_situation(w, s, *a.vma, a.offset);
+    note_load(w, s, *a.vma, a.offset);
     std::uint64_t other = bytes.origin_end(a.offset, w.page());
     if (other < a.offset + part) s.applies(clause_of_load(w, s.op.proc, *a.vma, other));
     auto accepts = [&](std::uint64_t offset, std::uint64_t length, std::uint8_t seen) {

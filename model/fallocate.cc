@@ -79,7 +79,6 @@ void zero(World& w, Step& s, std::uint32_t index, std::uint64_t low, std::uint64
   if (low >= high) return;
   object_changes(w, s, index, low, high - low);
   w.keep_former(index, low, high);
-  const C clause = clause_of(how);
   const std::uint64_t first = std::min(w.up(low), high), last = std::max(first, w.down(high));
   auto fill = [&](std::uint64_t from, std::uint64_t to) {
     if (from < to) inode.bytes.fill(from, 0, to - from, w.page());
@@ -88,10 +87,9 @@ void zero(World& w, Step& s, std::uint32_t index, std::uint64_t low, std::uint64
   inode.bytes.settle(first, last);
   inode.bytes.drop(first / w.page(), last / w.page());
   fill(last, high);
-  w.not_resident(index);
-  inode.removed_by = clause;
-  inode.removed_step = w.steps;
-  w.happens(index, clause);
+  for (std::uint64_t i = first / w.page(); how == Allocate::punch && i < last / w.page(); ++i)
+    inode.punched |= std::uint64_t{1} << (i % 64);
+  w.pages_removed(index, clause_of(how));
 }
 
 // Where private copies go with the cached pages: ext4 drops all from the range on (truncate_pagecache in
@@ -111,8 +109,7 @@ bool drop_copies(World& w, const Step& s, std::uint32_t index, std::uint64_t off
     for (Vma& v : p.memory.vmas()) {
       if (v.shared || v.inode != static_cast<std::int32_t>(index) || v.copies.empty()) continue;
       certain &= known && (from % w.page() == 0 || !v.copies.find(from / w.page()));
-      v.copies.settle(w.up(from), UINT64_MAX);
-      v.copies.drop_from(w.up(from) / w.page());
+      v.copies.cut(w.up(from), w.page());
     }
   }
   return certain;
@@ -126,12 +123,11 @@ void shift(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::ui
   std::uint64_t size = inserts ? inode.size + length : inode.size - length;
   object_changes(w, s, index, offset, w.up(std::max(size, inode.size)) - offset);
   bool doubted = inode.bytes.doubted(from, inode.size);
-  std::vector<std::uint8_t> tail(inode.size - from);
-  for (std::size_t i = 0; i < tail.size(); ++i) tail[i] = inode.bytes.at(from + i, w.page());
-  inode.bytes.settle(offset, UINT64_MAX);
-  inode.bytes.drop_from(w.up(offset) / w.page());
-  if (offset % w.page() != 0) inode.bytes.fill(offset, 0, w.page() - offset % w.page(), w.page());
+  std::vector<std::uint8_t> tail;
+  inode.bytes.read(from, inode.size - from, w.page(), tail);
+  inode.bytes.cut(offset, w.page());
   inode.size = size;
+  inode.size_unwritten = true;
   w.write_object(index, to, tail.data(), tail.size(), {OriginKind::shifted, s.op.proc, w.next_vma, w.steps});
   if (doubted) {
     Doubt d;
@@ -164,7 +160,7 @@ bool looks_at_limit(const World& w, Step& s, const OpenFile& file, Allocate how)
   if (s.exact() && fs != FileSystem::overlay && fs != FileSystem::other)
     return fs == (how == Allocate::keep ? FileSystem::tmpfs : FileSystem::xfs);
   s.uses(Freedom::documented_alternative);
-  return !s.running() && s.seen().kind == OutcomeKind::died;
+  return s.saw_death();
 }
 
 }  // namespace

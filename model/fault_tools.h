@@ -33,6 +33,7 @@ std::span<const Fault> ipcns_faults();
 std::span<const Fault> shm_table_faults();
 std::span<const Fault> request_faults();
 std::span<const Fault> time_faults();
+std::span<const Fault> reboot_faults();
 std::span<const Fault> map_limit_faults();
 std::span<const Fault> remount_faults();
 
@@ -49,6 +50,23 @@ inline void fail(Outcome& o, int error) {
   o.value = 0;
   o.words.clear();
 }
+// The step fails instead, and has done nothing.
+inline void refuse(const World& was, World& w, Outcome& o, int error) {
+  w = was;
+  fail(o, error);
+}
+// It takes a signal instead, which is caught, at the address that the op names.
+inline void take_signal(const World& was, World& w, const Op& op, Outcome& o, std::uint8_t signal,
+                        std::uint8_t code) {
+  const std::uint64_t address = was.value(op.addr);
+  w = was;
+  o.kind = OutcomeKind::signal;
+  o.signal = signal;
+  o.code = code;
+  o.address = address;
+  o.value = 0;
+}
+inline constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11, kAdrErr = 2, kAccErr = 2;
 inline void succeed(Outcome& o) {
   o.kind = OutcomeKind::ok;
   o.error = 0;
@@ -70,14 +88,46 @@ inline Vma* vma_at(World& w, const Op& op) {
   return runs(w, op) ? actor(w, op).memory.find(w.value(op.addr)) : nullptr;
 }
 
+// Where a load or store lies that worked and whose signal would have been caught, as it was before, or null.
+inline const Vma* accessed(const World& was, const Op& op, const Outcome& o) {
+  const bool accesses = op.code == OpCode::load || op.code == OpCode::store;
+  const bool caught = static_cast<program::SignalAction>(op.byte) == program::SignalAction::caught;
+  return accesses && ok(o) && caught ? was.processes[op.proc].memory.find(was.value(op.addr)) : nullptr;
+}
+
+// The private vma that a store went to, as it was before, or null.
+inline const Vma* private_store(const World& was, const Op& op, const Outcome& o) {
+  if (op.code != OpCode::store || !ok(o)) return nullptr;
+  const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
+  return v && !v->shared ? v : nullptr;
+}
+
 inline OpenFile* descriptor(World& w, const Op& op) {
   return w.open_file(actor(w, op), op.object);
 }
 
-// The segment that an op names, or null.
-inline ShmidKernel* named_segment(World& w, const Op& op) {
+// Whether the op is this command of shmctl.
+inline bool command(const Op& op, program::ShmCommand c) {
+  return op.code == OpCode::shmctl && static_cast<program::ShmCommand>(op.small) == c;
+}
+
+// The segment that the name which an op gives is bound to, destroyed or not, or null.
+inline ShmidKernel* bound_segment(World& w, const Op& op) {
   if (op.object >= program::kSegments || !w.segment_names[op.object]) return nullptr;
   return &w.ipc.segments[*w.segment_names[op.object]];
+}
+
+// The segment that has the key which a shmget asks for, or null.
+inline ShmidKernel* keyed_segment(World& w, const Op& op) {
+  if (op.code != OpCode::shmget || op.byte == 0) return nullptr;
+  const std::int32_t found = w.ipc.find_key(w.ipc.of(actor(w, op)), key_of(op));
+  return found < 0 ? nullptr : &w.ipc.segments[static_cast<std::size_t>(found)];
+}
+
+// The segment that a shmget has made, or null.
+inline ShmidKernel* created(const World& was, World& w, const Op& op, const Outcome& o) {
+  const bool made = op.code == OpCode::shmget && ok(o) && w.ipc.segments.size() > was.ipc.segments.size();
+  return made ? &w.ipc.segments.back() : nullptr;
 }
 
 // Attaches of a process, by segment.
@@ -97,6 +147,7 @@ inline constexpr C kUndead[] = {C::limit_rmid_forced_exit,
                                 C::shmat_removed_id,
                                 C::sysv_life_until_removed,
                                 C::shmat_exit_detaches,
+                                C::sysv_life_memory_returned,
                                 C::limit_shmmni,
                                 C::limit_shmall,
                                 C::limit_shmall_release,
@@ -104,12 +155,25 @@ inline constexpr C kUndead[] = {C::limit_rmid_forced_exit,
                                 C::shmctl_shm_stat,
                                 C::proc_sysvipc_listing};
 
-// Brings back what a step destroyed, as it was before it.
+// Brings back a segment that a step destroyed, with its pages as they were before it.
 inline void revive(const World& was, World& w, std::uint32_t segment) {
   ShmidKernel& k = w.ipc.segments[segment];
   if (!k.destroyed || was.ipc.segments[segment].destroyed) return;
   w.ipc.revive(segment);
-  w.inodes[k.inode].bytes = was.inodes[k.inode].bytes;
+  Inode& inode = w.inodes[k.inode];
+  const Inode& before = was.inodes[k.inode];
+  inode.bytes = before.bytes;
+  inode.stored = before.stored;
+  inode.accessed = before.accessed;
+}
+
+// Gives back the attaches that a step has taken away, and what went with the last of them.
+inline void keep_attaches(const World& was, World& w) {
+  for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
+    if (w.ipc.segments[i].nattch >= was.ipc.segments[i].nattch) continue;
+    revive(was, w, i);
+    w.ipc.segments[i].nattch = was.ipc.segments[i].nattch;
+  }
 }
 
 inline bool removes_mappings(OpCode code) {

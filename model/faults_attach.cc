@@ -80,8 +80,7 @@ constexpr C kMarked[] = {C::shmat_marked_still_attachable, C::shmat_null_addr, C
 void marked_refused(const World& was, World& w, const Op& op, Outcome& o) {
   Vma* v = attached(w, op, o);
   if (!v || !(w.ipc.segments[static_cast<std::size_t>(v->segment)].perm.mode & kShmDest)) return;
-  w = was;
-  fail(o, kEINVAL);
+  refuse(was, w, o, kEINVAL);
 }
 
 constexpr C kAtime[] = {C::shmat_atime};
@@ -124,12 +123,7 @@ void last_page_missing(const World&, World& w, const Op& op, Outcome& o) {
 
 // --- shmdt
 void detach_keeps_count(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shmdt || !ok(o)) return;
-  for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
-    if (w.ipc.segments[i].nattch >= was.ipc.segments[i].nattch) continue;
-    revive(was, w, i);
-    w.ipc.segments[i].nattch = was.ipc.segments[i].nattch;
-  }
+  if (op.code == OpCode::shmdt && ok(o)) keep_attaches(was, w);
 }
 
 constexpr C kBadAddress[] = {C::shmdt_bad_addr, C::shmdt_unaligned, C::shmdt_detaches};
@@ -216,13 +210,7 @@ constexpr C kUnmapCount[] = {
     C::shmctl_gone_id,         C::shmat_removed_id,        C::sysv_life_until_removed,
     C::shmctl_rmid_unattached, C::shmat_exit_detaches};
 void munmap_keeps_count(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::munmap || !ok(o)) return;
-  for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
-    ShmidKernel& k = w.ipc.segments[i];
-    if (k.nattch >= was.ipc.segments[i].nattch) continue;
-    revive(was, w, i);
-    k.nattch = was.ipc.segments[i].nattch;
-  }
+  if (op.code == OpCode::munmap && ok(o)) keep_attaches(was, w);
 }
 
 constexpr Fault kFaults[] = {

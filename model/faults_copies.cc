@@ -11,13 +11,6 @@ bool advises(const Op& op, Advice advice) {
   return op.code == OpCode::madvise && static_cast<Advice>(op.small) == advice;
 }
 
-// The private vma that a store went to, as it was before, or null.
-const Vma* private_store(const World& was, const Op& op, const Outcome& o) {
-  if (op.code != OpCode::store || !ok(o)) return nullptr;
-  const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
-  return v && !v->shared ? v : nullptr;
-}
-
 // Whether two private mappings show the same page of memory, not yet copied for either since a fork.
 bool same_page(const Vma& a, const Vma& b, std::uint64_t index) {
   const PageRef *p = a.copies.find(index), *q = b.copies.find(index);
@@ -52,12 +45,7 @@ void third_user_cannot_copy(const World& was, World& w, const Op& op, Outcome& o
     const Vma* other = p.life == Life::alive ? p.memory.find(address) : nullptr;
     users += other && !other->shared && same_page(*v, *other, index) ? 1 : 0;
   }
-  if (users < 3 || static_cast<program::SignalAction>(op.byte) != program::SignalAction::caught) return;
-  w = was;
-  o.kind = OutcomeKind::signal;
-  o.signal = 11;
-  o.code = 2;
-  o.address = address;
+  if (users >= 3 && accessed(was, op, o)) take_signal(was, w, op, o, kSIGSEGV, kAccErr);
 }
 
 constexpr C kChildZero[] = {C::fork_mapping_inherited, C::private_isolated, C::private_initial_content,
@@ -80,8 +68,7 @@ void shared_anonymous_copied(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::fork || !ok(o)) return;
   std::int32_t from = -1, to = -1;
   for (Vma& v : w.processes[op.result].memory.vmas()) {
-    if (v.inode < 0 || w.inodes[static_cast<std::size_t>(v.inode)].kind != InodeKind::shared_anonymous)
-      continue;
+    if (v.inode < 0 || w.object_of(v).kind != InodeKind::shared_anonymous) continue;
     if (v.inode != from) {
       from = v.inode;
       to = static_cast<std::int32_t>(w.inodes.size());
@@ -92,11 +79,23 @@ void shared_anonymous_copied(const World&, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kDoFork[] = {
-    C::fork_dontfork,    C::access_unmapped,       C::fork_mapping_inherited, C::access_syscall_efault,
-    C::proc_maps_row,    C::shmat_nattch,          C::shmat_fork_inherited,   C::shmat_dontfork,
-    C::private_isolated, C::private_fork_isolated, C::share_fork_anon,        C::shmat_shared,
-    C::access_read,      C::access_beyond_object,  C::access_write,           C::access_none};
+constexpr C kDoFork[] = {C::fork_address_inherited,
+                         C::fork_dontfork,
+                         C::access_unmapped,
+                         C::fork_mapping_inherited,
+                         C::access_syscall_efault,
+                         C::proc_maps_row,
+                         C::shmat_nattch,
+                         C::shmat_fork_inherited,
+                         C::shmat_dontfork,
+                         C::private_isolated,
+                         C::private_fork_isolated,
+                         C::share_fork_anon,
+                         C::shmat_shared,
+                         C::access_read,
+                         C::access_beyond_object,
+                         C::access_write,
+                         C::access_none};
 void dofork_ignored(World&, Op& op) {
   if (advises(op, Advice::dofork)) op.small = static_cast<std::uint8_t>(Advice::willneed);
 }
@@ -138,7 +137,7 @@ void remove_one_page_more(const World& was, World& w, const Op& op, Outcome& o) 
   Vma* v = vma_at(w, op);
   if (!v || v->inode < 0) return;
   std::uint64_t end = v->object_offset(was.value(op.addr) + was.up(was.value(op.len)), w.page()) / w.page();
-  w.inodes[static_cast<std::size_t>(v->inode)].bytes.drop(end, end + 1);
+  w.object_of(*v).bytes.drop(end, end + 1);
 }
 
 constexpr C kHole[] = {C::madvise_hole};
@@ -193,6 +192,20 @@ void replaced_keeps_copies(const World& was, World& w, const Op& op, Outcome& o)
   const Vma* old = was.processes[op.proc].memory.find(o.value);
   bool alike = v && old && !v->shared && !old->shared && v->inode < 0 && old->inode < 0;
   if (alike && old->low == v->low && old->high == v->high) v->copies = old->copies;
+}
+
+constexpr C kKept[] = {C::private_discard, C::private_isolated, C::writeback_private_never};
+void unmapping_writes_copies_back(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::munmap || !ok(o)) return;
+  const std::uint64_t low = was.value(op.addr), high = low + w.up(was.value(op.len));
+  for (const Vma& v : was.processes[op.proc].memory.vmas()) {
+    if (v.shared || v.inode < 0 || v.low < low || v.high > high) continue;
+    const std::uint64_t pages = (v.high - v.low) / w.page();
+    for (std::uint64_t i = v.page_offset; i < v.page_offset + pages; ++i) {
+      const PageRef* copy = v.copies.find(i);
+      if (copy) w.inodes[static_cast<std::size_t>(v.inode)].bytes.put(i, *copy);
+    }
+  }
 }
 
 constexpr Fault kFaults[] = {
@@ -258,6 +271,14 @@ constexpr Fault kFaults[] = {
      kTail,
      nullptr,
      truncate_zeroes_copies,
+     true,
+     {},
+     true},
+    {"munmap-writes-copies-back",
+     "unmapping a private mapping writes what it has stored to the file",
+     kKept,
+     nullptr,
+     unmapping_writes_copies_back,
      true,
      {},
      true},

@@ -1,4 +1,5 @@
 // Faults of fallocate.
+#include "model/blame.h"
 #include "model/fault_tools.h"
 
 namespace shmcheck::model {
@@ -52,6 +53,14 @@ void drops_private_copies(const World& was, World& w, const Op& op, Outcome& o) 
     }
   }
 }
+constexpr C kRefill[] = {C::punch_refill, C::access_write};
+void stores_into_holes_are_lost(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::store || !ok(o)) return;
+  const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
+  if (!v || !in_hole(was, *v, v->object_offset(was.value(op.addr), w.page()))) return;
+  const auto inode = static_cast<std::size_t>(v->inode);
+  w.inodes[inode].bytes = was.inodes[inode].bytes;
+}
 constexpr C kSize[] = {C::eof_accessible_extent,        C::access_hole_zero,      C::punch_size_kept,
                        C::mmap_sizes_never_change_file, C::fallocate_extend,      C::access_beyond_object,
                        C::access_syscall_efault,        C::slack_size_unchanged,  C::slack_not_readable,
@@ -77,6 +86,14 @@ constexpr Fault kFaults[] = {
      nullptr,
      drops_private_copies,
      false,
+     {},
+     true},
+    {"punch-refill-lost",
+     "a store into a page that a hole was punched in is lost",
+     kRefill,
+     nullptr,
+     stores_into_holes_are_lost,
+     true,
      {},
      true},
     {"fallocate-keep-extends", "FALLOC_FL_KEEP_SIZE is ignored", kSize, keeps_no_size, nullptr, false},

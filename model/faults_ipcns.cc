@@ -42,11 +42,10 @@ void child_of_the_first(const World&, World& w, const Op& op, Outcome& o) {
 
 constexpr C kMembers[] = {C::ipcns_visible_to_members, C::ipcns_fork_inherits};
 void only_the_maker_finds(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shmget || !ok(o) || w.ipc.segments.size() > was.ipc.segments.size()) return;
+  if (op.code != OpCode::shmget || !ok(o) || created(was, w, op, o)) return;
   const ShmidKernel& k = w.ipc.segments[*w.segment_names[op.result]];
   if (k.ipc_namespace == 0 || k.creator == static_cast<std::int8_t>(op.proc)) return;
-  w = was;
-  fail(o, kENOENT);
+  refuse(was, w, o, kENOENT);
 }
 
 // --- what is found from it
@@ -59,7 +58,7 @@ constexpr C kKeys[] = {C::ipcns_isolation, C::ipcns_same_key};
 void keys_of_all(World& w, Op& op) {
   if (op.code != OpCode::shmget || op.byte == 0) return;
   for (std::uint32_t i = 0; i < w.ipc.namespaces.size(); ++i) {
-    if (w.ipc.find_key(w.ipc.namespaces[i], 0x73686d00U + op.byte) < 0) continue;
+    if (w.ipc.find_key(w.ipc.namespaces[i], key_of(op)) < 0) continue;
     actor(w, op).ipc_namespace = i;
     return;
   }
@@ -68,7 +67,7 @@ void keys_of_all(World& w, Op& op) {
 constexpr C kIds[] = {C::ipcns_isolation};
 void ids_of_all(World& w, Op& op) {
   const bool by_id = op.code == OpCode::shmat || op.code == OpCode::shmctl;
-  const ShmidKernel* k = by_id ? named_segment(w, op) : nullptr;
+  const ShmidKernel* k = by_id ? bound_segment(w, op) : nullptr;
   if (k && !k->destroyed && w.named_segment(actor(w, op).ipc_namespace, op.object) < 0)
     actor(w, op).ipc_namespace = k->ipc_namespace;
 }
@@ -101,7 +100,7 @@ void foreign_detach_uncounted(const World& was, World& w, const Op& op, Outcome&
   }
 }
 
-constexpr C kOwn[] = {C::limit_rmid_forced_exit, C::shmget_id_not_reused_soon};
+constexpr C kOwn[] = {C::limit_rmid_forced_exit, C::shmget_id_not_reused_soon, C::sysv_life_memory_returned};
 void keeps_own_segments(const World& was, World& w, const Op& op, Outcome& o) {
   if (!unshared(op, o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
@@ -115,6 +114,44 @@ void empties_files(const World&, World& w, const Op& op, Outcome& o) {
     if (object && w.backed(v, v.page_offset * w.page()))
       w.fill_object(static_cast<std::uint32_t>(v.inode), v.page_offset * w.page(), 0, w.page());
   }
+}
+
+// --- who joins one
+bool joined(const Op& op, const Outcome& o) {
+  return op.code == OpCode::setns && ok(o);
+}
+
+constexpr C kJoined[] = {C::ipcns_visible_to_members, C::ipcns_isolation,      C::ipcns_same_key,
+                         C::ipcns_sysctl_separate,    C::proc_sysvipc_listing, C::shmget_create};
+void joins_nothing(const World& was, World& w, const Op& op, Outcome& o) {
+  if (joined(op, o)) w = was;
+}
+void joins_an_empty_one(const World& was, World& w, const Op& op, Outcome& o) {
+  if (!joined(op, o) || actor(w, op).ipc_namespace == was.processes[op.proc].ipc_namespace) return;
+  actor(w, op).ipc_namespace = static_cast<std::uint32_t>(w.ipc.namespaces.size());
+  w.ipc.namespaces.emplace_back();
+}
+
+constexpr C kUnasked[] = {C::ipcns_isolation};
+void joins_without_rights(const World&, World& w, const Op& op, Outcome& o) {
+  constexpr int kEPERM = 1, kEACCES = 13;
+  const bool refused = failed_with(o, kEPERM) || failed_with(o, kEACCES);
+  if (op.code != OpCode::setns || !refused || !runs(w, op)) return;
+  succeed(o);
+  actor(w, op).ipc_namespace = w.processes[op.object].ipc_namespace;
+}
+
+void joining_detaches(const World& was, World& w, const Op& op, Outcome& o) {
+  if (!joined(op, o)) return;
+  for (const Vma& v : was.processes[op.proc].memory.vmas()) {
+    if (v.segment >= 0) w.unmap(op.proc, v.low, v.high, {o.before, o.after});
+  }
+}
+
+constexpr C kDisowned[] = {C::limit_rmid_forced_exit, C::sysv_life_until_removed, C::ipcns_fork_inherits,
+                           C::ipcns_visible_to_members};
+void joining_disowns(const World&, World& w, const Op& op, Outcome& o) {
+  if (joined(op, o)) w.disown_segments(op.proc);
 }
 
 constexpr Fault kFaults[] = {
@@ -179,6 +216,46 @@ constexpr Fault kFaults[] = {
      kObjects,
      nullptr,
      empties_files,
+     false,
+     {},
+     true},
+    {"setns-does-nothing",
+     "setns of an IPC namespace succeeds and changes nothing",
+     kJoined,
+     nullptr,
+     joins_nothing,
+     true,
+     {},
+     true},
+    {"setns-joins-an-empty-one",
+     "setns makes a new IPC namespace",
+     kJoined,
+     nullptr,
+     joins_an_empty_one,
+     true,
+     {},
+     true},
+    {"setns-without-rights",
+     "setns asks for no rights",
+     kUnasked,
+     nullptr,
+     joins_without_rights,
+     false,
+     {},
+     true},
+    {"setns-detaches",
+     "who joins an IPC namespace is detached from the segments of the old one",
+     kStays,
+     nullptr,
+     joining_detaches,
+     true,
+     {},
+     true},
+    {"setns-disowns",
+     "forced removal takes setns for the exit of who made the segment",
+     kDisowned,
+     nullptr,
+     joining_disowns,
      false,
      {},
      true},

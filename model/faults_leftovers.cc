@@ -85,7 +85,7 @@ constexpr C kAttach[] = {C::shmat_failure_no_effect, C::shmat_nattch,
                          C::limit_rmid_forced_detach};
 void failed_attach_counts(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmat || o.kind != OutcomeKind::error || !runs(was, op)) return;
-  ShmidKernel* k = named_segment(w, op);
+  ShmidKernel* k = bound_segment(w, op);
   if (k && !k->destroyed) ++k->nattch;
 }
 
@@ -93,7 +93,7 @@ constexpr C kAttachTime[] = {C::shmat_failure_no_effect, C::shmat_atime, C::shma
                              C::shmget_init_counters};
 void failed_attach_stamps(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmat || o.kind != OutcomeKind::error || !runs(was, op)) return;
-  ShmidKernel* k = named_segment(w, op);
+  ShmidKernel* k = bound_segment(w, op);
   if (k && !k->destroyed) k->lprid.set(actor(w, op).pid);
 }
 
@@ -107,10 +107,8 @@ constexpr C kExcl[] = {C::shmget_lookup_changes_nothing,
                        C::shmget_excl,
                        C::shmat_exec_flag};
 void failed_create_sets_mode(const World&, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shmget || !failed_with(o, 17 /* EEXIST */)) return;
-  std::int32_t found = w.ipc.find_key(w.ipc.of(actor(w, op)), 0x73686d00U + op.byte);
-  KernIpcPerm& perm = w.ipc.segments[static_cast<std::size_t>(found)].perm;
-  perm.mode = (perm.mode & ~0777U) | op.mode;
+  if (!failed_with(o, 17 /* EEXIST */)) return;
+  if (ShmidKernel* k = keyed_segment(w, op)) k->perm.mode = (k->perm.mode & ~0777U) | op.mode;
 }
 
 constexpr C kSet[] = {C::shmctl_set_who,         C::shmget_init_mode,         C::shmctl_rmid_dest_flag,
@@ -118,10 +116,8 @@ constexpr C kSet[] = {C::shmctl_set_who,         C::shmget_init_mode,         C:
                       C::shmat_rdonly,           C::shmget_lookup_permission, C::shmctl_stat_copies,
                       C::shmget_size_zero_lookup};
 void denied_set_sets_mode(const World& was, World& w, const Op& op, Outcome& o) {
-  bool denied = op.code == OpCode::shmctl &&
-                static_cast<program::ShmCommand>(op.small) == program::ShmCommand::set &&
-                failed_with(o, 1 /* EPERM */) && runs(was, op);
-  ShmidKernel* k = denied ? named_segment(w, op) : nullptr;
+  bool denied = command(op, program::ShmCommand::set) && failed_with(o, 1 /* EPERM */) && runs(was, op);
+  ShmidKernel* k = denied ? bound_segment(w, op) : nullptr;
   if (k) k->perm.mode = (k->perm.mode & ~0777U) | op.mode;
 }
 
@@ -165,8 +161,7 @@ void short_transfer_fails(const World& was, World& w, const Op& op, Outcome& o) 
   const Vma* behind = was.processes[op.proc].memory.find(end);
   bool stopped = o.value < was.value(op.len) && end % w.page() == 0 && (!behind || behind->prot == 0);
   if (!stopped) return;
-  w = was;
-  fail(o, kEFAULT);
+  refuse(was, w, o, kEFAULT);
 }
 
 // --- ends of files, sizes within a page
@@ -176,40 +171,26 @@ constexpr C kFrozen[] = {
 // Running, no byte is ever in doubt, so the list of doubts is free to note the size at the time of mmap.
 void size_noted(const World&, World& w, const Op& op, Outcome& o) {
   Vma* v = op.code == OpCode::mmap && ok(o) ? actor(w, op).memory.find(o.value) : nullptr;
-  if (!v || v->inode < 0 || w.inodes[static_cast<std::size_t>(v->inode)].kind != InodeKind::file) return;
+  if (!v || v->inode < 0 || w.object_of(*v).kind != InodeKind::file) return;
   Doubt note;
-  note.low = note.high = w.up(w.inodes[static_cast<std::size_t>(v->inode)].size);
+  note.low = note.high = w.up(w.object_of(*v).size);
   v->older.push_back(std::move(note));
 }
 void size_frozen(const World& was, World& w, const Op& op, Outcome& o) {
   size_noted(was, w, op, o);
-  bool accesses = (op.code == OpCode::load || op.code == OpCode::store) && ok(o);
-  const Vma* v = accesses ? was.processes[op.proc].memory.find(was.value(op.addr)) : nullptr;
-  if (!v || v->older.empty() || static_cast<program::SignalAction>(op.byte) != program::SignalAction::caught)
-    return;
-  if (v->object_offset(was.value(op.addr), w.page()) < v->older.front().low) return;
-  w = was;
-  o.kind = OutcomeKind::signal;
-  o.value = 0;
-  o.signal = 7;
-  o.code = 2;
-  o.address = was.value(op.addr);
+  const Vma* v = accessed(was, op, o);
+  if (!v || v->older.empty()) return;
+  if (v->object_offset(was.value(op.addr), w.page()) >= v->older.front().low)
+    take_signal(was, w, op, o, kSIGBUS, kAdrErr);
 }
 
 constexpr C kTail[] = {C::shmat_whole_segment, C::shmat_shared, C::access_read, C::eof_seed_bound};
 void segment_tail_faults(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::load || !ok(o)) return;
-  const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
-  if (!v || v->segment < 0 || static_cast<program::SignalAction>(op.byte) != program::SignalAction::caught)
-    return;
-  if (v->object_offset(was.value(op.addr), w.page()) <
+  const Vma* v = op.code == OpCode::load ? accessed(was, op, o) : nullptr;
+  if (!v || v->segment < 0) return;
+  if (v->object_offset(was.value(op.addr), w.page()) >=
       w.ipc.segments[static_cast<std::size_t>(v->segment)].segsz)
-    return;
-  o.kind = OutcomeKind::signal;
-  o.value = 0;
-  o.signal = 7;
-  o.code = 2;
-  o.address = was.value(op.addr);
+    take_signal(was, w, op, o, kSIGBUS, kAdrErr);
 }
 
 constexpr C kBusy[] = {C::trunc_kept_part_intact, C::none};
@@ -220,8 +201,7 @@ void mapped_cannot_shrink(const World& was, World& w, const Op& op, Outcome& o) 
     for (const Process& p : was.processes) {
       for (const Vma& v : p.memory.vmas()) {
         if (v.inode != static_cast<std::int32_t>(i)) continue;
-        w = was;
-        return fail(o, kETXTBSY);
+        return refuse(was, w, o, kETXTBSY);
       }
     }
   }
@@ -283,8 +263,7 @@ void populate_fails_beyond(const World& was, World& w, const Op& op, Outcome& o)
   if (op.code != OpCode::mmap || !ok(o) || !(op.flags & map::kPopulate)) return;
   const Vma* v = actor(w, op).memory.find(o.value);
   if (!v || v->inode < 0 || w.backed(*v, v->object_offset(v->high - 1, w.page()))) return;
-  w = was;
-  fail(o, kEFAULT);
+  refuse(was, w, o, kEFAULT);
 }
 
 constexpr C kTotal[] = {C::shmctl_shm_info};

@@ -20,9 +20,6 @@ const IpcLimits& limits_of(const World& w, const Op& op) {
 bool forces(const World& w, const Op& op) {
   return limits_of(w, op).rmid_forced;
 }
-bool created(const World& was, const World& w) {
-  return w.ipc.segments.size() > was.ipc.segments.size();
-}
 
 // --- how much there may be
 constexpr C kMax[] = {C::limit_shmmax};
@@ -32,19 +29,15 @@ void shmmax_in_pages(World& w, Op& op) {
   if (most < UINT64_MAX - w.page()) most = w.up(most);
 }
 void shmmax_excludes_itself(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shmget || !created(was, w) ||
-      w.ipc.segments.back().segsz != limits_of(was, op).shmmax)
-    return;
-  w = was;
-  fail(o, kEINVAL);
+  const ShmidKernel* k = created(was, w, op, o);
+  if (k && k->segsz == limits_of(was, op).shmmax) refuse(was, w, o, kEINVAL);
 }
 
 constexpr C kRetroactive[] = {C::limit_shmmax_not_retroactive};
 void shmmax_checked_at_lookup(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shmget || !ok(o) || created(was, w)) return;
+  if (op.code != OpCode::shmget || !ok(o) || created(was, w, op, o)) return;
   if (w.ipc.segments[*w.segment_names[op.result]].segsz <= limits_of(was, op).shmmax) return;
-  w = was;
-  fail(o, kEINVAL);
+  refuse(was, w, o, kEINVAL);
 }
 
 constexpr C kRelease[] = {C::limit_shmall_release, C::limit_shmall};
@@ -79,7 +72,7 @@ void power_ends(const World& was, World& w, const Op& op, Outcome&) {
 }
 
 // --- forced removal
-constexpr C kDetach[] = {C::limit_rmid_forced_detach, C::shmctl_shm_info};
+constexpr C kDetach[] = {C::limit_rmid_forced_detach, C::shmctl_shm_info, C::sysv_life_memory_returned};
 void death_does_not_remove(const World& was, World& w, const Op& op, Outcome& o) {
   bool dies = op.code == OpCode::exit || op.code == OpCode::kill;
   if (!dies || o.kind == OutcomeKind::unbound || !forces(was, op)) return;
@@ -94,7 +87,7 @@ void removes_keyless_only(const World& was, World& w, const Op& op, Outcome&) {
   }
 }
 
-constexpr C kExit[] = {C::limit_rmid_forced_exit};
+constexpr C kExit[] = {C::limit_rmid_forced_exit, C::sysv_life_memory_returned};
 void exit_keeps_own(const World& was, World& w, const Op& op, Outcome& o) {
   bool dies = op.code == OpCode::exit || op.code == OpCode::kill;
   if (!dies || o.kind == OutcomeKind::unbound || !forces(was, op)) return;
@@ -103,8 +96,8 @@ void exit_keeps_own(const World& was, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kSwitch[] = {C::limit_rmid_forced_switch, C::limit_rmid_forced_exit,
-                         C::shmget_id_not_reused_soon};
+constexpr C kSwitch[] = {C::limit_rmid_forced_switch, C::limit_rmid_forced_exit, C::shmget_id_not_reused_soon,
+                         C::sysv_life_memory_returned};
 void switch_keeps_orphans(const World& was, World& w, const Op& op, Outcome& o) {
   if (!sets(op, Limit::rmid_forced) || !ok(o)) return;
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
@@ -134,16 +127,14 @@ void next_id_ignored(World& w, Op& op) {
   if (op.code == OpCode::shmget && runs(w, op)) limits_of(w, op).next_id = kNoId;
 }
 void next_id_kept(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code == OpCode::shmget && ok(o) && created(was, w))
-    limits_of(w, op).next_id = limits_of(was, op).next_id;
+  if (created(was, w, op, o)) limits_of(w, op).next_id = limits_of(was, op).next_id;
 }
 
 constexpr C kStale[] = {C::shmctl_stale_id};
 void index_is_enough(const World&, World& w, const Op& op, Outcome& o) {
-  const bool asks = op.code == OpCode::shmctl && failed_with(o, kEINVAL);
-  const ShmidKernel* k = asks ? named_segment(w, op) : nullptr;
-  const bool locks = static_cast<program::ShmCommand>(op.small) == program::ShmCommand::lock;
-  if (k && k->destroyed && locks && w.ipc.find_index(w.ipc.of(*k), k->id) >= 0) succeed(o);
+  const bool asks = command(op, program::ShmCommand::lock) && failed_with(o, kEINVAL);
+  const ShmidKernel* k = asks ? bound_segment(w, op) : nullptr;
+  if (k && k->destroyed && w.ipc.find_index(w.ipc.of(*k), k->id) >= 0) succeed(o);
 }
 
 constexpr Fault kFaults[] = {

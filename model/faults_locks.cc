@@ -1,5 +1,7 @@
 // Faults of memory locks.
 #include "model/fault_tools.h"
+#include "model/rlimit.h"
+#include "model/rules.h"
 
 namespace shmcheck::model {
 namespace {
@@ -75,8 +77,8 @@ void move_unlocks(const World&, World& w, const Op& op, Outcome& o) {
   Vma* v = actor(w, op).memory.find(o.value);
   if (v) v->locked = v->on_fault = false;
 }
-constexpr C kOnFault[] = {C::mlock2_onfault, C::private_later_file_changes, C::private_initial_content,
-                          C::mlock_inaccessible, C::private_page_granular_freeze};
+constexpr C kOnFault[] = {C::access_demand,           C::mlock2_onfault,     C::private_later_file_changes,
+                          C::private_initial_content, C::mlock_inaccessible, C::private_page_granular_freeze};
 void onfault_faults_in(World&, Op& op) {
   if (op.code == OpCode::mlock && op.flags == program::mlock::kOnFault) op.flags = 0;
 }
@@ -89,24 +91,82 @@ void beyond_end_accepted(const World&, World&, const Op& op, Outcome& o) {
 }
 constexpr C kResident[] = {C::mlock_resident, C::mlock_stays, C::mlockall_future, C::mmap_flag_populate,
                            C::mmap_flag_locked};
-void not_resident(const World&, World&, const Op& op, Outcome& o) {
-  if (op.code == OpCode::mincore && ok(o) && o.value > 1) --o.value;
+bool looks_at_a_lock(const World& w, const Op& op) {
+  const std::uint64_t low = w.value(op.addr), high = low + w.up(w.value(op.len));
+  return std::ranges::any_of(w.processes[op.proc].memory.vmas(), [=](const Vma& v) {
+    return v.resident_by != C::none && v.low < high && low < v.high;
+  });
+}
+void not_resident(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code == OpCode::mincore && ok(o) && o.value > 1 && looks_at_a_lock(w, op)) --o.value;
 }
 
 constexpr C kSegmentsApart[] = {C::proc_vmlck};
 void locked_counts_segments(const World& was, World&, const Op& op, Outcome& o) {
   if (op.code != OpCode::locked || !ok(o)) return;
-  for (const Vma& v : was.processes[op.proc].memory.vmas()) {
-    const bool attached = v.segment >= 0 && !v.locked;
-    if (attached && (was.ipc.segments[static_cast<std::size_t>(v.segment)].perm.mode & kShmLocked))
-      o.value += v.high - v.low;
-  }
+  o.value += locked_by_segments(was, was.processes[op.proc]);
 }
 
 void fork_drops_residency(const World&, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::mincore || !ok(o) || o.value < 1) return;
+  if (op.code != OpCode::mincore || !ok(o) || o.value < 1 || !looks_at_a_lock(w, op)) return;
   const bool forked = std::ranges::any_of(w.processes, [](const Process& p) { return p.born != 0; });
   if (forked) --o.value;
+}
+
+constexpr C kOfOne[] = {C::mlock_per_mapping, C::mlock_no_stacking, C::msync_invalidate_locked,
+                        C::madvise_dontneed_locked};
+void unlocks_all_mappings(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::munlock || !ok(o)) return;
+  const std::uint64_t low = was.value(op.addr), high = low + w.up(was.value(op.len));
+  for (const Vma& of : was.processes[op.proc].memory.vmas()) {
+    if (!of.shared || of.inode < 0 || of.low >= high || of.high <= low) continue;
+    for (Process& p : w.processes) {
+      for (Vma& v : p.memory.vmas()) {
+        const bool itself = &p == &w.processes[op.proc] && v.id == of.id;
+        if (v.inode == of.inode && !itself) v.locked = v.on_fault = false, v.resident_by = C::none;
+      }
+    }
+  }
+}
+
+// --- what mincore shows
+template <typename F>
+void for_objects(const World& was, const Op& op, F f) {
+  const std::uint64_t low = was.value(op.addr), high = low + was.up(was.value(op.len));
+  for (const Vma& v : was.processes[op.proc].memory.vmas()) {
+    const std::uint64_t from = std::max(v.low, low), to = std::min(v.high, high);
+    if (from >= to || v.inode < 0 || v.resident_by != C::none) continue;
+    const std::uint64_t first = v.object_offset(from, was.page()) / was.page();
+    f(was.inodes[static_cast<std::size_t>(v.inode)], first, first + (to - from) / was.page());
+  }
+}
+
+constexpr C kOfOthers[] = {C::mincore_shared_cache, C::access_demand};
+void own_page_table_only(const World& was, World&, const Op& op, Outcome& o) {
+  if (op.code != OpCode::mincore || !ok(o)) return;
+  for_objects(was, op, [&](const Inode& object, std::uint64_t first, std::uint64_t last) {
+    for (std::uint64_t i = first; i < last; ++i) {
+      const bool own = (object.touched_by_process(op.proc) >> (i % 64) & 1) != 0;
+      if (object.touched.contains(i) && !own) --o.value;
+    }
+  });
+}
+constexpr C kDemand[] = {C::access_demand};
+void all_comes_at_once(const World& was, World&, const Op& op, Outcome& o) {
+  if (op.code != OpCode::mincore || !ok(o)) return;
+  for_objects(was, op, [&](const Inode& object, std::uint64_t first, std::uint64_t last) {
+    if (object.kind != InodeKind::shared_anonymous || object.populated) return;
+    for (std::uint64_t i = first; i < last; ++i) o.value += object.touched.contains(i) ? 0U : 1U;
+  });
+}
+constexpr C kHidden[] = {C::mincore_privacy};
+void strangers_see_residency(const World& was, World&, const Op& op, Outcome& o) {
+  if (op.code != OpCode::mincore || !ok(o)) return;
+  const Credentials& cred = was.processes[op.proc].cred;
+  for_objects(was, op, [&](const Inode& file, std::uint64_t first, std::uint64_t last) {
+    const bool hidden = file.kind == InodeKind::file && !cred.capable && cred.uid != file.uid;
+    if (hidden && !file_access(file, cred, 2)) o.value -= last - first;
+  });
 }
 
 constexpr Fault kFaults[] = {
@@ -154,6 +214,26 @@ constexpr Fault kFaults[] = {
      nullptr,
      fork_drops_residency,
      false,
+     {},
+     true},
+    {"munlock-unlocks-all-mappings",
+     "munlock unlocks the pages in every mapping that shows them",
+     kOfOne,
+     nullptr,
+     unlocks_all_mappings,
+     true,
+     {},
+     true},
+    {"mincore-own-page-table", "mincore leaves pages out that only others have touched", kOfOthers, nullptr,
+     own_page_table_only, true},
+    {"mmap-anonymous-prefaulted", "all pages of shared anonymous memory are there from the beginning",
+     kDemand, nullptr, all_comes_at_once, true},
+    {"mincore-tells-strangers",
+     "mincore shows who may not write to a file which of its pages are not resident",
+     kHidden,
+     nullptr,
+     strangers_see_residency,
+     true,
      {},
      true},
     {"mlock-leaves-a-page-out", "one locked page is not resident", kResident, nullptr, not_resident, false},

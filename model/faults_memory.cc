@@ -82,12 +82,7 @@ constexpr C kFixedDetach[] = {C::shmat_nattch,
                               C::shmat_atime,
                               C::shmat_exit_detaches};
 void fixed_forgets_detach(const World& was, World& w, const Op& op, Outcome& o) {
-  if (!is_mmap(op) || !ok(o)) return;
-  for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) {
-    if (w.ipc.segments[i].nattch >= was.ipc.segments[i].nattch) continue;
-    revive(was, w, i);
-    w.ipc.segments[i].nattch = was.ipc.segments[i].nattch;
-  }
+  if (is_mmap(op) && ok(o)) keep_attaches(was, w);
 }
 
 // --- munmap
@@ -186,7 +181,7 @@ void one_page_too_many(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::load || o.kind != OutcomeKind::signal || o.signal != 7) return;
   const Vma* v = was.processes[op.proc].memory.find(o.address);
   if (!v || v->inode < 0) return;
-  std::uint64_t size = w.inodes[static_cast<std::size_t>(v->inode)].size;
+  std::uint64_t size = w.object_of(*v).size;
   if (size > 0 && size % w.page() == 0 && w.down(v->object_offset(o.address, w.page())) == size) {
     succeed(o);
     o.value = 0;
@@ -210,7 +205,7 @@ void slack_store_extends(const World& was, World& w, const Op& op, Outcome& o) {
   std::uint64_t address = was.value(op.addr);
   const Vma* v = was.processes[op.proc].memory.find(address);
   if (!v || !v->shared || v->inode < 0) return;
-  Inode& inode = w.inodes[static_cast<std::size_t>(v->inode)];
+  Inode& inode = w.object_of(*v);
   std::uint64_t end = v->object_offset(address, w.page()) + (std::uint64_t{1} << op.small);
   if (inode.kind == InodeKind::file && end > inode.size) inode.size = std::min(end, w.up(inode.size));
 }

@@ -179,8 +179,8 @@ constexpr C kRenamed[] = {
     C::mmap_create_rename_link, C::access_read,   C::share_mapping_to_read, C::mmap_sizes_never_change_file,
     C::share_write_to_mapping,  C::share_aliases, C::share_immediate,       C::private_initial_content};
 void rename_disturbs(const World& was, World& w, const Op& op, Outcome& o) {
-  bool named = op.code == OpCode::rename || op.code == OpCode::link;
-  if (named && ok(o)) w.inodes[static_cast<std::size_t>(was.paths[op.object])].bytes = ObjectBytes();
+  if (program::has_second_path(op.code) && ok(o))
+    w.inodes[static_cast<std::size_t>(was.paths[op.object])].bytes = ObjectBytes();
 }
 
 constexpr C kLinked[] = {C::mmap_create_rename_link, C::mmap_create_same_file_many_opens,

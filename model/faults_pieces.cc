@@ -63,6 +63,7 @@ void tail_loses_copies(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 constexpr C kForkPieces[] = {C::fork_mapping_inherited,
+                             C::fork_address_inherited,
                              C::access_unmapped,
                              C::access_read,
                              C::access_write,
@@ -127,8 +128,7 @@ void headless_refused(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
   if (v && v->segment >= 0) return;
-  w = was;
-  fail(o, 22 /* EINVAL */);
+  refuse(was, w, o, 22 /* EINVAL */);
 }
 
 constexpr C kNotAttach[] = {C::shmdt_bad_addr};

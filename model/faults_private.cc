@@ -47,14 +47,8 @@ void shared_anonymous_is_private(World&, Op& op) {
   op.flags ^= type;
 }
 
-const Vma* private_store(const World& was, const Op& op, const Outcome& o) {
-  if (op.code != OpCode::store || !ok(o)) return nullptr;
-  const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
-  return v && !v->shared ? v : nullptr;
-}
-
-constexpr C kLeak[] = {C::private_isolated, C::private_fork_isolated, C::access_read,
-                       C::share_mapping_to_read, C::mmap_fd_read_only_private_write};
+constexpr C kLeak[] = {C::private_discard, C::private_isolated,      C::private_fork_isolated,
+                       C::access_read,     C::share_mapping_to_read, C::mmap_fd_read_only_private_write};
 void private_store_leaks(const World& was, World& w, const Op& op, Outcome& o) {
   const Vma* v = private_store(was, op, o);
   if (!v || v->inode < 0) return;
@@ -194,7 +188,7 @@ constexpr C kGrown[] = {C::mremap_shared_anon_fixed_size, C::access_beyond_objec
 void grown_object_grows(const World&, World& w, const Op& op, Outcome& o) {
   Vma* v = remapped(w, op, o);
   if (!v || v->inode < 0) return;
-  Inode& inode = w.inodes[static_cast<std::size_t>(v->inode)];
+  Inode& inode = w.object_of(*v);
   std::uint64_t end = v->object_offset(v->high - 1, w.page()) + 1;
   if (inode.kind != InodeKind::file) inode.size = std::max(inode.size, end);
 }
@@ -209,7 +203,7 @@ void dontneed_drops_shared(const World& was, World& w, const Op& op, Outcome& o)
   Vma* v = actor(w, op).memory.find(was.value(op.addr));
   if (!v || !v->shared) return;
   std::uint64_t index = v->object_offset(w.down(was.value(op.addr)), w.page()) / w.page();
-  w.inodes[static_cast<std::size_t>(v->inode)].bytes.drop(index, index + 1);
+  w.object_of(*v).bytes.drop(index, index + 1);
 }
 
 constexpr C kDontNeedKeeps[] = {C::madvise_dontneed_locked, C::madvise_dontneed_private_anon,

@@ -1,4 +1,4 @@
-// Faults of fork, exit, kill and of credentials.
+// Faults of fork, exit, kill and exec.
 #include "model/fault_tools.h"
 
 namespace shmcheck::model {
@@ -8,13 +8,13 @@ bool forked(const Op& op, const Outcome& o) {
   return op.code == OpCode::fork && ok(o);
 }
 
-constexpr C kInherited[] = {C::fork_mapping_inherited, C::access_unmapped, C::access_read,
-                            C::access_write,           C::shmat_shared,    C::proc_maps_row,
-                            C::shmat_fork_inherited,   C::shmat_nattch,    C::share_fork_anon,
-                            C::access_beyond_object,   C::access_none,     C::access_write_protected,
-                            C::access_syscall_efault,  C::shmdt_detaches,  C::mprotect_sets,
-                            C::private_isolated,       C::mremap_unmapped, C::mprotect_unmapped,
-                            C::msync_unmapped,         C::madvise_hole,    C::madvise_populate_errors};
+constexpr C kInherited[] = {
+    C::fork_address_inherited, C::fork_mapping_inherited, C::access_unmapped,      C::access_read,
+    C::access_write,           C::shmat_shared,           C::proc_maps_row,        C::shmat_fork_inherited,
+    C::shmat_nattch,           C::share_fork_anon,        C::access_beyond_object, C::access_none,
+    C::access_write_protected, C::access_syscall_efault,  C::shmdt_detaches,       C::mprotect_sets,
+    C::private_isolated,       C::mremap_unmapped,        C::mprotect_unmapped,    C::msync_unmapped,
+    C::madvise_hole,           C::madvise_populate_errors};
 void loses_shared_mapping(const World&, World& w, const Op& op, Outcome& o) {
   if (!forked(op, o)) return;
   std::vector<Vma>& vmas = w.processes[op.result].memory.vmas();
@@ -106,7 +106,7 @@ void exit_clears_shared(const World& was, World& w, const Op& op, Outcome& o) {
   bool ends = (op.code == OpCode::exit || op.code == OpCode::kill) && (ok(o) || o.kind == OutcomeKind::died);
   if (!ends) return;
   for (const Vma& v : was.processes[op.code == OpCode::kill ? op.object : op.proc].memory.vmas()) {
-    if (v.shared) w.inodes[static_cast<std::size_t>(v.inode)].bytes = ObjectBytes();
+    if (v.shared) w.object_of(v).bytes = ObjectBytes();
   }
 }
 

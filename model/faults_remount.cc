@@ -32,11 +32,11 @@ void mappings_do_not_pin(const World& was, World&, const Op& op, Outcome& o) {
 // What has been stored and is not written yet keeps the file system, though nothing has the file.
 void stores_pin(const World& was, World& w, const Op& op, Outcome& o) {
   if (!remounts(op, Remount::again) || !ok(o)) return;
-  const bool dirty = std::ranges::any_of(
-      was.inodes, [](const Inode& i) { return of_directory(i) && i.links > 0 && i.storage.anything_open(); });
+  const bool dirty = std::ranges::any_of(was.inodes, [](const Inode& i) {
+    return of_directory(i) && i.links > 0 && !i.storage.formers().empty();
+  });
   if (!dirty) return;
-  w = was;
-  fail(o, kEBUSY);
+  refuse(was, w, o, kEBUSY);
 }
 
 constexpr C kFlushes[] = {C::persist_umount_flushes};
@@ -45,7 +45,7 @@ void stores_are_lost(const World& was, World& w, const Op& op, Outcome& o) {
   if (!remounts(op, Remount::again) || !ok(o)) return;
   for (std::size_t i = 0; i < was.inodes.size(); ++i) {
     const Inode& before = was.inodes[i];
-    if (!of_directory(before) || !before.storage.anything_open()) continue;
+    if (!of_directory(before) || before.storage.formers().empty()) continue;
     for (std::uint64_t at = 0; at < before.size; ++at) {
       if (before.storage.open(at)) w.inodes[i].bytes.fill(at, 0, 1, w.page());
     }
@@ -56,8 +56,7 @@ constexpr C kReadOnly[] = {C::munmap_ro_remount};
 bool maps_shared(const World& w, bool writable) {
   return std::ranges::any_of(w.processes, [&](const Process& p) {
     return p.life == Life::alive && std::ranges::any_of(p.memory.vmas(), [&](const Vma& v) {
-             return v.shared && v.inode >= 0 && v.writable_file == writable &&
-                    of_directory(w.inodes[static_cast<std::size_t>(v.inode)]);
+             return v.shared && v.inode >= 0 && v.writable_file == writable && of_directory(w.object_of(v));
            });
   });
 }

@@ -1,6 +1,7 @@
 // Faults of what a mapping is asked to be (flags, special files, code), of mlockall, of limits, and of
 // remap_file_pages.
 #include "model/fault_tools.h"
+#include "model/rlimit.h"
 
 namespace shmcheck::model {
 namespace {
@@ -31,7 +32,7 @@ void one_zero_object(const World&, World& w, const Op& op, Outcome& o) {
   if (!v || !v->shared) return;
   for (const Vma& other : actor(w, op).memory.vmas()) {
     bool zero = other.shared && other.inode >= 0 && other.id != v->id &&
-                w.inodes[static_cast<std::size_t>(other.inode)].kind == InodeKind::shared_anonymous &&
+                w.object_of(other).kind == InodeKind::shared_anonymous &&
                 other.high - other.low == v->high - v->low;
     if (zero) v->inode = other.inode;
   }
@@ -45,6 +46,7 @@ void pipe_can_be_mapped(World&, Op& op) {
 
 // --- mlockall
 constexpr C kFuture[] = {C::mlockall_future,
+                         C::access_demand,
                          C::fork_locks_not_inherited,
                          C::madvise_dontneed_locked,
                          C::msync_invalidate_locked,
@@ -64,8 +66,8 @@ void future_inherited(const World&, World& w, const Op& op, Outcome& o) {
 void future_goes_on(const World& was, World& w, const Op& op, Outcome&) {
   if (op.code == OpCode::munlockall) actor(w, op).lock_future = was.processes[op.proc].lock_future;
 }
-constexpr C kOnFault[] = {C::mlock2_onfault, C::private_later_file_changes, C::private_initial_content,
-                          C::private_page_granular_freeze};
+constexpr C kOnFault[] = {C::access_demand, C::mlock2_onfault, C::private_later_file_changes,
+                          C::private_initial_content, C::private_page_granular_freeze};
 void onfault_faults_in(World&, Op& op) {
   if (op.code == OpCode::mlockall && op.flags != program::mlockall::kOnFault)
     op.flags &= ~program::mlockall::kOnFault;
@@ -86,20 +88,19 @@ constexpr C kSeparate[] = {C::limit_mlock_rlimit_separate};
 void locks_count_together(const World& was, World& w, const Op& op, Outcome& o) {
   const Process& p = was.processes[op.proc];
   if (op.code != OpCode::mlock || !ok(o) || p.cred.machine) return;
-  std::uint64_t segments = 0;
-  for (const ShmidKernel& k : was.ipc.segments) {
-    if (!k.destroyed && (k.perm.mode & kShmLocked) && k.locked_by == p.cred.uid) segments += was.up(k.segsz);
-  }
+  const std::uint64_t segments = locked_segments(was, p.cred.uid);
   if (segments == 0 || segments + w.processes[op.proc].memory.locked_bytes() <= p.memlock) return;
-  w = was;
-  fail(o, kENOMEM);
+  refuse(was, w, o, kENOMEM);
 }
 constexpr C kAddressSpace[] = {C::mmap_limit_rlimit_as, C::shmat_rlimit};
-void growing_is_not_limited(World& w, Op& op) {
-  if (op.code == OpCode::mremap) actor(w, op).address_space = UINT64_MAX;
+// The op runs as if there were no RLIMIT_AS, which holds again afterwards.
+template <OpCode Code>
+void unlimited(World& w, Op& op) {
+  if (op.code == Code) actor(w, op).address_space = UINT64_MAX;
 }
+template <OpCode Code>
 void limited_again(const World& was, World& w, const Op& op, Outcome&) {
-  if (op.code == OpCode::mremap) actor(w, op).address_space = was.processes[op.proc].address_space;
+  if (op.code == Code) actor(w, op).address_space = was.processes[op.proc].address_space;
 }
 void child_is_not_limited(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code == OpCode::fork && ok(o)) w.processes[op.result].address_space = UINT64_MAX;
@@ -107,20 +108,11 @@ void child_is_not_limited(const World&, World& w, const Op& op, Outcome& o) {
 void replaced_pages_count(const World& was, World& w, const Op& op, Outcome& o) {
   const Process& p = was.processes[op.proc];
   if (op.code != OpCode::mmap || !ok(o) || p.address_space == UINT64_MAX) return;
-  std::uint64_t mapped = 0;
-  for (const Vma& v : p.memory.vmas()) mapped += v.high - v.low;
-  if (mapped + w.up(was.value(op.len)) <= p.address_space) return;
-  w = was;
-  fail(o, kENOMEM);
+  if (mapped_within(p, 0, UINT64_MAX) + w.up(was.value(op.len)) <= p.address_space) return;
+  refuse(was, w, o, kENOMEM);
 }
 constexpr C kReplaced[] = {C::mmap_limit_rlimit_as, C::mmap_anon_fd_ignored, C::mmap_create_len_beyond_eof};
 constexpr C kAttach[] = {C::shmat_rlimit};
-void attach_is_not_limited(World& w, Op& op) {
-  if (op.code == OpCode::shmat) actor(w, op).address_space = UINT64_MAX;
-}
-void attach_limited_again(const World& was, World& w, const Op& op, Outcome&) {
-  if (op.code == OpCode::shmat) actor(w, op).address_space = was.processes[op.proc].address_space;
-}
 constexpr C kFileSize[] = {
     C::trunc_size_limit,  C::mmap_sizes_never_change_file, C::access_beyond_object,  C::access_syscall_efault,
     C::eof_one_byte_file, C::mmap_create_empty_file,       C::pshm_open_create_empty};
@@ -130,9 +122,8 @@ bool died_of_size(const Outcome& o) {
 }
 void no_signal(const World& was, World& w, const Op&, Outcome& o) {
   if (!died_of_size(o)) return;
-  w = was;
   o.signal = 0;
-  fail(o, kEFBIG);
+  refuse(was, w, o, kEFBIG);
 }
 void extended_all_the_same(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::ftruncate || !died_of_size(o)) return;
@@ -219,8 +210,8 @@ constexpr Fault kFaults[] = {
      true,
      {},
      true},
-    {"mremap-ignores-rlimit-as", "mremap goes beyond RLIMIT_AS", kAddressSpace, growing_is_not_limited,
-     limited_again, true},
+    {"mremap-ignores-rlimit-as", "mremap goes beyond RLIMIT_AS", kAddressSpace, unlimited<OpCode::mremap>,
+     limited_again<OpCode::mremap>, true},
     {"rlimit-as-not-inherited",
      "a child is not limited by its parent's RLIMIT_AS",
      kAddressSpace,
@@ -237,8 +228,8 @@ constexpr Fault kFaults[] = {
      true,
      {},
      true},
-    {"shmat-ignores-rlimit-as", "shmat goes beyond RLIMIT_AS", kAttach, attach_is_not_limited,
-     attach_limited_again, true},
+    {"shmat-ignores-rlimit-as", "shmat goes beyond RLIMIT_AS", kAttach, unlimited<OpCode::shmat>,
+     limited_again<OpCode::shmat>, true},
     {"fsize-without-signal", "extending a file beyond RLIMIT_FSIZE is EFBIG without a signal", kFileSize,
      nullptr, no_signal, true},
     {"fsize-extends-first",

@@ -7,15 +7,6 @@ namespace {
 using program::ShmCommand;
 namespace shmget = program::shmget;
 
-ShmidKernel* created(const World& was, World& w, const Op& op, const Outcome& o) {
-  bool made = op.code == OpCode::shmget && ok(o) && w.ipc.segments.size() > was.ipc.segments.size();
-  return made ? &w.ipc.segments.back() : nullptr;
-}
-
-bool command(const Op& op, ShmCommand c) {
-  return op.code == OpCode::shmctl && static_cast<ShmCommand>(op.small) == c;
-}
-
 // --- shmget
 constexpr C kSize[] = {C::shmget_init_segsz, C::shmget_size_bigger};
 void size_rounded(const World& was, World& w, const Op& op, Outcome& o) {
@@ -35,16 +26,13 @@ void creates_always(World&, Op& op) {
 
 constexpr C kBigger[] = {C::prec_shmget_einval_before_eacces, C::shmget_size_bigger};
 void bigger_accepted(World& w, Op& op) {
-  if (op.code != OpCode::shmget || op.byte == 0) return;
-  if (w.ipc.find_key(w.ipc.of(actor(w, op)), 0x73686d00U + op.byte) >= 0) op.len = {};
+  if (keyed_segment(w, op)) op.len = {};
 }
 
 // Only within the last page, as an implementation does that compares rounded sizes.
 void bigger_in_page_accepted(World& w, Op& op) {
-  if (op.code != OpCode::shmget || op.byte == 0) return;
-  std::int32_t found = w.ipc.find_key(w.ipc.of(actor(w, op)), 0x73686d00U + op.byte);
-  if (found >= 0 && w.value(op.len) <= w.up(w.ipc.segments[static_cast<std::size_t>(found)].segsz))
-    op.len = {};
+  const ShmidKernel* k = keyed_segment(w, op);
+  if (k && w.value(op.len) <= w.up(k->segsz)) op.len = {};
 }
 
 constexpr C kZero[] = {C::shmget_zero_filled, C::shmat_shared};
@@ -99,7 +87,7 @@ constexpr C kImmediate[] = {C::shmctl_gone_id,
                             C::shmctl_shm_stat,
                             C::proc_sysvipc_listing};
 void rmid_immediate(const World&, World& w, const Op& op, Outcome& o) {
-  ShmidKernel* k = named_segment(w, op);
+  ShmidKernel* k = bound_segment(w, op);
   if (command(op, ShmCommand::rmid) && ok(o) && k) w.ipc.destroy(*w.segment_names[op.object]);
 }
 
@@ -113,7 +101,7 @@ void marked_survives(const World& was, World& w, const Op& op, Outcome& o) {
 constexpr C kKey[] = {C::shmctl_rmid_key_freed, C::shmget_noent, C::shmget_create, C::shmget_lookup};
 void rmid_keeps_key(const World& was, World& w, const Op& op, Outcome& o) {
   if (command(op, ShmCommand::rmid) && ok(o))
-    named_segment(w, op)->perm.key = was.ipc.segments[*was.segment_names[op.object]].perm.key;
+    bound_segment(w, op)->perm.key = was.ipc.segments[*was.segment_names[op.object]].perm.key;
 }
 
 constexpr C kDest[] = {C::shmctl_rmid_dest_flag};
@@ -139,7 +127,7 @@ constexpr C kCreator[] = {C::shmctl_set_creator_fixed, C::shmctl_set_who, C::shm
                           C::shmctl_rmid_attached, C::shmctl_lock_flag};
 void set_changes_creator(const World&, World& w, const Op& op, Outcome& o) {
   if (!command(op, ShmCommand::set) || !ok(o)) return;
-  KernIpcPerm& perm = named_segment(w, op)->perm;
+  KernIpcPerm& perm = bound_segment(w, op)->perm;
   perm.cuid = perm.uid;
   perm.cgid = perm.gid;
 }
@@ -147,7 +135,7 @@ void set_changes_creator(const World&, World& w, const Op& op, Outcome& o) {
 constexpr C kSetTime[] = {C::shmget_init_ctime_cpid, C::shmctl_set_fields};
 void set_keeps_ctime(const World& was, World& w, const Op& op, Outcome& o) {
   if (command(op, ShmCommand::set) && ok(o))
-    named_segment(w, op)->ctim = was.ipc.segments[*was.segment_names[op.object]].ctim;
+    bound_segment(w, op)->ctim = was.ipc.segments[*was.segment_names[op.object]].ctim;
 }
 
 constexpr C kFlags[] = {C::shmctl_set_keeps_flags,
@@ -161,13 +149,13 @@ constexpr C kFlags[] = {C::shmctl_set_keeps_flags,
                         C::shmctl_rmid_marked_usable,
                         C::shmat_marked_still_attachable};
 void set_clears_flags(const World&, World& w, const Op& op, Outcome& o) {
-  if (command(op, ShmCommand::set) && ok(o)) named_segment(w, op)->perm.mode &= 0777;
+  if (command(op, ShmCommand::set) && ok(o)) bound_segment(w, op)->perm.mode &= 0777;
 }
 
 constexpr C kLock[] = {C::shmctl_lock_flag, C::shmctl_lock_persists, C::shmget_init_mode,
                        C::shmctl_rmid_dest_flag};
 void lock_unseen(const World&, World& w, const Op& op, Outcome& o) {
-  if (command(op, ShmCommand::lock) && ok(o)) named_segment(w, op)->perm.mode &= ~kShmLocked;
+  if (command(op, ShmCommand::lock) && ok(o)) bound_segment(w, op)->perm.mode &= ~kShmLocked;
 }
 
 constexpr C kNattch[] = {C::shmdt_split_count, C::shmdt_munmap_equivalent, C::shmat_fork_inherited,

@@ -72,7 +72,7 @@ void returns_the_index(const World&, World&, const Op& op, Outcome& o) {
   if (by_index(op) && ok(o)) o.value = table_index(o.value);
 }
 void free_index_is_the_last(World& w, Op& op) {
-  const ShmidKernel* k = by_index(op) ? named_segment(w, op) : nullptr;
+  const ShmidKernel* k = by_index(op) ? bound_segment(w, op) : nullptr;
   if (k && !k->destroyed) op.byte = 0;
 }
 
@@ -135,9 +135,8 @@ void rows_without_flags(const World&, World&, const Op& op, Outcome& o) {
 }
 
 // --- buffers
-bool bad_buffer(const Op& op, ShmCommand command) {
-  return op.code == OpCode::shmctl && (op.flags & program::shmctl::kBadBuffer) != 0 &&
-         static_cast<ShmCommand>(op.small) == command;
+bool bad_buffer(const Op& op, ShmCommand c) {
+  return command(op, c) && (op.flags & program::shmctl::kBadBuffer) != 0;
 }
 
 constexpr C kStatBuffer[] = {C::shmctl_stat_efault};
@@ -151,13 +150,12 @@ void set_reads_nothing(World&, Op& op) {
 constexpr C kRmidBuffer[] = {C::shmctl_rmid_buf_ignored};
 void rmid_looks_at_buffer(const World& was, World& w, const Op& op, Outcome& o) {
   if (!bad_buffer(op, ShmCommand::rmid) || !ok(o)) return;
-  w = was;
-  fail(o, kEFAULT);
+  refuse(was, w, o, kEFAULT);
 }
 constexpr C kSetOrder[] = {C::prec_shmctl_set_efault};
 void set_looks_for_id_first(const World&, World& w, const Op& op, Outcome& o) {
   if (!bad_buffer(op, ShmCommand::set) || !failed_with(o, kEFAULT)) return;
-  const ShmidKernel* k = named_segment(w, op);
+  const ShmidKernel* k = bound_segment(w, op);
   if (!k || k->destroyed) fail(o, kEINVAL);
 }
 constexpr C kStatOrder[] = {C::prec_shmctl_stat_id_first};

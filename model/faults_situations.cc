@@ -8,55 +8,23 @@ namespace {
 using program::ShmCommand;
 
 constexpr int kEACCES = 13, kEEXIST = 17, kEINVAL = 22;
-constexpr std::uint8_t kSIGBUS = 7, kSIGSEGV = 11, kAdrErr = 2, kAccErr = 2;
-
-bool command(const Op& op, ShmCommand c) {
-  return op.code == OpCode::shmctl && static_cast<ShmCommand>(op.small) == c;
-}
 
 bool accesses(const Op& op) {
   return op.code == OpCode::load || op.code == OpCode::store;
 }
 
-void refuse(const World& was, World& w, Outcome& o, int error) {
-  w = was;
-  fail(o, error);
-}
-
-void take_signal(const World& was, World& w, const Op& op, Outcome& o, std::uint8_t signal,
-                 std::uint8_t code) {
-  const std::uint64_t address = was.value(op.addr);
-  w = was;
-  o.kind = OutcomeKind::signal;
-  o.signal = signal;
-  o.code = code;
-  o.address = address;
-  o.value = 0;
-}
-
-// Where a caught access lies that worked, or null.
-const Vma* accessed(const World& was, const Op& op, const Outcome& o) {
-  const bool caught = static_cast<program::SignalAction>(op.byte) == program::SignalAction::caught;
-  if (!accesses(op) || !ok(o) || !caught) return nullptr;
-  return was.processes[op.proc].memory.find(was.value(op.addr));
-}
-
-bool may_attach(const World& w, const Op& op, const Vma& v) {
-  return ipc_access(w.ipc.segments[static_cast<std::size_t>(v.segment)].perm, w.processes[op.proc].cred,
-                    4U | (v.may_write ? 2U : 0U));
-}
-
 constexpr C kRevoked[] = {C::shmctl_set_attached_unaffected, C::perm_checked_at_attach, C::perm_fork_bypass};
 void attach_is_revoked(const World& was, World& w, const Op& op, Outcome& o) {
   const Vma* v = accessed(was, op, o);
-  if (v && v->segment >= 0 && !may_attach(was, op, *v)) take_signal(was, w, op, o, kSIGSEGV, kAccErr);
+  if (v && v->segment >= 0 && !could_attach(was, was.processes[op.proc], *v))
+    take_signal(was, w, op, o, kSIGSEGV, kAccErr);
 }
 
 constexpr C kDetach[] = {C::shmdt_no_id_needed};
 void detach_needs_permission(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmdt || !ok(o)) return;
   const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
-  if (v && v->segment >= 0 && !may_attach(was, op, *v)) refuse(was, w, o, kEACCES);
+  if (v && v->segment >= 0 && !could_attach(was, was.processes[op.proc], *v)) refuse(was, w, o, kEACCES);
 }
 
 constexpr C kRemoval[] = {C::shmctl_rmid_no_read_needed};
@@ -78,7 +46,7 @@ void lock_ends_with_locker(const World& was, World& w, const Op& op, Outcome&) {
 constexpr C kChanged[] = {C::shmctl_lock_times};
 void lock_sets_ctime(const World&, World& w, const Op& op, Outcome& o) {
   const bool locks = command(op, ShmCommand::lock) || command(op, ShmCommand::unlock);
-  if (locks && ok(o)) named_segment(w, op)->ctim.set({o.before, o.before});
+  if (locks && ok(o)) bound_segment(w, op)->ctim.set({o.before, o.before});
 }
 
 constexpr C kExcl[] = {C::shmget_excl_alone};
@@ -121,7 +89,7 @@ void private_upgrade_refused(const World& was, World& w, const Op& op, Outcome& 
   if (v && !v->shared && v->inode >= 0 && !v->writable_file) refuse(was, w, o, kEACCES);
 }
 
-constexpr C kDistinct[] = {C::mmap_anon_distinct, C::mmap_anon_zero};
+constexpr C kDistinct[] = {C::access_demand, C::mmap_anon_distinct, C::mmap_anon_zero};
 void anonymous_objects_are_one(const World&, World& w, const Op& op, Outcome& o) {
   using namespace program::map;
   const bool made = op.code == OpCode::mmap && ok(o) && (op.flags & kAnonymous) && (op.flags & kShared);
@@ -129,10 +97,42 @@ void anonymous_objects_are_one(const World&, World& w, const Op& op, Outcome& o)
   Vma& fresh = *actor(w, op).memory.find(o.value);
   for (const Vma& v : actor(w, op).memory.vmas()) {
     const bool other = v.shared && v.inode >= 0 && v.inode != fresh.inode && v.page_offset == 0 &&
-                       w.inodes[static_cast<std::size_t>(v.inode)].kind == InodeKind::shared_anonymous;
-    if (!other || w.inodes[static_cast<std::size_t>(v.inode)].size < fresh.high - fresh.low) continue;
+                       w.object_of(v).kind == InodeKind::shared_anonymous;
+    if (!other || w.object_of(v).size < fresh.high - fresh.low) continue;
     fresh.inode = v.inode;
     return;
+  }
+}
+
+constexpr C kSealed[] = {C::seal_protects_from_sigbus};
+void sealed_holes_are_not_filled(const World& was, World& w, const Op& op, Outcome& o) {
+  constexpr std::uint32_t kFinal = program::seal::kShrink | program::seal::kSeal;
+  const Vma* v = accessed(was, op, o);
+  if (!v || !v->shared || v->inode < 0) return;
+  const Inode& file = was.inodes[static_cast<std::size_t>(v->inode)];
+  const std::uint64_t offset = v->object_offset(was.value(op.addr), w.page());
+  const bool untouched = file.bytes.origin(offset, w.page()).kind == OriginKind::nothing;
+  if ((file.seals & kFinal) == kFinal && offset < file.size && untouched)
+    take_signal(was, w, op, o, kSIGBUS, kAdrErr);
+}
+
+constexpr C kOwner[] = {C::mmap_fixed_not_recommended};
+void fixed_spares_an_owner(const World& was, World& w, const Op& op, Outcome& o) {
+  using namespace program::map;
+  const bool fixed = op.code == OpCode::mmap && ok(o) && (op.flags & (kFixed | kNoReplace)) == kFixed;
+  if (fixed && was.processes[op.proc].memory.overlaps(o.value, o.value + w.up(was.value(op.len))))
+    refuse(was, w, o, kEEXIST);
+}
+
+constexpr C kUnmapped[] = {C::munmap_return, C::munmap_len_rounded};
+void unmapping_a_relatives_fails(const World& was, World& w, const Op& op, Outcome& o) {
+  constexpr int kEBUSY = 16;
+  if (op.code != OpCode::munmap || !ok(o)) return;
+  const Vma* v = was.processes[op.proc].memory.find(was.value(op.addr));
+  if (!v || !v->shared) return;
+  for (std::uint8_t i = 0; i < was.processes.size(); ++i) {
+    const Vma* other = i == op.proc ? nullptr : was.processes[i].memory.find(v->low);
+    if (other && other->id == v->id) return refuse(was, w, o, kEBUSY);
   }
 }
 
@@ -141,7 +141,7 @@ constexpr C kExtent[] = {C::eof_offset_mapping, C::access_syscall_efault, C::tru
 void extent_counted_twice(const World& was, World& w, const Op& op, Outcome& o) {
   const Vma* v = accessed(was, op, o);
   if (!v || v->inode < 0 || v->page_offset == 0) return;
-  const Inode& object = was.inodes[static_cast<std::size_t>(v->inode)];
+  const Inode& object = was.object_of(*v);
   const std::uint64_t begin = v->page_offset * was.page(),
                       at = v->object_offset(was.value(op.addr), was.page());
   const bool copied = v->copies.find(at / was.page()) != nullptr;
@@ -162,14 +162,14 @@ constexpr C kCoherent[] = {C::msync_invalidate_coherent};
 void invalidate_drops(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::msync || !ok(o) || !(op.flags & program::msync::kInvalidate)) return;
   const Vma* v = vma_at(w, op);
-  if (v && v->shared && v->inode >= 0) w.inodes[static_cast<std::size_t>(v->inode)].bytes = ObjectBytes();
+  if (v && v->shared && v->inode >= 0) w.object_of(*v).bytes = ObjectBytes();
 }
 
 constexpr C kPeers[] = {C::access_fault_one_process};
 void death_by_fault_clears(const World& was, World& w, const Op& op, Outcome& o) {
   if (!accesses(op) || o.kind != OutcomeKind::died) return;
   for (const Vma& v : was.processes[op.proc].memory.vmas()) {
-    if (v.shared && v.inode >= 0) w.inodes[static_cast<std::size_t>(v.inode)].bytes = ObjectBytes();
+    if (v.shared && v.inode >= 0) w.object_of(v).bytes = ObjectBytes();
   }
 }
 
@@ -187,6 +187,24 @@ void protection_reaches_relatives(const World& was, World& w, const Op& op, Outc
 }
 
 constexpr Fault kFaults[] = {
+    {"seal-holes-not-filled",
+     "a page of a finally sealed file that nobody has touched raises SIGBUS",
+     kSealed,
+     nullptr,
+     sealed_holes_are_not_filled,
+     true,
+     {},
+     true},
+    {"mmap-fixed-spares-an-owner", "MAP_FIXED over a mapping fails with EEXIST", kOwner, nullptr,
+     fixed_spares_an_owner, true},
+    {"munmap-of-a-relatives-fails",
+     "munmap of a mapping that a relative has as well fails",
+     kUnmapped,
+     nullptr,
+     unmapping_a_relatives_fails,
+     true,
+     {},
+     true},
     {"attach-rechecked",
      "an attach that could not be made any more faults",
      kRevoked,

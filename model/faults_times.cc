@@ -10,7 +10,7 @@ constexpr C kPrivateStore[] = {C::private_ro_file_unchanged_times};
 void private_store_counts(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::store || !ok(o)) return;
   const Vma* v = vma_at(w, op);
-  if (v && !v->shared && v->inode >= 0) w.inodes[static_cast<std::size_t>(v->inode)].mtime = Moved::yes;
+  if (v && !v->shared && v->inode >= 0) w.object_of(*v).mtime = Moved::yes;
 }
 constexpr C kAccess[] = {C::times_atime};
 void mapping_is_no_access(const World& was, World& w, const Op& op, Outcome& o) {

@@ -8,10 +8,6 @@ using program::ShmCommand;
 
 constexpr int kEPERM = 1, kEACCES = 13;
 
-bool command(const Op& op, ShmCommand c) {
-  return op.code == OpCode::shmctl && static_cast<ShmCommand>(op.small) == c;
-}
-
 // Lets the acting process do this one op with all rights.
 void empower(World& w, const Op& op) {
   if (runs(w, op)) actor(w, op).cred.capable = true;
@@ -28,8 +24,7 @@ void only_creator_controls(const World& was, World& w, const Op& op, Outcome& o)
   if (!controls || !ok(o)) return;
   const Credentials& cred = was.processes[op.proc].cred;
   if (cred.capable || cred.uid == was.ipc.segments[*was.segment_names[op.object]].perm.cuid) return;
-  w = was;
-  fail(o, kEPERM);
+  refuse(was, w, o, kEPERM);
 }
 
 constexpr C kCreator[] = {C::shmctl_set_creator_fixed, C::shmctl_set_who,       C::shmctl_rmid_who,
@@ -39,15 +34,12 @@ void only_owner_controls(const World& was, World& w, const Op& op, Outcome& o) {
   if (!controls || !ok(o)) return;
   const Credentials& cred = was.processes[op.proc].cred;
   if (cred.capable || cred.uid == was.ipc.segments[*was.segment_names[op.object]].perm.uid) return;
-  w = was;
-  fail(o, kEPERM);
+  refuse(was, w, o, kEPERM);
 }
 
 constexpr C kLookup[] = {C::shmget_lookup_permission};
 void lookup_unchecked(World& w, Op& op) {
-  bool found = op.code == OpCode::shmget && op.byte != 0 &&
-               w.ipc.find_key(w.ipc.of(actor(w, op)), 0x73686d00U + op.byte) >= 0;
-  if (found) empower(w, op);
+  if (keyed_segment(w, op)) empower(w, op);
 }
 
 constexpr C kLock[] = {C::shmctl_lock_who};
@@ -58,7 +50,7 @@ void anyone_locks(World& w, Op& op) {
 constexpr C kReadOnly[] = {C::shmat_rw_needs_both, C::perm_execute_bits, C::perm_class_user,
                            C::perm_class_other, C::shmat_exec_flag};
 void write_unchecked(World& w, Op& op) {
-  ShmidKernel* k = op.code == OpCode::shmat && runs(w, op) ? named_segment(w, op) : nullptr;
+  ShmidKernel* k = op.code == OpCode::shmat && runs(w, op) ? bound_segment(w, op) : nullptr;
   bool readable = k && (k->perm.mode & 0444U) == 0444U;
   if (readable && !(op.flags & program::shmat::kReadOnly)) empower(w, op);
 }
@@ -69,11 +61,11 @@ void marked_hidden_from_others(const World& was, World& w, const Op& op, Outcome
   if (!command(op, ShmCommand::stat) || !ok(o)) return;
   const ShmidKernel& k = was.ipc.segments[*was.segment_names[op.object]];
   if (!(k.perm.mode & kShmDest) || was.processes[op.proc].pid == k.cprid.newest()) return;
-  w = was;
-  fail(o, kEACCES);
+  refuse(was, w, o, kEACCES);
 }
 
 constexpr C kPower[] = {C::limit_settable,
+                        C::mincore_privacy,
                         C::perm_effective_ids,
                         C::shmat_rw_needs_both,
                         C::shmat_rdonly,
@@ -106,8 +98,7 @@ void file_owner_unchecked(World& w, Op& op) {
 // --- who did it
 constexpr C kCpid[] = {C::shmget_init_ctime_cpid};
 void creator_is_first_process(const World& was, World& w, const Op& op, Outcome& o) {
-  bool made = op.code == OpCode::shmget && ok(o) && w.ipc.segments.size() > was.ipc.segments.size();
-  if (made) w.ipc.segments.back().cprid.set(w.processes[0].pid);
+  if (ShmidKernel* k = created(was, w, op, o)) k->cprid.set(w.processes[0].pid);
 }
 
 constexpr C kLpid[] = {C::shmat_lpid, C::shmdt_dtime_lpid, C::shmdt_implicit_times};
@@ -168,14 +159,14 @@ void marked_survives_exit(const World& was, World& w, const Op& op, Outcome& o) 
   for (std::uint32_t i = 0; i < was.ipc.segments.size(); ++i) revive(was, w, i);
 }
 
-constexpr C kUsed[] = {C::shmctl_rmid_unattached, C::shmctl_gone_id,
-                       C::shmat_removed_id,       C::sysv_life_until_removed,
-                       C::shmctl_rmid_repeat,     C::sysv_life_marked_dies_with_last,
-                       C::limit_shmmni,           C::limit_shmall,
-                       C::limit_shmall_release,   C::shmctl_shm_info,
-                       C::shmctl_shm_stat,        C::proc_sysvipc_listing};
+constexpr C kUsed[] = {
+    C::shmctl_rmid_unattached,    C::shmctl_gone_id,     C::shmat_removed_id,
+    C::sysv_life_until_removed,   C::shmctl_rmid_repeat, C::sysv_life_marked_dies_with_last,
+    C::sysv_life_memory_returned, C::limit_shmmni,       C::limit_shmall,
+    C::limit_shmall_release,      C::shmctl_shm_info,    C::shmctl_shm_stat,
+    C::proc_sysvipc_listing};
 void once_attached_only_marked(const World& was, World& w, const Op& op, Outcome& o) {
-  ShmidKernel* k = command(op, ShmCommand::rmid) && ok(o) ? named_segment(w, op) : nullptr;
+  ShmidKernel* k = command(op, ShmCommand::rmid) && ok(o) ? bound_segment(w, op) : nullptr;
   if (!k || !k->destroyed || k->atim.newest().low == 0) return;
   revive(was, w, *w.segment_names[op.object]);
   k->perm.mode |= kShmDest;
@@ -185,12 +176,10 @@ void once_attached_only_marked(const World& was, World& w, const Op& op, Outcome
 constexpr C kReuse[] = {C::shmget_init_mode,       C::shmat_rw_needs_both,      C::shmat_rdonly,
                         C::shmctl_stat_permission, C::shmget_lookup_permission, C::shmat_exec_flag};
 void key_keeps_old_mode(const World& was, World& w, const Op& op, Outcome& o) {
-  bool made =
-      op.code == OpCode::shmget && ok(o) && op.byte != 0 && w.ipc.segments.size() > was.ipc.segments.size();
-  if (!made) return;
+  ShmidKernel* k = created(was, w, op, o);
+  if (!k || k->perm.key == 0) return;
   for (const ShmidKernel& old : was.ipc.segments) {
-    if (old.destroyed && old.perm.key == w.ipc.segments.back().perm.key)
-      w.ipc.segments.back().perm.mode = old.perm.mode & 0777;
+    if (old.destroyed && old.perm.key == k->perm.key) k->perm.mode = old.perm.mode & 0777;
   }
 }
 

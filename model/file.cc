@@ -1,4 +1,5 @@
-// open(2), close(2), unlink(2), truncate(2), fstat(2): as far as mappings depend on them.
+// open(2), close(2), unlink(2), rename(2), link(2), ftruncate(2), truncate(2), fstat(2): as far as mappings
+// depend on them.
 #include <fmt/format.h>
 
 #include "model/rlimit.h"
@@ -72,12 +73,36 @@ void open_into_slot(World& w, Process& p, const Op& op, std::uint32_t inode, std
   file.readable = access != program::Access::write_only;
   file.writable = access != program::Access::read_only;
   file.append = (op.flags & program::openflag::kAppend) != 0;
-  p.files[op.result] = static_cast<std::int32_t>(w.open_files.size());
-  p.close_on_exec.reset(op.result);
-  p.closed_by_exec.reset(op.result);
+  put_into_slot(w, p, op.result, file);
+}
+
+void put_into_slot(World& w, Process& p, std::uint8_t slot, OpenFile file) {
+  p.files[slot] = static_cast<std::int32_t>(w.open_files.size());
+  p.close_on_exec.reset(slot);
+  p.closed_by_exec.reset(slot);
   make_room(w.open_files);
   w.open_files.push_back(file);
 }
+
+void remove_name(World& w, std::int32_t& name, std::uint32_t entry) {
+  auto inode = static_cast<std::uint32_t>(name);
+  w.happens(inode, C::mmap_create_file_reference);
+  --w.inodes[inode].links;
+  w.inodes[inode].unlink_step = w.steps;
+  w.entries_removed[entry] = true;
+  name = -1;
+}
+
+namespace {
+// What demands that the path can be opened.
+C clause_of_open(const World& w, const Step& s, std::int32_t found) {
+  if (found < 0) return w.paths_lost[s.op.object] ? C::persist_tmpfs_lost : C::none;
+  const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
+  if (inode.event.clause == C::persist_file) return C::persist_file;
+  // A name that should be there beside another of the same file.
+  return inode.linked && s.saw(kENOENT) ? C::mmap_create_rename_link : C::none;
+}
+}  // namespace
 
 void rule_open(World& w, Process& p, Step& s) {
   using namespace program::openflag;
@@ -92,16 +117,14 @@ void rule_open(World& w, Process& p, Step& s) {
     if ((op.flags & kCreat) && (op.flags & kExcl)) s.must(kEEXIST, C::none);
     if (!file_access(inode, p.cred, want)) s.must(kEACCES, C::perm_file_at_open);
   } else if (!(op.flags & kCreat)) {
-    s.must(kENOENT, C::none);
+    s.must(kENOENT, w.paths_lost[op.object] ? C::persist_tmpfs_lost : C::none);
   }
-  // A name that should be there beside another of the same file.
-  const bool linked = found >= 0 && w.inodes[static_cast<std::size_t>(found)].linked;
-  if (s.failed(linked && s.saw(kENOENT) ? C::mmap_create_rename_link : C::none)) return;
+  if (s.failed(clause_of_open(w, s, found))) return;
   if (found < 0) {
-    found = static_cast<std::int32_t>(w.inodes.size());
-    make_room(w.inodes);
-    w.inodes.push_back(fresh_file(p, op));
+    found = static_cast<std::int32_t>(w.add_inode(fresh_file(p, op)));
     w.paths[op.object] = found;
+    w.entry_changes(op.object, found, true);
+    w.paths_lost.reset(op.object);
     w.path_entries[op.object] = w.new_entry();
   } else if (truncates) {
     s.applies(C::trunc_o_trunc);
@@ -120,23 +143,12 @@ void rule_close(World& w, Process& p, Step& s) {
   p.files[s.op.object] = -1;
 }
 
-namespace {
-// Removes the entry of a path, which is there.
-void remove_entry(World& w, std::uint8_t path) {
-  auto inode = static_cast<std::uint32_t>(w.paths[path]);
-  w.happens(inode, C::mmap_create_file_reference);
-  --w.inodes[inode].links;
-  w.inodes[inode].unlink_step = w.steps;
-  w.entries_removed[w.path_entries[path]] = true;
-  w.paths[path] = -1;
-}
-}  // namespace
-
 void rule_unlink(World& w, Process&, Step& s) {
   std::int32_t found = w.paths[s.op.object];
   if (found < 0) s.must(kENOENT, C::none);
   if (s.failed(C::none)) return;
-  remove_entry(w, s.op.object);
+  w.entry_changes(s.op.object, found);
+  remove_name(w, w.paths[s.op.object], w.path_entries[s.op.object]);
 }
 
 namespace {
@@ -155,9 +167,11 @@ void rule_rename(World& w, Process&, Step& s) {
   w.happens(static_cast<std::uint32_t>(found), C::mmap_create_rename_link);
   // rename(2): two names of one file, and both stay.
   if (found == replaced) return;
-  if (replaced >= 0) remove_entry(w, s.op.byte);
+  if (replaced >= 0) remove_name(w, w.paths[s.op.byte], w.path_entries[s.op.byte]);
   w.paths[s.op.object] = -1;
   w.paths[s.op.byte] = found;
+  w.entry_changes(s.op.object, found);
+  w.entry_changes(s.op.byte, found);
   w.path_entries[s.op.byte] = w.path_entries[s.op.object];
 }
 
@@ -171,6 +185,7 @@ void rule_link(World& w, Process& p, Step& s) {
   ++w.inodes[static_cast<std::size_t>(found)].links;
   w.inodes[static_cast<std::size_t>(found)].linked = true;
   w.paths[s.op.byte] = found;
+  w.entry_changes(s.op.byte, found);
   w.path_entries[s.op.byte] = w.new_entry();
 }
 

@@ -18,23 +18,7 @@ bool outside_user_space(const World& w, std::uint64_t address, std::uint64_t len
 // A page of a shared mapping that the kernel has faulted in for writing.
 void may_dirty(World& w, Vma& vma) {
   if (!vma.shared || vma.inode < 0) return;
-  Inode& inode = w.inodes[static_cast<std::size_t>(vma.inode)];
-  may_move_mtime(inode);
-}
-
-// Copies a range of an object, page by page; a page that is not there is zero.
-void append_bytes(const World& w, const ObjectBytes& from, std::uint64_t offset, std::uint64_t length,
-                  std::vector<std::uint8_t>& to) {
-  while (length > 0) {
-    const std::uint64_t in_page = offset % w.page(), part = std::min(length, w.page() - in_page);
-    const PageRef* page = from.find(offset / w.page());
-    if (const std::uint8_t* data = page ? page->bytes() : nullptr)
-      to.insert(to.end(), data + in_page, data + in_page + part);
-    else
-      to.resize(to.size() + part);
-    offset += part;
-    length -= part;
-  }
+  may_move_mtime(w.object_of(vma));
 }
 
 // Whether bytes [low, high) of the object may show in a private mapping as they were before.
@@ -163,7 +147,7 @@ void write_copied(World& w, Process& p, Step& s, const Transfer& t, std::uint64_
       d.freedom = Freedom::overlapping_copy;
       of_slack.push_back(std::move(d));
     }
-    append_bytes(w, from, a.offset, part, bytes);
+    from.read(a.offset, part, w.page(), bytes);
     const bool of_object = &from != &a.vma->copies;
     uncertain |= from.doubted(a.offset, a.offset + part) ||
                  (of_object && may_be_older(*a.vma, a.offset, a.offset + part));
@@ -203,7 +187,7 @@ void rule_pread_to(World& w, Process& p, Step& s) {
   std::uint32_t source = t.file->inode;
   std::vector<std::uint8_t> bytes;
   bytes.reserve(*count);
-  append_bytes(w, w.inodes[source].bytes, t.offset, *count, bytes);
+  w.inodes[source].bytes.read(t.offset, *count, w.page(), bytes);
   bool doubted = w.inodes[source].bytes.doubted(t.offset, t.offset + *count);
   // A buffer that lies in the range it is read from changes what is read later on.
   bool overlaps = false;

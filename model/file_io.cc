@@ -43,6 +43,7 @@ void rule_pread(World& w, Process& p, Step& s) {
                                                   : C::share_mapping_to_read;
     };
     s.applies(clause_of_read(w, t.file->inode, at));
+    if (w.inodes[t.file->inode].event.clause == C::persist_file) s.applies(C::persist_file);
     if (w.inodes[t.file->inode].storage.open(at)) s.applies(C::writeback_visible_before);
     std::uint64_t other = bytes.origin_end(at, w.page());
     if (other < at + part) s.applies(clause_of_read(w, t.file->inode, other));
@@ -54,7 +55,8 @@ void rule_pread(World& w, Process& p, Step& s) {
   // Behind the page in which the file ends there is no slack: it is the size that is another one.
   const Inode& inode = w.inodes[t.file->inode];
   const bool of_slack = t.offset + count + in.left() <= w.up(inode.size);
-  s.diverge(of_slack ? C::slack_not_readable : inode.size_clause, fmt::format("{} bytes", count),
+  const bool restored = inode.restored != 0 && inode.size_clause == C::writeback_never_beyond_size;
+  s.diverge(of_slack && !restored ? C::slack_not_readable : inode.size_clause, fmt::format("{} bytes", count),
             fmt::format("{} bytes", count + in.left()));
 }
 

@@ -1,6 +1,7 @@
 // Objects that mappings show: a file, shared anonymous memory, a System V segment; and what opens them.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "clauses/clauses.h"
@@ -44,19 +45,26 @@ struct Inode {
   std::uint32_t uid = 0, gid = 0;
   bool memfd = false;  // made by memfd_create: no file of the program's directory
   program::MemfdName memfd_name = program::MemfdName::plain;
-  bool posix = false;         // made by shm_open: a file of /dev/shm
-  bool linked = false;        // by link(2)
-  bool of_device = false;     // shared anonymous memory that a mapping of /dev/zero made
-  std::uint32_t seals = 0;    // program::seal
-  std::uint8_t path = 255;    // index of the path it was opened by last, from kNames on of the object's name
-  std::uint32_t segment = 0;  // index into Ipc::segments
+  bool posix = false;       // made by shm_open: a file of /dev/shm
+  bool linked = false;      // by link(2)
+  bool of_device = false;   // shared anonymous memory that a mapping of /dev/zero made
+  std::uint32_t seals = 0;  // program::seal
+  std::uint8_t path = 255;  // index of the path it was opened by last, from kNames on of the object's name
   ObjectBytes bytes;
   Storage storage;
-  bool slack_stored = false;              // to which a mapping ever stored
+  bool size_unwritten = false;  // changed since it was written to storage for certain
+  std::uint32_t restored = 0;   // the step in which the machine was started anew last that it outlived
+  bool slack_stored = false;    // to which a mapping ever stored
   std::uint64_t slack_from = UINT64_MAX;  // while a write extends it: where its end was
-  // Of a segment: pages that were stored to and so are kept, in memory or in swap; and with them those that
-  // were accessed at all. What was only read may be dropped and be zero again.
-  PageSet stored, accessed;
+  // Of a segment or of shared anonymous memory: pages that were stored to and so are kept, in memory or in
+  // swap; and with them those that may have been accessed at all. What was only read may be dropped and be
+  // zero again. Touched by the processor for certain, and not given up since; by whom, pages modulo 64.
+  PageSet stored, accessed, touched;
+  std::vector<std::uint64_t> touched_by;  // by name, as far as there are any
+  void forget_touched_by(std::uint8_t p) {
+    if (p < touched_by.size()) touched_by[p] = 0;
+  }
+  std::uint64_t touched_by_process(std::uint8_t p) const { return p < touched_by.size() ? touched_by[p] : 0; }
   bool populated = false;  // pages may have come in without an access of the program
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
   // pages were removed from it.
@@ -67,9 +75,14 @@ struct Inode {
   // What demands that the size is what it is: the last call that set it, or must not.
   clauses::Clause size_clause = clauses::Clause::mmap_sizes_never_change_file;
   std::uint64_t stored_privately = 0;  // pages (index modulo 64) that some private mapping ever stored to
-  Event event;                         // the first since it was written to last
-  Event earlier_event;                 // before that
-  std::uint32_t unlink_step = 0;       // when a name of it went last
+  bool may_be_stored_privately(std::uint64_t page) const {
+    return (stored_privately >> (page % 64) & 1) != 0;
+  }
+  std::uint32_t discard_step = 0;  // when a private mapping that had copied pages was unmapped last
+  std::uint64_t punched = 0;       // pages (index modulo 64) that a hole was ever punched in
+  Event event;                     // the first since it was written to last
+  Event earlier_event;             // before that
+  std::uint32_t unlink_step = 0;   // when a name of it went last
 
   void written_to() {
     if (event.clause != clauses::Clause::none) earlier_event = event;

@@ -100,7 +100,7 @@ void World::destroy_segment(std::uint32_t segment, clauses::Clause by) {
   k.destroyed_by = by;
   k.had_pages = inode.stored.size() > 0;
   inode.bytes = ObjectBytes();
-  inode.stored = inode.accessed = PageSet();
+  inode.stored = inode.accessed = inode.touched = PageSet();
 }
 
 void World::disown_segments(std::uint8_t who) {
@@ -123,11 +123,12 @@ void World::end_namespace(std::uint32_t ipc_namespace) {
   const bool member = std::ranges::any_of(
       processes, [=](const Process& p) { return p.life == Life::alive && p.ipc_namespace == ipc_namespace; });
   const auto attached = [&](std::uint32_t s) { return ipc.segments[s].nattch > 0; };
-  if (member || std::ranges::any_of(live, attached)) return;
+  if (member || ipc.namespaces[ipc_namespace].held || std::ranges::any_of(live, attached)) return;
   for (std::uint32_t s : live) destroy_segment(s, clauses::Clause::ipcns_end_destroys);
 }
 
 std::int32_t World::named_segment(std::uint32_t ipc_namespace, std::uint8_t name) const {
+  if (name >= program::kSegments || !segment_names[name]) return -1;
   const std::uint32_t bound = *segment_names[name];
   const ShmidKernel& k = ipc.segments[bound];
   if (!k.destroyed && k.ipc_namespace == ipc_namespace) return static_cast<std::int32_t>(bound);
@@ -156,7 +157,7 @@ clauses::Clause World::clause_of_presence(const Process& process, const ShmidKer
   using C = clauses::Clause;
   if (ipc.namespaces.size() == 1) return clause_of_life(segment);
   if (process.ipc_inherited) return C::ipcns_fork_inherits;
-  const bool maker = segment.creator == static_cast<std::int8_t>(&process - processes.data());
+  const bool maker = segment.creator == static_cast<std::int8_t>(processes.name_of(process));
   return maker ? clause_of_life(segment) : C::ipcns_visible_to_members;
 }
 

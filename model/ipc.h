@@ -58,6 +58,13 @@ class OneOf {
 using When = OneOf<Moment, 8>;
 using Who = OneOf<std::uint64_t, 16>;  // process ids; 0: nobody
 
+// The executor's keys k1… are this plus their number.
+inline constexpr std::uint32_t kKeyBase = 0x73686d00;
+// The key that an op names; 0: IPC_PRIVATE.
+inline std::uint32_t key_of(const program::Op& op) {
+  return op.byte == 0 ? 0 : kKeyBase + op.byte;
+}
+
 struct KernIpcPerm {
   std::uint32_t key = 0;
   std::uint32_t uid = 0, gid = 0, cuid = 0, cgid = 0;
@@ -93,13 +100,15 @@ struct ShmidKernel {
   When atim, dtim, ctim;
   Who cprid, lprid;
   bool destroyed = false;
+  bool before_reboot = false;  // gone with a machine that was started anew since
   clauses::Clause destroyed_by = clauses::Clause::shmctl_gone_id;  // what demands that it is gone
   std::int8_t creator = -1;                                        // while it lives: index of the process
   std::uint32_t locked_by = 0;                                     // the user who did SHM_LOCK
 };
 
-// kernel.shmmax, shmall, shmmni and shm_rmid_forced. The largest value: nothing is known of it.
+// What shm_next_id holds when no id is asked for.
 inline constexpr std::uint64_t kNoId = UINT64_MAX;
+// What kernel.shm* hold. The largest value of shmmax, shmall and shmmni: nothing is known of it.
 struct IpcLimits {
   std::uint64_t shmmax = UINT64_MAX, shmall = UINT64_MAX, shmmni = UINT64_MAX;
   std::uint64_t next_id = kNoId;  // shm_next_id
@@ -118,6 +127,7 @@ inline std::uint64_t table_index(std::uint64_t id) {
 struct IpcIds {
   std::vector<std::uint32_t> live;  // its segments, ascending, so that look-ups do not slow down
   IpcLimits limits, left;           // left: of the namespace that its maker left
+  bool held = false;                // a call that is under way keeps it, by an open file
   std::size_t in_use() const { return live.size(); }
 };
 

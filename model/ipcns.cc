@@ -1,4 +1,5 @@
-// unshare(2) of the IPC namespace: create_ipc_ns, shm_init_ns, and exit_shm in the old one.
+// unshare(2) of the IPC namespace: create_ipc_ns, shm_init_ns, and exit_shm in the old one. setns(2) into
+// that of a process.
 #include <algorithm>
 
 #include "model/rules.h"
@@ -77,6 +78,39 @@ void rule_unshare(World& w, Process& p, Step& s) {
   p.ipc_namespace = static_cast<std::uint32_t>(w.ipc.namespaces.size());
   p.ipc_inherited = false;
   w.ipc.namespaces.push_back(std::move(fresh));
+  w.end_namespace(old);
+}
+
+namespace {
+
+// ptrace(2), PTRACE_MODE_READ. The executor's processes are not dumpable, and so CAP_SYS_PTRACE is needed: in
+// the user namespace that they were in when they last exec'ed.
+bool may_look_at(const Process& p, const Process& other) {
+  return &p == &other || (other.execed ? p.cred.capable : p.cred.machine);
+}
+
+void errors_of_setns(const World& w, const Process& p, const Process& other, Step& s) {
+  constexpr int kEPERM = 1, kEACCES = 13, kEINVAL = 22, kENOSYS = 38;
+  const bool by_file = static_cast<program::Join>(s.op.small) == program::Join::file;
+  // pidfd_open(2), and setns(2) of what it gives.
+  if (!by_file && w.facts().release < program::release(5, 3)) s.must(kENOSYS, C::none);
+  if (!by_file && w.facts().release < program::release(5, 8)) s.must(kEINVAL, C::none);
+  if (!may_look_at(p, other)) s.must(by_file ? kEACCES : kEPERM, C::ipcns_isolation);
+  if (!p.cred.capable) s.must(kEPERM, C::ipcns_isolation);
+}
+
+}  // namespace
+
+// Unlike unshare, it leaves the process the creator of its segments (kernel/nsproxy.c, commit_nsset, has no
+// exit_shm).
+void rule_setns(World& w, Process& p, Step& s) {
+  const Process& other = w.processes[s.op.object];
+  errors_of_setns(w, p, other, s);
+  if (s.failed(C::ipcns_visible_to_members)) return;
+  const std::uint32_t old = p.ipc_namespace;
+  note_what_stays(w, p);
+  p.ipc_namespace = other.ipc_namespace;
+  p.ipc_inherited = false;
   w.end_namespace(old);
 }
 

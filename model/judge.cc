@@ -73,6 +73,7 @@ struct Judge::State {
   bool lost = false;
   std::size_t index = 0;
   std::bitset<kFreedoms> used;     // by the last step, in the worlds that allowed it
+  std::bitset<kFreedoms> content;  // those of them that are about more than whether the call fails
   std::bitset<kFreedoms> apart;    // what keeps the worlds apart
   std::bitset<kFreedoms> blinded;  // by the step since which the worlds are lost, if nothing was wrong
 
@@ -81,6 +82,7 @@ struct Judge::State {
   bool advance(std::unique_ptr<World>& world, const program::Step& step);
   // The same where the rule asks which of so many futures to take.
   bool branch(std::unique_ptr<World>& world, const program::Step& step, int choices);
+  void note_freedoms();
   void count(const program::Step& step);
   void add_finding();
 };
@@ -92,7 +94,7 @@ bool Judge::State::advance(std::unique_ptr<World>& world, const program::Step& s
   if (s.choices_wanted() == 0) {
     if (report.diverged) return false;
     if (report.lost) lost = true;
-    used |= report.freedoms;
+    note_freedoms();
     next.push_back(std::move(world));
     return true;
   }
@@ -112,13 +114,18 @@ bool Judge::State::branch(std::unique_ptr<World>& world, const program::Step& st
     if (choice == 0) first = report;
     if (report.diverged) continue;
     if (report.lost) lost = true;
-    used |= report.freedoms;
+    note_freedoms();
     first = report;
     any = true;
     next.push_back(std::move(alternative));
   }
   report = first;
   return any;
+}
+
+void Judge::State::note_freedoms() {
+  used |= report.freedoms;
+  content |= report.of_content;
 }
 
 void Judge::State::count(const program::Step& step) {
@@ -162,6 +169,7 @@ bool Judge::step(const program::Step& step) {
   const bool blind_before = blind();
   const std::size_t worlds_before = st.worlds.size();
   st.used.reset();
+  st.content.reset();
   if (!st.unjudged.empty() || st.lost) {
     JudgeStats::PerOp& op = st.stats.per_op[static_cast<std::size_t>(step.op.code)];
     ++op.steps;
@@ -179,7 +187,7 @@ bool Judge::step(const program::Step& step) {
       st.next.clear();
     } else {
       allowed = !st.report.diverged;
-      st.used = st.report.freedoms;
+      st.note_freedoms();
     }
     st.count(step);
     if (!allowed)
@@ -209,7 +217,7 @@ bool Judge::step(const program::Step& step) {
     st.count(step);
     if (!allowed) st.add_finding();
   }
-  if (st.worlds.size() < worlds_before) st.used |= st.apart;
+  if (st.worlds.size() < worlds_before) st.used |= st.apart, st.content |= st.apart;
   if (st.worlds.size() > worlds_before) st.apart |= st.used;
   if (st.worlds.size() == 1) st.apart.reset();
   if (!blind_before && blind()) st.blinded = st.used;
@@ -228,6 +236,9 @@ const std::string& Judge::unjudged_reason() const {
 }
 const std::bitset<kFreedoms>& Judge::freedoms() const {
   return state_->used;
+}
+const std::bitset<kFreedoms>& Judge::content_freedoms() const {
+  return state_->content;
 }
 bool Judge::blind() const {
   return state_->lost || !state_->unjudged.empty();

@@ -61,6 +61,8 @@ class Judge {
   // The freedoms that allowed the last step: what its rule used, and what had kept the worlds apart that it
   // chose between.
   const std::bitset<kFreedoms>& freedoms() const;
+  // Without those that could only have let the call fail: what a success says does not rest on them.
+  const std::bitset<kFreedoms>& content_freedoms() const;
   // Whether later steps are not judged, without anything wrong: the freedoms of the step that took the world
   // out of sight.
   bool blind() const;

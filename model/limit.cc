@@ -1,5 +1,5 @@
-// kernel.shmmax, shmall, shmmni and shm_rmid_forced of the IPC namespace: ipc/ipc_sysctl.c. What they do to
-// segments is in shmget.cc and World::close_attach.
+// kernel.shmmax, shmall, shmmni, shm_rmid_forced and shm_next_id of the IPC namespace: ipc/ipc_sysctl.c. What
+// they do to segments is in shmget.cc and World::close_attach.
 #include <algorithm>
 
 #include "model/rules.h"
@@ -33,16 +33,17 @@ std::vector<std::uint32_t> unused(const World& w, const Process& p, bool orphans
   return found;
 }
 
-std::uint64_t* number_of(IpcLimits& limits, Limit limit) {
+// Where a limit that is a number is kept; null: it is none.
+std::uint64_t IpcLimits::*number_of(Limit limit) {
   switch (limit) {
     case Limit::shmmax:
-      return &limits.shmmax;
+      return &IpcLimits::shmmax;
     case Limit::shmall:
-      return &limits.shmall;
+      return &IpcLimits::shmall;
     case Limit::shmmni:
-      return &limits.shmmni;
+      return &IpcLimits::shmmni;
     case Limit::next_id:
-      return &limits.next_id;
+      return &IpcLimits::next_id;
     case Limit::rmid_forced:
       break;
   }
@@ -50,9 +51,8 @@ std::uint64_t* number_of(IpcLimits& limits, Limit limit) {
 }
 
 std::uint64_t value_of(const IpcLimits& limits, Limit limit) {
-  IpcLimits copy = limits;
-  const std::uint64_t* number = number_of(copy, limit);
-  return number ? *number : limits.rmid_forced;
+  const auto number = number_of(limit);
+  return number ? limits.*number : limits.rmid_forced;
 }
 
 }  // namespace
@@ -79,8 +79,8 @@ void rule_limit(World& w, Process& p, Step& s) {
   range_errors(s, limit, value);
   if (s.failed(C::limit_settable)) return;
   IpcLimits& limits = w.ipc.of(p).limits;
-  if (std::uint64_t* number = number_of(limits, limit)) {
-    *number = value;
+  if (const auto number = number_of(limit)) {
+    limits.*number = value;
     limits.set.set(s.op.small);
     if (limit == Limit::next_id) limits.next_id_unsure = false;
     return;

@@ -39,6 +39,7 @@ Outcome Machine::run(const Op& asked) {
     st.apply_one(asked, made);
     return made;
   }
+  st.world.processes.name(asked);
   Op op = asked;
   std::optional<World> was;
   if (st.fault->needs_past) was = st.world;
@@ -96,6 +97,7 @@ Facts model_facts(const Fault* fault) {
   f.shmmax = f.shmall = ~std::uint64_t{0} - (std::uint64_t{1} << 24);
   f.shmmni = 4096;
   f.nx = true;
+  f.reboot = true;
   f.max_map_count = 1024;
   f.objects_noexec = true;
   f.remounts = true;

@@ -28,7 +28,7 @@ int refusal(const World& w, const Vma& v, std::uint64_t at, std::uint64_t high, 
       // Punching is refused at offsets that are negative to fallocate, and behind what the file system could
       // hold (fs/open.c, vfs_fallocate).
       if (static_cast<std::int64_t>(v.object_offset(std::max(v.low, at), w.page())) < 0) return kEINVAL;
-      const Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
+      const Inode& inode = w.object_of(v);
       if (v.object_offset(std::min(v.high, high) - 1, w.page()) >= largest_file(w, inode)) return kEFBIG;
       return inode.seals & (program::seal::kWrite | program::seal::kFutureWrite) ? kEPERM : 0;
     }
@@ -96,10 +96,13 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
                   advice == Advice::pageout;
   bool of_file = v.shared && v.inode >= 0;
   if (of_file && (advice == Advice::populate_write || advice == Advice::remove))
-    may_move_mtime(w.inodes[static_cast<std::size_t>(v.inode)]);
+    may_move_mtime(w.object_of(v));
   if (of_file && advice == Advice::populate_write) v.dirtied = true;
   if (gives_up && !v.locked) v.resident_by = C::none;
-  if (advice == Advice::pageout && v.inode >= 0) w.not_resident(static_cast<std::uint32_t>(v.inode));
+  if (advice == Advice::pageout && v.inode >= 0) {
+    w.not_resident(static_cast<std::uint32_t>(v.inode));
+    w.inodes[static_cast<std::size_t>(v.inode)].touched = PageSet();
+  }
   if (advice == Advice::dontneed && !v.shared) {
     v.copies.settle(first * w.page(), last * w.page());
     v.copies.drop(first, last);
@@ -107,6 +110,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
     w.happens(v, C::madvise_dontneed_private_file);
   } else if (advice == Advice::dontneed) {
     w.happens(v, C::madvise_dontneed_shared);
+    if (Inode* object = w.memory_object(v)) object->forget_touched_by(s.op.proc);
   } else if (advice == Advice::free) {
     Doubt d;
     d.low = first * w.page();
@@ -117,15 +121,13 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
   } else if (advice == Advice::remove) {
     object_changes(w, s, static_cast<std::uint32_t>(v.inode), first * w.page(), (last - first) * w.page());
     w.keep_former(static_cast<std::uint32_t>(v.inode), first * w.page(), last * w.page());
-    Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
+    Inode& inode = w.object_of(v);
     inode.bytes.settle(first * w.page(), last * w.page());
     inode.bytes.drop(first, last);
     inode.stored.drop(first, last);
     inode.accessed.drop(first, last);
-    w.not_resident(static_cast<std::uint32_t>(v.inode));
-    inode.removed_by = C::madvise_remove;
-    inode.removed_step = w.steps;
-    w.happens(v, C::madvise_remove);
+    inode.touched.drop(first, last);
+    w.pages_removed(static_cast<std::uint32_t>(v.inode), C::madvise_remove);
   } else if (advice == Advice::populate_write && !v.shared) {
     for (std::uint64_t i = first; i < last; ++i) w.copy_on_write(v, i * w.page());
   }

@@ -20,20 +20,21 @@ Row row_of(const World& w, const Vma& v) {
   auto object = MapObject::anonymous;
   if (v.shared) r.bits |= program::kMapShared;
   if (v.inode >= 0) {
-    const Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
+    const Inode& inode = w.object_of(v);
     r.offset = v.page_offset * w.page();
     switch (inode.kind) {
       case InodeKind::file:
         object = inode.memfd ? MapObject::memfd : MapObject::file;
         if (!inode.memfd) r.id = inode.path;
-        if (w.entries_removed[v.entry]) r.bits |= program::kMapDeleted;
+        if (w.entries_removed[w.open_files[static_cast<std::size_t>(v.file)].entry])
+          r.bits |= program::kMapDeleted;
         break;
       case InodeKind::shared_anonymous:
         object = MapObject::shared_anonymous;
         break;
       case InodeKind::segment:
         object = MapObject::segment;
-        r.id = w.ipc.segments[inode.segment].id;
+        r.id = w.ipc.segments[static_cast<std::size_t>(v.segment)].id;
         break;
     }
   }
@@ -162,9 +163,11 @@ void rule_maps(World& w, Process& p, Step& s) {
   if (merge(expected) != expected) s.names(Freedom::map_merge);
   if (expected == seen) return;
   if (!s.exact()) {
+    const bool named_alike = merge(expected) == merge(seen);
     unmark(expected);
     unmark(seen);
     if (expected == seen) return s.uses(Freedom::map_name);
+    if (!named_alike) s.names(Freedom::map_name);
   }
   s.names(Freedom::map_merge);
   expected = merge(expected);

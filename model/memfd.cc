@@ -50,15 +50,9 @@ void rule_memfd(World& w, Process& p, Step& s) {
   fresh.gid = p.cred.gid;
   fresh.seals = (s.op.flags & kSealing) ? 0 : program::seal::kSeal;
   OpenFile file;
-  file.inode = static_cast<std::uint32_t>(w.inodes.size());
+  file.inode = w.add_inode(std::move(fresh));
   file.readable = file.writable = true;
-  make_room(w.inodes);
-  w.inodes.push_back(std::move(fresh));
-  p.close_on_exec.reset(s.op.result);
-  p.closed_by_exec.reset(s.op.result);
-  p.files[s.op.result] = static_cast<std::int32_t>(w.open_files.size());
-  make_room(w.open_files);
-  w.open_files.push_back(file);
+  put_into_slot(w, p, s.op.result, file);
 }
 
 void rule_memfd_name(World& w, Process& p, Step& s) {

@@ -1,4 +1,5 @@
-// mlock(2), mlock2(2), munlock(2), and what they account. In the order of mm/mlock.c, do_mlock.
+// mlock(2), mlock2(2), munlock(2), mlockall(2), munlockall(2), and what they account. In the order of
+// mm/mlock.c, do_mlock.
 #include <optional>
 
 #include "model/map_limit.h"
@@ -50,7 +51,6 @@ bool would_change(const Process& p, std::uint64_t low, std::uint64_t high, Chang
 }
 
 void limit_errors(World& w, Process& p, Step& s, const Pages& range) {
-  if (p.cred.machine) return;
   may_lock_errors(p, s, C::mlock_limit);
   std::uint64_t again = 0;
   for (const Vma& v : p.memory.vmas()) {
@@ -80,6 +80,24 @@ std::optional<std::uint64_t> changed_until(const Process& p, Step& s, const Page
   int pick = s.choose(count, Freedom::documented_alternative);
   if (pick < 0) return std::nullopt;
   return ends[pick];
+}
+
+bool shows_part(const Vma& v, const Vma& of, std::uint64_t page) {
+  const std::uint64_t first = of.page_offset, last = first + (of.high - of.low) / page;
+  return v.shared && v.inode == of.inode && v.page_offset < last &&
+         first < v.page_offset + (v.high - v.low) / page;
+}
+
+// Who has pages locked that this range of the process shows unlocked: that must not have changed.
+void note_locked_otherwise(World& w, const Process& p, const Pages& range) {
+  for (const Vma& of : p.memory.vmas()) {
+    if (!of.shared || of.inode < 0 || of.low >= range.high || of.high <= range.low) continue;
+    for (Process& other : w.processes) {
+      const bool locks = std::ranges::any_of(
+          other.memory.vmas(), [&](const Vma& v) { return v.locked && shows_part(v, of, w.page()); });
+      if (locks) other.lock_clause = C::mlock_per_mapping;
+    }
+  }
 }
 
 // A mapping that cannot be divided ends the work as a hole does, and documents want nothing changed then
@@ -182,7 +200,7 @@ void rule_munlock(World& w, Process& p, Step& s) {
   if (w.value(s.op.addr) % w.page() != 0 && s.profile == Profile::posix)
     s.may(kEINVAL, Freedom::documented_alternative);
   std::uint64_t hole = wraps ? range.high : p.memory.first_hole(range.low, range.high);
-  auto unlock = [](Vma& v) { v.locked = v.on_fault = v.shown_resident = false, v.resident_by = C::none; };
+  auto unlock = [](Vma& v) { v.unlock(); };
   Change division{hole};
   if (!s.must_fail()) division = division_errors(w, p, s, range, hole, unlock);
   if (hole < range.high && division.limited != Limited::yes) s.must(kENOMEM, C::mlock_unmapped);
@@ -194,6 +212,7 @@ void rule_munlock(World& w, Process& p, Step& s) {
   if (failed) cut_at_start(w, p, s, division);
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_no_stacking;
   change_mapped(w, p, s, range.low, *end, unlock);
+  note_locked_otherwise(w, p, {range.low, *end});
 }
 
 void rule_mlockall(World& w, Process& p, Step& s) {
@@ -230,7 +249,7 @@ void rule_munlockall(World&, Process& p, Step& s) {
   if (s.failed(C::mlock_no_stacking)) return;
   p.lock_clause = p.lock_future ? C::mlockall_future : C::mlock_no_stacking;
   p.lock_future = p.lock_future_on_fault = false;
-  for (Vma& v : p.memory.vmas()) v.locked = v.on_fault = v.shown_resident = false, v.resident_by = C::none;
+  for (Vma& v : p.memory.vmas()) v.unlock();
 }
 
 void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bool asked, bool populated) {
@@ -247,25 +266,10 @@ void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bo
   populate(w, p, low, first_refused(w, p, low, high), clause);
 }
 
-namespace {
-
-// Attached memory that SHM_LOCK has locked, and the process has not.
-std::uint64_t locked_by_segment(const World& w, const Process& p) {
-  std::uint64_t bytes = 0;
-  for (const Vma& v : p.memory.vmas()) {
-    const bool attached = v.segment >= 0 && !v.locked;
-    if (attached && (w.ipc.segments[static_cast<std::size_t>(v.segment)].perm.mode & kShmLocked))
-      bytes += v.high - v.low;
-  }
-  return bytes;
-}
-
-}  // namespace
-
 void rule_locked(World& w, Process& p, Step& s) {
   if (s.failed(C::mlock_accounting)) return;
   std::uint64_t bytes = p.memory.locked_bytes();
-  const std::uint64_t of_segments = locked_by_segment(w, p);
+  const std::uint64_t of_segments = locked_by_segments(w, p);
   if (p.lock_count_off) {
     s.chosen(bytes, Freedom::lock_count);
     return s.uses(Freedom::lock_count);

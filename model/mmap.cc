@@ -253,11 +253,6 @@ bool refused_late(const World& w, const Step& s, const Request& r) {
   return sync && !unknown && w.may_know_sync(w.inodes[r.file->inode]) && s.first_error() == kEOPNOTSUPP;
 }
 
-void may_have_accessed(World& w, const OpenFile& file) {
-  Inode& inode = w.inodes[file.inode];
-  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
-}
-
 // The start that was given or chosen, checked against what is mapped.
 std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
   constexpr std::uint64_t kMapFailed = ~std::uint64_t{0};
@@ -275,10 +270,9 @@ std::uint64_t placed(World& w, Process& p, Step& s, const Request& r) {
              : usable  ? C::mmap_create_hint_occupied
              : hint    ? C::mmap_create_hint_below_minimum
                        : C::mmap_create_null_addr;
-  bool lost = !good_choice(w, p, low, r.pages) && low != hint;
-  C choice = lost ? blame_of_choice(w, s.op.proc, low, r.pages, clause) : clause;
-  if (!s.expect(good_choice(w, p, low, r.pages), choice,
-                [&] { return std::string("a page-aligned address of a free range"); })) {
+  const bool good = good_choice(w, p, low, r.pages);
+  C choice = good || low == hint ? clause : blame_of_choice(w, s.op.proc, low, r.pages, clause);
+  if (!s.expect(good, choice, [&] { return std::string("a page-aligned address of a free range"); })) {
     return low;
   }
   if (hint_free && low != hint && !s.running()) {
@@ -319,7 +313,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
     s.applies(C::prec_mmap_failed_fixed);
   }
   // The file system refuses after the old mappings have gone; every other check comes before.
-  bool of_space = r.no_space && (s.running() ? s.first_error() == kENOMEM : s.saw(kENOMEM));
+  bool of_space = r.no_space && (s.running() ? s.required_error() == kENOMEM : s.saw(kENOMEM));
   bool late = r.fixed && !r.noreplace && !of_space && refused_late(w, s, r);
   bool gone = late;
   // Releases before 6.13 look at seals early or late, as their stable updates have it.
@@ -328,11 +322,16 @@ void rule_mmap(World& w, Process& p, Step& s) {
     if (pick < 0) return;
     gone = pick == 0;
   }
-  C success = clause_of_grant(w, p, s, r);
-  // What the kernel takes to be there has been removed.
+  // That there is something is no error.
+  const bool refuses_owner =
+      r.fixed && s.saw(kEEXIST) && !r.noreplace && p.memory.overlaps(r.address, r.address + r.pages);
+  C success = refuses_owner ? C::mmap_fixed_not_recommended : clause_of_grant(w, p, s, r);
   // What the file system refuses may have been counted as an access.
-  if (r.file) may_have_accessed(w, *r.file);
-  C removed = s.saw(kEEXIST) ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages) : C::none;
+  if (r.file) may_move_atime(w.inodes[r.file->inode]);
+  // What the kernel takes to be there has been removed.
+  C removed = s.saw(kEEXIST) && !refuses_owner
+                  ? clause_of_removed(w, s.op.proc, r.address, r.address + r.pages)
+                  : C::none;
   if (s.failed(removed == C::none ? success : removed)) {
     bool unsure = r.fixed && !r.noreplace && r.file && s.saw(kEPERM) && !s.must_fail() &&
                   w.facts().release < program::release(6, 13);
@@ -355,7 +354,10 @@ void rule_mmap(World& w, Process& p, Step& s) {
                             return v.inode == static_cast<std::int32_t>(r.file->inode);
                           });
   if (r.fixed) {
-    if (p.memory.overlaps(low, low + r.pages)) s.applies(C::mmap_fixed_replaces);
+    if (p.memory.overlaps(low, low + r.pages)) {
+      s.applies(C::mmap_fixed_replaces);
+      s.applies(C::mmap_fixed_not_recommended);
+    }
     w.unmap(who, low, low + r.pages, s.when);
   } else if (p.memory.overlaps(low, low + r.pages)) {
     return;  // a divergence already: the kernel's choice overlaps what is mapped
@@ -374,7 +376,6 @@ void rule_mmap(World& w, Process& p, Step& s) {
     v.inode = static_cast<std::int32_t>(r.file->inode);
     v.file = static_cast<std::int32_t>(r.file - w.open_files.data());
     v.writable_file = r.file->writable;
-    v.entry = r.file->entry;
     bool sealed =
         (w.inodes[r.file->inode].seals & (program::seal::kWrite | program::seal::kFutureWrite)) != 0;
     v.may_write = !r.shared || (r.file->writable && !sealed);
@@ -384,10 +385,8 @@ void rule_mmap(World& w, Process& p, Step& s) {
     object.kind = InodeKind::shared_anonymous;
     object.of_device = r.source == program::MapSource::zero;
     object.size = r.pages;
-    v.inode = static_cast<std::int32_t>(w.inodes.size());
+    v.inode = static_cast<std::int32_t>(w.add_inode(std::move(object)));
     v.writable_file = true;
-    make_room(w.inodes);
-    w.inodes.push_back(std::move(object));
   }
   w.mapping_names[s.op.result] = low;
   p.memory.insert(std::move(v));

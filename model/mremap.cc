@@ -1,32 +1,18 @@
 // mremap(2): resizing, moving and duplicating one mapping, in the order of do_mremap.
-//
-// Which neighbouring vmas the kernel has merged is not tracked, so a range that reaches beyond its vma into
-// equal neighbours may be refused or not; if it is not, they were one.
-#include <fmt/format.h>
+#include "model/mremap.h"
+
+#include <algorithm>
 
 #include "model/map_limit.h"
 #include "model/merging.h"
 #include "model/rlimit.h"
-#include "model/rules.h"
 
 namespace shmcheck::model {
 namespace {
 
 constexpr int kEPERM = 1, kEAGAIN = 11, kENOMEM = 12, kEFAULT = 14, kEINVAL = 22;
 
-// What is not locked any more where locked memory is left behind: all that the kernel has made one with it,
-// its own mapping, or the range alone, which is divided from the rest before it moves.
-enum class Unlocked { merged, mapping, range };
-
-struct Request {
-  std::uint64_t address, old_length, new_length, to;
-  std::uint64_t old_exact, new_exact;  // before rounding
-  bool fixed, may_move, dont_unmap, unknown;
-  Unlocked unlocked = Unlocked::merged;
-  bool moves_to() const { return fixed || dont_unmap; }
-};
-
-Request request_of(World& w, const Op& op) {
+Remapping request_of(World& w, const Op& op) {
   using namespace program::mremap;
   auto round = [&](std::uint64_t v) { return (v + w.page() - 1) & ~std::uint64_t{w.page() - 1}; };
   std::uint64_t old_exact = w.value(op.len), new_exact = w.value(op.off);
@@ -53,7 +39,7 @@ bool looks_source_up_early(const World& w) {
   return w.facts().release >= program::release(5, 16) && !since_617(w);
 }
 
-void argument_errors(World& w, const Process& p, Step& s, const Request& r) {
+void argument_errors(World& w, const Process& p, Step& s, const Remapping& r) {
   std::uint64_t top = w.facts().top;
   if (r.new_length >= top && since_617(w)) s.must(kEINVAL, kENOMEM, C::mremap_einval);
   if (r.unknown || r.address % w.page() != 0 || r.new_length == 0) s.must(kEINVAL, C::mremap_einval);
@@ -71,71 +57,14 @@ void argument_errors(World& w, const Process& p, Step& s, const Request& r) {
 
 // What the old range is, once the arguments are right.
 enum class Source { nothing, one, several };
-Source source_of(const Process& p, const Request& r) {
+Source source_of(const Process& p, const Remapping& r) {
   const Vma* v = p.memory.find(r.address);
   if (!v) return Source::nothing;
-  // What is cut off first does not have to lie in the mapping.
-  std::uint64_t length = r.moves_to() ? std::min(r.old_length, r.new_length) : r.old_length;
-  return length > v->high - r.address ? Source::several : Source::one;
-}
-
-// The index behind the last vma that the one at the index may be one with.
-std::size_t end_of_merged(const World& w, const Process& p, std::size_t first) {
-  const std::vector<Vma>& vmas = p.memory.vmas();
-  std::size_t i = first + 1;
-  while (i < vmas.size() && may_be_one(vmas[i - 1], vmas[i], w.page())) ++i;
-  return i;
-}
-
-// Whether the old range lies in vmas that may be one.
-bool may_lie_in_one(const World& w, const Process& p, const Request& r) {
-  std::size_t i = p.memory.first_above(r.address);
-  std::uint64_t length = r.moves_to() ? std::min(r.old_length, r.new_length) : r.old_length;
-  return p.memory.vmas()[end_of_merged(w, p, i) - 1].high - r.address >= length;
-}
-
-// Whether the kernel may have merged the mapping at an address with a neighbour.
-bool may_be_part(const World& w, const Process& p, std::uint64_t address) {
-  const std::vector<Vma>& vmas = p.memory.vmas();
-  std::size_t i = p.memory.first_above(address);
-  return (i > 0 && may_be_one(vmas[i - 1], vmas[i], w.page())) || end_of_merged(w, p, i) > i + 1;
-}
-
-// Whether a move of each mapping of the range by itself would number some anew that a move of the whole would
-// not.
-bool numbered_apart(const Process& p, const Request& r) {
-  const std::vector<Vma>& vmas = p.memory.vmas();
-  std::size_t first = p.memory.first_above(r.address);
-  for (std::size_t i = first; i < vmas.size() && vmas[i].low < r.address + r.old_length; ++i) {
-    if (vmas[i].touched != vmas[first].touched) return true;
-  }
-  return false;
-}
-
-// The kernel took them for one, so they are.
-void merge(World& w, Process& p, const Request& r) {
-  std::vector<Vma>& vmas = p.memory.vmas();
-  // Only what the range reaches is known to be one.
-  const std::uint64_t end = r.address + (r.moves_to() ? std::min(r.old_length, r.new_length) : r.old_length);
-  std::size_t first = p.memory.first_above(r.address), last = first + 1;
-  while (last < vmas.size() && vmas[last].low < end) ++last;
-  for (std::size_t i = first + 1; i < last; ++i) {
-    // What has been stored to keeps its numbers.
-    if (vmas[first].copies.empty())
-      vmas[first].page_offset = vmas[i].page_offset - (vmas[i].low - vmas[first].low) / w.page();
-    vmas[first].high = vmas[i].high;
-    vmas[first].dirtied |= vmas[i].dirtied;
-    if (vmas[i].resident_by == C::none) vmas[first].resident_by = C::none;
-    vmas[first].touched |= vmas[i].touched;
-    vmas[first].copies.append(std::move(vmas[i].copies));
-    vmas[first].older.insert(vmas[first].older.end(), vmas[i].older.begin(), vmas[i].older.end());
-  }
-  vmas.erase(vmas.begin() + static_cast<std::ptrdiff_t>(first) + 1,
-             vmas.begin() + static_cast<std::ptrdiff_t>(last));
+  return r.length_in_one() > v->high - r.address ? Source::several : Source::one;
 }
 
 // A copy of [address, address + length) of a vma, `new_length` long, elsewhere. Private pages move along.
-Vma moved(World& w, Vma& v, const Request& r, std::uint64_t length, std::uint64_t low) {
+Vma moved(World& w, Vma& v, const Remapping& r, std::uint64_t length, std::uint64_t low) {
   std::uint64_t first = v.page_offset + (r.address - v.low) / w.page();
   // Numbered anew, by its address (mm/vma.c, copy_vma).
   bool untouched = v.inode < 0 && !v.touched;
@@ -153,23 +82,6 @@ Vma moved(World& w, Vma& v, const Request& r, std::uint64_t length, std::uint64_
   return copy;
 }
 
-// The copy, too, may be one with what was left behind, if it lies beside it.
-void unlock(const World& w, Process& p, const Request& r) {
-  std::vector<Vma>& vmas = p.memory.vmas();
-  std::size_t first = p.memory.first_above(r.address), last = first;
-  while (last < vmas.size() && vmas[last].low < r.address + r.old_length) ++last;
-  if (first == last) return;
-  if (r.unlocked == Unlocked::merged) {
-    last = end_of_merged(w, p, last - 1);
-    while (first > 0 && may_be_one(vmas[first - 1], vmas[first], w.page())) --first;
-  }
-  for (std::size_t i = first; i < last; ++i) {
-    p.lock_count_off |= vmas[i].locked;
-    vmas[i].locked = vmas[i].on_fault = false;
-    vmas[i].resident_by = C::none;
-  }
-}
-
 // Locked memory grows by pages that are there at once.
 void populate_growth(World& w, Vma& v, std::uint64_t from) {
   bool populated = v.locked && !v.on_fault;
@@ -178,7 +90,7 @@ void populate_growth(World& w, Vma& v, std::uint64_t from) {
   if (!populated || v.prot == 0 || !backed) v.resident_by = C::none;
 }
 
-void resize_in_place(World& w, Process& p, Step& s, const Request& r, std::uint8_t who) {
+void resize_in_place(World& w, Process& p, Step& s, const Remapping& r, std::uint8_t who) {
   if (p.memory.find(r.address) && p.memory.find(r.address)->locked) p.lock_clause = C::mremap_lock_kept;
   if (r.new_length < r.old_length) {
     w.unmap(who, r.address + r.new_length, r.address + r.old_length, s.when);
@@ -192,7 +104,7 @@ void resize_in_place(World& w, Process& p, Step& s, const Request& r, std::uint8
   w.mapping_names[s.op.result] = r.address;
 }
 
-void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint8_t who) {
+void move(World& w, Process& p, Step& s, Remapping r, std::uint64_t low, std::uint8_t who) {
   if (r.fixed) w.unmap(who, low, low + r.new_length, s.when);
   if (r.new_length < r.old_length) {
     w.unmap(who, r.address + r.new_length, r.address + r.old_length, s.when);
@@ -221,35 +133,24 @@ void move(World& w, Process& p, Step& s, Request r, std::uint64_t low, std::uint
   if (r.new_length > r.old_length) populate_growth(w, *p.memory.find(low), low + r.old_length);
 }
 
-// Where a move over several mappings stops: at an attach, whose file places its mappings itself (mm/mremap.c,
-// vma_multi_allowed).
-std::uint64_t end_of_move(const Process& p, const Request& r) {
-  const std::vector<Vma>& vmas = p.memory.vmas();
-  for (std::size_t i = p.memory.first_above(r.address); i < vmas.size(); ++i) {
-    if (vmas[i].low >= r.address + r.old_length) break;
-    if (vmas[i].segment >= 0) return std::max(r.address, vmas[i].low);
-  }
-  return r.address + r.old_length;
-}
-
 // Moves each mapping of the range, up to `end`, on its own, with the gaps between them.
-void move_each(World& w, Process& p, Step& s, const Request& r, std::uint64_t end, std::uint8_t who) {
+void move_each(World& w, Process& p, Step& s, const Remapping& r, std::uint64_t end, std::uint8_t who) {
   for (std::uint64_t at = r.address; at < end;) {
     std::size_t i = p.memory.first_above(at);
     if (i == p.memory.vmas().size() || p.memory.vmas()[i].low >= end) break;
-    Request part = r;
+    Remapping part = r;
     part.address = std::max(at, p.memory.vmas()[i].low);
     at = std::min(end, p.memory.vmas()[i].high);
     part.old_length = part.new_length = at - part.address;
     move(w, p, s, part, r.to + (part.address - r.address), who);
   }
-  Request done = r;
+  Remapping done = r;
   done.old_length = end - r.address;
-  if (r.dont_unmap && done.old_length > 0) unlock(w, p, done);
+  if (r.dont_unmap && done.old_length > 0) unlock_rest(w, p, done);
 }
 
 // Growing without a new address: in place if there is room behind, else elsewhere.
-bool room_behind(const World& w, const Process& p, const Request& r) {
+bool room_behind(const World& w, const Process& p, const Remapping& r) {
   const Vma* v = p.memory.find(r.address);
   if (v->high - r.address != r.old_length) return false;
   // The kernel asks for the whole, old and new, as if it were mapped there anew (mm/mremap.c,
@@ -259,119 +160,167 @@ bool room_behind(const World& w, const Process& p, const Request& r) {
   return end > r.address && end <= w.facts().top && !occupied(w, p, v->high, end);
 }
 
+// What the call comes to, as far as its arguments and the old range decide it.
+struct Plan {
+  Source source;
+  const Vma* v;                // what lies at the old address, or null
+  bool shrinks_in_place;       // whatever the range lies in
+  bool several;                // the range lies in several mappings, and is moved as it is or refused
+  bool moves_all;              // it is moved as it is: since 6.17
+  std::uint64_t stop = 0;      // where such a move stops
+  bool covers_source;          // the new range covers the old address
+  bool target_too_low;         // the new range is not allowed
+  bool refused_first = false;  // so it is found out about the first of several mappings
+  bool no_space = false;       // RLIMIT_AS has none for what is added
+  bool in_place = false;
+  bool grows(const Remapping& r) const { return source == Source::one && r.new_length > r.old_length; }
+};
+
+Plan plan_of(const World& w, const Process& p, const Remapping& r) {
+  Plan plan{};
+  plan.source = source_of(p, r);
+  plan.v = p.memory.find(r.address);
+  plan.shrinks_in_place = !r.moves_to() && r.new_length <= r.old_length;
+  plan.several = plan.source == Source::several && !plan.shrinks_in_place;
+  plan.moves_all = plan.several && since_617(w) && r.fixed && r.new_length == r.old_length;
+  // With old length 0 nothing keeps the target from covering the source.
+  plan.covers_source =
+      plan.source != Source::nothing && r.fixed && r.address >= r.to && r.address - r.to < r.new_length;
+  plan.target_too_low = r.fixed && r.to < w.facts().min_address && !p.cred.machine;
+  return plan;
+}
+
+// What the kernel has merged, and what it unlocks. To count locked memory rightly, stable releases of 2026
+// divide it before MREMAP_DONTUNMAP leaves it behind. False: this world has yet to be told.
+bool settle_merged(World& w, Process& p, Step& s, Remapping& r, Plan& plan) {
+  const bool merges = plan.several && (!plan.moves_all || numbered_apart(p, r)) && may_lie_in_one(w, p, r);
+  const bool divides = r.dont_unmap && plan.v && plan.v->locked && (merges || plan.source == Source::one);
+  if (!merges && !divides) return true;
+  Unlocked unlocked[4] = {Unlocked::merged};
+  int count = 1;
+  if (merges) unlocked[count++] = Unlocked::merged;
+  if (divides) unlocked[count++] = Unlocked::range;
+  if (divides && may_be_part(w, p, r.address)) unlocked[count++] = Unlocked::mapping;
+  const int pick = s.choose(count, merges ? Freedom::map_merge : Freedom::lock_count);
+  if (pick < 0) return false;
+  r.unlocked = unlocked[pick];
+  if (merges && pick > 0) {
+    merge_range(w, p, r);
+    plan.v = p.memory.find(r.address);
+    plan.source = Source::one;
+    plan.several = plan.moves_all = false;
+  }
+  return true;
+}
+
+void source_errors(const World& w, const Process& p, Step& s, const Remapping& r, Plan& plan) {
+  plan.stop = plan.moves_all ? end_of_move(p, r) : 0;
+  // What covers its source unmaps it first; before 6.17 also before anything was found out about it.
+  if (plan.covers_source && !since_617(w)) s.must(kEFAULT, C::mremap_unmapped);
+  // The first of several mappings looks for its new place before anything is found out about the next.
+  plan.refused_first = plan.moves_all && plan.stop > r.address && plan.target_too_low;
+  if (plan.source == Source::nothing)
+    s.must(kEFAULT, C::mremap_unmapped);
+  else if (plan.refused_first)
+    s.must(kEPERM, C::mmap_fixed_low_address_priv);
+  else if (plan.moves_all && !s.exact())
+    s.may(kEFAULT, Freedom::documented_alternative);
+  else if (plan.several && (!plan.moves_all || plan.stop < r.address + r.old_length))
+    s.must(kEFAULT, C::mremap_several_mappings);
+  else if (!plan.several && r.old_length == 0 && !plan.v->shared)
+    s.must(kEINVAL, C::mremap_duplicate_private);
+}
+
+// False: the op is over.
+bool limit_errors(const World& w, const Process& p, Step& s, const Remapping& r, Plan& plan) {
+  const std::uint64_t growth = plan.grows(r) ? r.new_length - r.old_length : 0;
+  if (growth > 0 && plan.v->locked) memlock_errors(w, p, s, growth, kEAGAIN, C::mremap_locked_limit);
+  // A range that is moved onto is cleared before, if the pages are not needed for growing.
+  const std::uint64_t cleared = r.fixed ? mapped_within(p, r.to, r.to + r.new_length) : 0;
+  const bool clears_first = r.dont_unmap || !since_617(w);
+  const std::uint64_t more = r.dont_unmap ? r.old_length : growth;
+  plan.no_space = more > 0 && !fits_address_space(p, more, clears_first ? cleared : 0);
+  if (plan.no_space && plan.source == Source::one) s.must(kENOMEM, C::mmap_limit_rlimit_as);
+  // How many of several mappings are left behind before there is no more space, no document says.
+  if (!plan.no_space || plan.source != Source::several || !plan.moves_all) return true;
+  s.may(kENOMEM, Freedom::documented_alternative);
+  if (!s.failed(C::mremap_dontunmap)) s.returns(r.to, C::mremap_fixed);
+  if (!s.report().diverged) s.lose_quietly(Freedom::documented_alternative);
+  return false;
+}
+
+void room_errors(const World& w, const Process& p, Step& s, const Remapping& r, Plan& plan) {
+  plan.in_place = plan.source == Source::one && !r.moves_to() &&
+                  (plan.shrinks_in_place || (r.old_length > 0 && room_behind(w, p, r)));
+  if (plan.source == Source::one && !s.must_fail() && !plan.in_place && !r.moves_to()) {
+    if (!r.may_move && r.old_length == 0)
+      s.must(kENOMEM, kEINVAL, C::mremap_duplicate_no_maymove);
+    else if (!r.may_move)
+      s.must(kENOMEM, C::mremap_no_move_no_room);
+    else if (r.new_length >= w.facts().top)
+      s.must(kENOMEM, kEINVAL, C::mremap_grow);
+    else
+      move_limit_errors(w, p, s, 3);
+  }
+  if (plan.shrinks_in_place)
+    division_errors(w, p, s, r.address + r.new_length, r.address + r.old_length, C::munmap_split_limit);
+  const bool of_object = plan.v && (plan.v->shared || plan.v->inode >= 0);
+  if (r.dont_unmap && of_object && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
+}
+
+C clause_of_grant(const Step& s, const Remapping& r, const Plan& plan) {
+  if (s.saw(kEFAULT)) return C::mremap_unmapped;
+  if (r.dont_unmap && plan.v && (plan.v->shared || plan.v->inode >= 0)) return C::mremap_dontunmap_shared;
+  if (r.fixed) return C::mremap_fixed;
+  return r.new_length > r.old_length ? C::mremap_grow : C::mremap_shrink;
+}
+
+// What a call that failed has done all the same. `refused_before`: something was wrong but the new range.
+void leave_behind(World& w, Process& p, Step& s, const Remapping& r, const Plan& plan, bool refused_before) {
+  const std::uint8_t who = index_of(w, p);
+  const bool old_kernel = !since_617(w);
+  const bool target_goes =
+      r.fixed && plan.source != Source::nothing &&
+      (old_kernel || (plan.covers_source && !refused_before) || (plan.no_space && r.dont_unmap));
+  // A new range that is not allowed is found out last, when its place has been cleared for the first mapping.
+  const bool refused_last =
+      !old_kernel && plan.target_too_low && (!refused_before || plan.refused_first) && !plan.covers_source;
+  const std::uint64_t cleared =
+      plan.moves_all ? std::min(r.new_length, plan.v->high - r.address) : r.new_length;
+  if (target_goes || refused_last) w.unmap(who, r.to, r.to + cleared, s.when);
+  // So is what a moving call cuts off; before 6.17 also before the rest was found not to lie in one mapping.
+  const bool cuts = refused_last || (target_goes && old_kernel && !plan.covers_source);
+  if (cuts && r.old_length > r.new_length)
+    w.unmap(who, r.address + r.new_length, r.address + r.old_length, s.when);
+  // What was moved before it could not go on stays moved.
+  if (plan.moves_all && s.exact() && !plan.target_too_low)
+    move_each(w, p, s, r, plan.stop, who);
+  else if (plan.moves_all && !s.running() && !s.report().diverged)
+    s.lose_quietly(Freedom::documented_alternative);
+}
+
 }  // namespace
 
 void rule_mremap(World& w, Process& p, Step& s) {
-  Request r = request_of(w, s.op);
-  std::uint8_t who = index_of(w, p);
+  Remapping r = request_of(w, s.op);
+  const std::uint8_t who = index_of(w, p);
   argument_errors(w, p, s, r);
   if (s.must_fail()) {
     s.failed(C::none);
     return;
   }
-  Source source = source_of(p, r);
-  const Vma* v = p.memory.find(r.address);
-  bool shrinks_in_place = !r.moves_to() && r.new_length <= r.old_length;
-  // A range over several mappings may be shrunk in place, moved as it is (6.17 and later), or is refused.
-  bool several = source == Source::several && !shrinks_in_place;
-  bool moves_all = several && since_617(w) && r.fixed && r.new_length == r.old_length;
-  // To count it rightly, stable releases of 2026 divide locked memory before MREMAP_DONTUNMAP leaves it
-  // behind.
-  bool merges = several && (!moves_all || numbered_apart(p, r)) && may_lie_in_one(w, p, r);
-  bool divides = r.dont_unmap && v && v->locked && (merges || source == Source::one);
-  if (merges || divides) {
-    Unlocked unlocked[4] = {Unlocked::merged};
-    int count = 1;
-    if (merges) unlocked[count++] = Unlocked::merged;
-    if (divides) unlocked[count++] = Unlocked::range;
-    if (divides && may_be_part(w, p, r.address)) unlocked[count++] = Unlocked::mapping;
-    int pick = s.choose(count, merges ? Freedom::map_merge : Freedom::lock_count);
-    if (pick < 0) return;
-    r.unlocked = unlocked[pick];
-    if (merges && pick > 0) {
-      merge(w, p, r);
-      v = p.memory.find(r.address);
-      source = Source::one;
-      several = moves_all = false;
-    }
-  }
-  std::uint64_t stop = moves_all ? end_of_move(p, r) : 0;
-  // With old length 0 nothing keeps the target from covering the source, which is then unmapped first; before
-  // 6.17 also before anything was found out about it.
-  bool covers_source = r.fixed && r.address >= r.to && r.address - r.to < r.new_length;
-  if (covers_source && source != Source::nothing && !since_617(w)) s.must(kEFAULT, C::mremap_unmapped);
-  // The first of several mappings looks for its new place before anything is found out about the next.
-  bool refused_first = moves_all && stop > r.address && r.to < w.facts().min_address && !p.cred.machine;
-  if (source == Source::nothing)
-    s.must(kEFAULT, C::mremap_unmapped);
-  else if (refused_first)
-    s.must(kEPERM, C::mmap_fixed_low_address_priv);
-  else if (moves_all && !s.exact())
-    s.may(kEFAULT, Freedom::documented_alternative);
-  else if (several && (!moves_all || stop < r.address + r.old_length))
-    s.must(kEFAULT, C::mremap_several_mappings);
-  else if (!several && r.old_length == 0 && !v->shared) {
-    s.must(kEINVAL, C::mremap_duplicate_private);
-  }
-  bool grows = source == Source::one && r.new_length > r.old_length;
-  if (grows && v->locked)
-    memlock_errors(w, p, s, r.new_length - r.old_length, kEAGAIN, C::mremap_locked_limit);
-  // A range that is moved onto is cleared before, if the pages are not needed for growing.
-  std::uint64_t cleared = r.fixed ? mapped_within(p, r.to, r.to + r.new_length) : 0;
-  bool clears_first = r.dont_unmap || !since_617(w);
-  std::uint64_t more = r.dont_unmap ? r.old_length : grows ? r.new_length - r.old_length : 0;
-  bool no_space = more > 0 && !fits_address_space(p, more, clears_first ? cleared : 0);
-  if (no_space && source == Source::one) s.must(kENOMEM, C::mmap_limit_rlimit_as);
-  // How many of several mappings are left behind before there is no more space, no document says.
-  if (no_space && source == Source::several && moves_all)
-    return s.lose_quietly(Freedom::documented_alternative);
-  bool in_place = source == Source::one && !r.moves_to() &&
-                  (shrinks_in_place || (r.old_length > 0 && room_behind(w, p, r)));
-  bool huge = r.new_length >= w.facts().top;
-  if (source == Source::one && !s.must_fail() && !in_place && !r.moves_to()) {
-    if (!r.may_move)
-      s.must(kENOMEM, r.old_length == 0 ? kEINVAL : 0,
-             r.old_length == 0 ? C::mremap_duplicate_no_maymove : C::mremap_no_move_no_room);
-    else if (huge)
-      s.must(kENOMEM, kEINVAL, C::mremap_grow);
-    else
-      move_limit_errors(w, p, s, 3);
-  }
-  if (shrinks_in_place)
-    division_errors(w, p, s, r.address + r.new_length, r.address + r.old_length, C::munmap_split_limit);
-  if (r.dont_unmap && v && (v->shared || v->inode >= 0) && !s.exact())
-    s.may(kEINVAL, Freedom::documented_alternative);
-  bool refused_before = s.must_fail();
-  if (covers_source && source != Source::nothing) s.must(kEFAULT, C::mremap_unmapped);
-  bool refused_before_move = r.fixed && r.to < w.facts().min_address && !p.cred.machine;
-  if (refused_before_move) s.must(kEPERM, C::mmap_fixed_low_address_priv);
-  bool target_goes = r.fixed && source != Source::nothing &&
-                     (since_617(w) ? (covers_source && !refused_before) || (no_space && r.dont_unmap) : true);
-  const bool of_object = v && (v->shared || v->inode >= 0);
-  C success = s.saw(kEFAULT)                ? C::mremap_unmapped
-              : r.dont_unmap && of_object   ? C::mremap_dontunmap_shared
-              : r.fixed                     ? C::mremap_fixed
-              : r.new_length > r.old_length ? C::mremap_grow
-                                            : C::mremap_shrink;
-  // A new range that is not allowed is found out last, when its place has been cleared for the first mapping.
-  bool refused_last =
-      since_617(w) && refused_before_move && (!refused_before || refused_first) && !covers_source;
-  if (s.failed(r.old_length == 0 ? C::mremap_duplicate_shared : success)) {
-    std::uint64_t cleared = moves_all ? std::min(r.new_length, v->high - r.address) : r.new_length;
-    if (target_goes || refused_last) w.unmap(who, r.to, r.to + cleared, s.when);
-    // So is what a moving call cuts off; before 6.17 also before the rest was found not to lie in one
-    // mapping.
-    bool cuts = refused_last || (target_goes && !since_617(w) && !covers_source);
-    if (cuts && r.old_length > r.new_length)
-      w.unmap(who, r.address + r.new_length, r.address + r.old_length, s.when);
-    // What was moved before it could not go on stays moved.
-    if (moves_all && s.exact() && !refused_before_move)
-      move_each(w, p, s, r, stop, who);
-    else if (moves_all && !s.running() && !s.report().diverged)
-      s.lose_quietly(Freedom::documented_alternative);
-    return;
-  }
-  if (in_place || shrinks_in_place) {
+  Plan plan = plan_of(w, p, r);
+  if (!settle_merged(w, p, s, r, plan)) return;
+  source_errors(w, p, s, r, plan);
+  if (!limit_errors(w, p, s, r, plan)) return;
+  room_errors(w, p, s, r, plan);
+  const bool refused_before = s.must_fail();
+  if (plan.covers_source) s.must(kEFAULT, C::mremap_unmapped);
+  if (plan.target_too_low) s.must(kEPERM, C::mmap_fixed_low_address_priv);
+  const C success = clause_of_grant(s, r, plan);
+  if (s.failed(r.old_length == 0 ? C::mremap_duplicate_shared : success))
+    return leave_behind(w, p, s, r, plan, refused_before);
+  if (plan.in_place || plan.shrinks_in_place) {
     s.returns(r.address, success);
     resize_in_place(w, p, s, r, who);
     return;
@@ -382,15 +331,14 @@ void rule_mremap(World& w, Process& p, Step& s) {
   } else {
     low = s.chosen(free_range(w, p, r.new_length), Freedom::address);
     if (!s.expect(good_choice(w, p, low, r.new_length), success,
-                  [] { return std::string("a page-aligned address of a free range"); })) {
+                  [] { return std::string("a page-aligned address of a free range"); }))
       return;
-    }
   }
-  if (moves_all)
-    move_each(w, p, s, r, stop, who);
-  else {
+  if (plan.moves_all) {
+    move_each(w, p, s, r, plan.stop, who);
+  } else {
     move(w, p, s, r, low, who);
-    if (r.dont_unmap) unlock(w, p, r);
+    if (r.dont_unmap) unlock_rest(w, p, r);
   }
   w.mapping_names[s.op.result] = low;
 }

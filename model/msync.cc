@@ -16,14 +16,26 @@ void write_back(World& w, Step& s, std::uint32_t index) {
 }
 
 namespace {
+// On ext4 what a call waits for is a transaction, and all before it (fs/ext4/fsync.c, ext4_fsync_journal):
+// the last one that changed the inode, or for fdatasync and msync one that made it or changed its size.
+// Entries of its directory are in the same; documents promise them for an fsync of the directory only.
+void note_written(World& w, const Step& s, std::uint32_t index, bool whole_inode) {
+  const bool ext4 = s.exact() && w.fs_of(w.inodes[index]) == program::FileSystem::ext4;
+  if (ext4 || s.op.code == OpCode::fsync) w.inodes[index].size_unwritten = false;
+  for (std::size_t i = 0; ext4 && i < w.path_unwritten.size(); ++i) {
+    const bool of_inode = w.path_unwritten[i] == static_cast<std::int32_t>(index);
+    if (of_inode && (whole_inode || w.path_new[i])) w.path_unwritten[i] = -1;
+  }
+}
+
 // A call that need not write what the mapping shows: what says so.
 void note_unwritten(World& w, const Vma& v, std::uint32_t flags) {
   if (v.inode < 0) return;
   bool sync = (flags & program::msync::kSync) != 0;
   if (sync && v.shared && v.writable_file) return;
-  w.inodes[static_cast<std::size_t>(v.inode)].storage.may_have = !v.shared ? C::msync_private_does_not_flush
-                                                                 : sync    ? C::msync_readonly_descriptor
-                                                                           : C::msync_async_returns;
+  w.object_of(v).storage.may_have = !v.shared ? C::msync_private_does_not_flush
+                                    : sync    ? C::msync_readonly_descriptor
+                                              : C::msync_async_returns;
 }
 }  // namespace
 
@@ -77,12 +89,13 @@ void rule_msync(World& w, Process& p, Step& s) {
     if (v.low >= low + pages) break;
     if (!v.shared || !v.writable_file) continue;
     if (v.low >= low && v.high <= low + pages) v.dirtied = false;
-    const Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
+    const Inode& inode = w.object_of(v);
     std::uint64_t from = v.object_offset(std::max(v.low, low), w.page());
     std::uint64_t to = v.object_offset(std::min(v.high, low + pages) - 1, w.page()) + 1;
     if (inode.size < to && w.up(inode.size) > from) write_back(w, s, static_cast<std::uint32_t>(v.inode));
     C demand = (v.prot & program::kProtWrite) ? C::msync_sync_durable : C::msync_readonly_protection;
-    w.inodes[static_cast<std::size_t>(v.inode)].storage.written(from, to, demand);
+    w.object_of(v).storage.written(from, to, demand);
+    note_written(w, s, static_cast<std::uint32_t>(v.inode), false);
   }
 }
 
@@ -93,7 +106,8 @@ void rule_fsync(World& w, Process& p, Step& s) {
   if (s.failed(C::msync_fsync_equivalent)) return;
   write_back(w, s, file->inode);
   w.inodes[file->inode].storage.written(0, UINT64_MAX, C::msync_fsync_equivalent);
-  written_back(w, file->inode);
+  note_written(w, s, file->inode, s.op.small == 0);
+  stores_are_noticed_again(w, file->inode);
 }
 
 }  // namespace shmcheck::model

@@ -15,7 +15,7 @@ void rule_munmap(World& w, Process& p, Step& s) {
   C success = p.other_mappings && s.saw(kENOMEM) ? C::munmap_split_limit
               : !mapped                          ? C::munmap_not_mapped
               : length != pages                  ? C::munmap_len_rounded
-                                                 : C::munmap_removes;
+                                                 : C::munmap_return;
   if (s.failed(success)) return;
   w.unmap(index_of(w, p), low, low + pages, s.when);
 }

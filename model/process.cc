@@ -1,4 +1,4 @@
-// fork(2), _exit(2), kill(2) and changes of identity.
+// fork(2), execve(2), _exit(2), kill(2) and changes of identity.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,13 +11,20 @@ namespace {
 // Linux gives out no larger one: PID_MAX_LIMIT, proc_sys_kernel(5).
 constexpr std::uint64_t kLargestPid = std::uint64_t{1} << 22;
 
-// A private page that followed a file may, in the child, show what the file held at the fork.
+}  // namespace
+
+bool possible_pid(const Step& s, std::uint64_t pid) {
+  return pid > 0 && pid <= (s.exact() ? kLargestPid : INT32_MAX);
+}
+
+namespace {
+
+// What the child has of a mapping: all but its locks, and what is wiped.
 Vma inherited(const Vma& v, std::uint32_t step) {
   Vma copy = v;
   copy.made = step;
   copy.inherited = true;
-  copy.locked = copy.on_fault = copy.shown_resident = false;
-  copy.resident_by = C::none;
+  copy.unlock();
   if (v.wipe_on_fork && !v.shared && v.inode < 0) {
     copy.copies = ObjectBytes();
     copy.touched = false;
@@ -44,22 +51,21 @@ void rule_fork(World& w, Process& p, Step& s) {
     bool taken = std::any_of(w.processes.begin(), w.processes.end(), [=](const Process& other) {
       return other.life == Life::alive && other.pid == pid;
     });
-    bool possible = pid > 0 && pid <= (s.exact() ? kLargestPid : INT32_MAX);
-    if (!s.expect(possible && !taken, C::none, [] { return std::string("an unused process id"); })) return;
+    if (!s.expect(possible_pid(s, pid) && !taken, C::none,
+                  [] { return std::string("an unused process id"); }))
+      return;
   }
+  child = Process{};
   child.life = Life::alive;
   child.pid = pid;
   child.cred = p.cred;
   child.ipc_namespace = p.ipc_namespace;
   child.ipc_inherited = p.ipc_namespace != 0;
+  child.execed = p.execed;
   child.files = p.files;
   child.close_on_exec = p.close_on_exec;
   child.closed_by_exec = p.closed_by_exec;
-  child.memory = AddressSpace();
   child.born = w.next_vma;
-  child.layout = {};
-  child.lock_count_off = false;
-  child.lock_future = child.lock_future_on_fault = false;
   child.memlock = p.memlock;
   child.address_space = p.address_space;
   child.file_size = p.file_size;
@@ -77,9 +83,9 @@ void rule_exit(World& w, Process& p, Step& s) {
   if (s.running()) {
     s.made().kind = OutcomeKind::died;
     s.made().value = s.op.byte;
-  } else if (s.seen().kind != OutcomeKind::died || s.seen().signal != 0 || s.seen().value != s.op.byte) {
+  } else if (!s.saw_death() || s.seen().signal != 0 || s.seen().value != s.op.byte) {
     s.diverge(C::exit_unmaps, fmt::format("exit with status {}", s.op.byte));
-    if (s.seen().kind == OutcomeKind::died) s.adopted();
+    if (s.saw_death()) s.adopted();
   }
   w.end_process(index_of(w, p), s.when);
 }
@@ -91,17 +97,10 @@ void rule_kill(World& w, Process& p, Step& s) {
       static_cast<program::Signal>(s.op.small) == program::Signal::kill ? kSIGKILL : kSIGTERM;
   bool self = &victim == &p;
   if (!self && !p.cred.capable && victim.cred.uid != p.cred.uid) s.must(1 /* EPERM */, C::none);
-  if (self) {
-    if (s.running()) {
-      s.made().kind = OutcomeKind::died;
-      s.made().signal = signal;
-    } else {
-      s.expect(s.seen().kind == OutcomeKind::died && s.seen().signal == signal, C::exit_unmaps,
-               [&] { return "death by " + signal_name(signal, 0); });
-    }
-  } else if (s.failed(C::exit_unmaps)) {
+  if (self)
+    s.dies(signal, C::exit_unmaps);
+  else if (s.failed(C::exit_unmaps))
     return;
-  }
   w.end_process(s.op.object, s.when);
 }
 
@@ -119,6 +118,7 @@ void rule_exec(World& w, Process& p, Step& s) {
     p.closed_by_exec.set(f);
   }
   p.born = w.next_vma;
+  p.execed = true;
   p.lock_count_off = false;
   p.lock_future = p.lock_future_on_fault = false;
   p.lock_clause = C::exec_locks_dropped;
@@ -127,7 +127,7 @@ void rule_exec(World& w, Process& p, Step& s) {
   p.layout.note({C::none, C::exec_mappings_gone, w.steps, 0, UINT64_MAX});
 }
 
-void rule_setid(World& w, Process& p, Step& s) {
+void rule_setid(World&, Process& p, Step& s) {
   std::uint32_t uid = s.op.byte == 0 ? s.facts.uid : s.facts.other_uid[s.op.byte - 1];
   std::uint32_t gid = s.op.byte == 0 ? s.facts.gid : uid;
   // The executor does nothing if the user is the caller's own.
@@ -139,7 +139,6 @@ void rule_setid(World& w, Process& p, Step& s) {
     s.must(1 /* EPERM */, C::none);
   if (s.failed(C::perm_effective_ids) || same) return;
   p.cred = {uid, gid, false, false};
-  (void)w;
 }
 
 }  // namespace shmcheck::model

@@ -2,6 +2,7 @@
 #include "model/map_limit.h"
 #include "model/rlimit.h"
 #include "model/rules.h"
+#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
@@ -66,7 +67,7 @@ void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std
   constexpr std::uint64_t largest = INT64_MAX;
   if (offset > largest || size > largest - offset)
     s.must(kEOVERFLOW, kEINVAL, C::mmap_create_offset_overflow);
-  std::uint32_t seals = w.inodes[static_cast<std::size_t>(v.inode)].seals & (kWrite | kFutureWrite);
+  std::uint32_t seals = w.object_of(v).seals & (kWrite | kFutureWrite);
   if (!seals || !v.writable_file) return;
   bool early = w.facts().release >= program::release(6, 13);
   if ((v.prot & program::kProtWrite) && early)
@@ -79,8 +80,13 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
              std::uint64_t offset) {
   using namespace program::seal;
   std::uint8_t who = index_of(w, p);
+  // The call holds the file, and that its namespace, while nothing is attached.
+  IpcIds* const held =
+      v.segment < 0 ? nullptr : &w.ipc.of(w.ipc.segments[static_cast<std::size_t>(v.segment)]);
+  if (held) held->held = true;
   w.unmap(who, low, low + size, s.when);
-  bool sealed = (w.inodes[static_cast<std::size_t>(v.inode)].seals & (kWrite | kFutureWrite)) != 0;
+  if (held) held->held = false;
+  bool sealed = (w.object_of(v).seals & (kWrite | kFutureWrite)) != 0;
   bool of_descriptor = v.file >= 0;
   v.id = w.next_vma++;
   v.made = w.steps;
@@ -93,8 +99,7 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   v.dont_fork = v.inherited = v.rounded_up = v.discarded = false;
   v.resident_by = C::none;
   v.dirtied = false;
-  Inode& inode = w.inodes[static_cast<std::size_t>(v.inode)];
-  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
+  may_move_atime(w.object_of(v));
   v.read_hint = 0;
   v.event = {C::remap_file_pages_order, w.steps};
   if (v.locked) p.lock_clause = C::mlock_accounting;
@@ -120,12 +125,20 @@ void rule_remap(World& w, Process& p, Step& s) {
     mapping_errors(w, p, s, *v, size, offset);
     if (!s.must_fail()) division_errors(w, p, s, low, low + size, C::munmap_split_limit);
     ends = ends_segment(w, p, *v, low, low + size);
-    if (ends && !s.exact()) return s.lose_quietly(Freedom::documented_alternative);
-    if (ends) s.must(kEINVAL, C::remap_file_pages_order);
+    if (ends && !s.exact())
+      s.may(kEINVAL, Freedom::documented_alternative);
+    else if (ends)
+      s.must(kEINVAL, C::remap_file_pages_order);
   }
   bool late = !s.must_fail() && s.saw(kEPERM);
-  bool ends_here = ends && s.first_error() == kEINVAL;
-  if (s.failed(C::remap_file_pages_order)) {
+  bool ends_here = ends && s.exact() && s.first_error() == kEINVAL;
+  bool failed = s.failed(C::remap_file_pages_order);
+  // Whether the segment is still there is not known, nor where the mapping would be then.
+  if (ends && !s.exact()) {
+    if (!s.report().diverged) s.lose_quietly(Freedom::documented_alternative);
+    return;
+  }
+  if (failed) {
     // Before 6.13 the old mapping may have gone when the seals are looked at.
     if (late && !s.report().diverged) s.lose_quietly(Freedom::fixed_failure);
     if (ends_here && !s.report().diverged) w.unmap(index_of(w, p), low, low + size, s.when);

@@ -36,7 +36,7 @@ void note_descriptors(const World& w, const Process& p, Uses& uses) {
 
 void note_mappings(const World& w, const Process& p, Uses& uses) {
   for (const Vma& v : p.memory.vmas()) {
-    if (v.inode < 0 || !of_directory(w.inodes[static_cast<std::size_t>(v.inode)])) continue;
+    if (v.inode < 0 || !of_directory(w.object_of(v))) continue;
     uses.mapping = true;
     uses.shared_writable |= v.shared && v.writable_file;
     uses.writable_file |= v.writable_file;
@@ -60,10 +60,12 @@ void unmounted(World& w, Step& s) {
     if (!of_directory(w.inodes[i]) || w.inodes[i].links == 0) continue;
     write_back(w, s, i);
     w.inodes[i].storage.written(0, UINT64_MAX, C::persist_umount_flushes);
-    written_back(w, i);
+    stores_are_noticed_again(w, i);
+    w.inodes[i].size_unwritten = false;
     w.not_resident(i);
     w.happens(i, C::persist_umount_flushes);
   }
+  w.path_unwritten.fill(-1);
 }
 
 // A file that is open for writing keeps the file system writable, whoever keeps it open. So does, in Linux,

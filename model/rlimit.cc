@@ -29,6 +29,16 @@ std::uint64_t locked_segments(const World& w, std::uint32_t uid) {
   return bytes;
 }
 
+std::uint64_t locked_by_segments(const World& w, const Process& p) {
+  std::uint64_t bytes = 0;
+  for (const Vma& v : p.memory.vmas()) {
+    const bool attached = v.segment >= 0 && !v.locked;
+    if (attached && (w.ipc.segments[static_cast<std::size_t>(v.segment)].perm.mode & kShmLocked))
+      bytes += v.high - v.low;
+  }
+  return bytes;
+}
+
 std::uint64_t mapped_within(const Process& p, std::uint64_t low, std::uint64_t high) {
   std::uint64_t bytes = 0;
   for (const Vma& v : p.memory.vmas()) {
@@ -54,14 +64,8 @@ void divide_at_edges(World& w, const Process& p, const Step& s, std::uint64_t lo
 
 void dies_of_file_size(World& w, Process& p, Step& s) {
   constexpr std::uint8_t kSIGXFSZ = 25;
-  if (s.running()) {
-    s.made().kind = OutcomeKind::died;
-    s.made().signal = kSIGXFSZ;
-  } else {
-    bool died = s.seen().kind == OutcomeKind::died && s.seen().signal == kSIGXFSZ;
-    s.expect(died, C::trunc_size_limit, [] { return std::string("death by SIGXFSZ"); });
-    if (!died && s.seen().kind != OutcomeKind::died) return;
-  }
+  s.dies(kSIGXFSZ, C::trunc_size_limit);
+  if (!s.running() && !s.saw_death()) return;
   w.end_process(index_of(w, p), s.when);
 }
 

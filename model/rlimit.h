@@ -11,6 +11,8 @@ void may_lock_errors(const Process& p, Step& s, C clause);
 void memlock_errors(const World& w, const Process& p, Step& s, std::uint64_t more, int error, C clause);
 // Bytes of the segments that a user has locked with SHM_LOCK.
 std::uint64_t locked_segments(const World& w, std::uint32_t uid);
+// Bytes of attaches that SHM_LOCK has locked, and the process has not.
+std::uint64_t locked_by_segments(const World& w, const Process& p);
 
 // Whether the process may map as many bytes more, when as many of those it has go (may_expand_vm).
 bool fits_address_space(const Process& p, std::uint64_t more, std::uint64_t gone);

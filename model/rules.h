@@ -35,7 +35,9 @@ Rule rule_load, rule_store, rule_call, rule_contents;
 // process.cc
 Rule rule_fork, rule_exit, rule_kill, rule_setid, rule_exec;
 // ipcns.cc
-Rule rule_unshare;
+Rule rule_unshare, rule_setns;
+// reboot.cc
+Rule rule_reboot;
 // shmget.cc, shmat.cc, shmdt.cc, shmctl.cc
 Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl;
 // shm_totals.cc, shm_table.cc
@@ -61,8 +63,11 @@ struct Pages {
 };
 
 inline std::uint8_t index_of(const World& w, const Process& p) {
-  return static_cast<std::uint8_t>(&p - w.processes.data());
+  return static_cast<std::uint8_t>(w.processes.name_of(p));
 }
+
+// Whether a process can have this id.
+bool possible_pid(const Step& s, std::uint64_t pid);
 
 // Whether the range overlaps something the model knows to be there: a vma or the executor's own memory.
 bool occupied(const World& w, const Process& p, std::uint64_t low, std::uint64_t high);
@@ -75,9 +80,9 @@ bool good_choice(const World& w, const Process& p, std::uint64_t low, std::uint6
 std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high);
 // Faults in the pages of mappings; whatever is whole is resident, as the clause demands.
 void populate(World& w, Process& p, std::uint64_t low, std::uint64_t high, C clause);
-// Pages of a segment may have come in without an access of the program.
+// Pages of a segment or of shared anonymous memory may have come in without an access of the program.
 inline void note_populated(World& w, const Vma& v) {
-  if (v.segment >= 0) w.inodes[static_cast<std::size_t>(v.inode)].populated = true;
+  if (Inode* object = w.memory_object(v)) object->populated = true;
 }
 // What a new mapping has of mlockall(MCL_FUTURE), and of what its call `asked`: to be locked or `populated`.
 void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bool asked, bool populated);
@@ -87,6 +92,8 @@ bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want
 // Permission classes of segments; `want` is the union of requested bits, 0 … 7.
 bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
 bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred);
+// Whether the process could attach what it has attached, with the access that it has.
+bool could_attach(const World& w, const Process& p, const Vma& v);
 // Which class of permissions decides whether these bits are granted; CAP_IPC_OWNER, if it is what grants
 // them.
 C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
@@ -98,8 +105,12 @@ inline C clause_of_closed(const Process& p, std::uint8_t slot) {
 }
 // A new file of the acting process, with a name.
 Inode fresh_file(const Process& p, const Op& op);
-// Opens an inode into the slot that the op names.
+// Opens an inode into the slot that the op names, by the directory entry, as the op asks for.
 void open_into_slot(World& w, Process& p, const Op& op, std::uint32_t inode, std::uint32_t entry);
+// Puts a new open file description into a slot.
+void put_into_slot(World& w, Process& p, std::uint8_t slot, OpenFile file);
+// Takes away the name of a file, which has one, with its directory entry.
+void remove_name(World& w, std::int32_t& name, std::uint32_t entry);
 // ftruncate(2) and its like, on an inode.
 void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size);
 // What demands that a limit of the process's namespace has its value, however it is read; `otherwise` where

@@ -13,10 +13,16 @@ bool may_create_over(const World& w, const Process& p, const Inode& inode) {
   return !w.facts().protected_regular || inode.uid == w.facts().uid || inode.uid == p.cred.uid;
 }
 
+// Whether the name, of which there is no object, had one before.
+bool had_object(const World& w, std::uint8_t name) {
+  return w.object_entries[name] != 0;
+}
+
 // What demands that there is no object of this name; the last one is as long as names can be.
 C clause_of_missing(const World& w, const Step& s, C otherwise) {
   if (s.op.object == program::kObjects - 1 && s.saw(kENAMETOOLONG)) return C::pshm_open_name_rules;
-  return w.objects_unlinked[s.op.object] ? C::pshm_unlink_name_gone : otherwise;
+  if (w.objects_lost[s.op.object]) return C::persist_tmpfs_lost;
+  return had_object(w, s.op.object) ? C::pshm_unlink_name_gone : otherwise;
 }
 
 void errors(World& w, Process& p, Step& s, std::int32_t found) {
@@ -40,15 +46,16 @@ C clause_of_success(const World& w, const Op& op, std::int32_t found) {
     const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
     return inode.event.clause == C::pshm_persist ? C::pshm_persist : C::pshm_open_same_name;
   }
-  return w.objects_unlinked[op.object] ? C::pshm_unlink_recreate : C::pshm_open_create_empty;
+  if (w.objects_lost[op.object]) return C::persist_tmpfs_lost;
+  return had_object(w, op.object) ? C::pshm_unlink_recreate : C::pshm_open_create_empty;
 }
 
 std::int32_t create(World& w, const Process& p, const Op& op, C because) {
   Inode fresh = fresh_file(p, op);
   fresh.posix = true;
   fresh.size_clause = because;
-  w.inodes.push_back(std::move(fresh));
-  w.objects[op.object] = static_cast<std::int32_t>(w.inodes.size() - 1);
+  w.objects[op.object] = static_cast<std::int32_t>(w.add_inode(std::move(fresh)));
+  w.objects_lost.reset(op.object);
   w.object_entries[op.object] = w.new_entry();
   return w.objects[op.object];
 }
@@ -106,13 +113,7 @@ void rule_shm_unlink(World& w, Process& p, Step& s) {
     if (!may) s.must(kEACCES, C::pshm_unlink_denied);
   }
   if (s.failed(C::pshm_unlink_name_gone)) return;
-  Inode& inode = w.inodes[static_cast<std::size_t>(found)];
-  --inode.links;
-  inode.unlink_step = w.steps;
-  w.happens(static_cast<std::uint32_t>(found), C::mmap_create_file_reference);
-  w.entries_removed[w.object_entries[op.object]] = true;
-  w.objects[op.object] = -1;
-  w.objects_unlinked.set(op.object);
+  remove_name(w, w.objects[op.object], w.object_entries[op.object]);
 }
 
 }  // namespace shmcheck::model

@@ -1,4 +1,4 @@
-// The members of shmid_ds.
+// The members of shmid_ds, and the pages of a segment.
 #include "model/shm_stat.h"
 
 #include <fmt/format.h>
@@ -72,6 +72,16 @@ C clause_of_mode(const World& w, const ShmidKernel& k, std::uint64_t seen) {
 
 }  // namespace
 
+PageRange kept_pages(const World& w, const ShmidKernel& k) {
+  const Inode& inode = w.inodes[k.inode];
+  const bool unknown = inode.populated || w.facts().shmem_huge;
+  return {inode.stored.size(), unknown ? w.up(k.segsz) / w.page() : inode.accessed.size()};
+}
+
+bool all_known(const World& w, const Process& p) {
+  return w.facts().private_ipc || p.ipc_namespace != 0;
+}
+
 void make_shm_stat(const ShmidKernel& k, std::vector<std::uint64_t>& words) {
   words.insert(words.end(), {k.perm.key, k.perm.uid, k.perm.gid, k.perm.cuid, k.perm.cgid, k.perm.mode,
                              k.segsz, static_cast<std::uint64_t>(k.atim.newest().low),
@@ -82,12 +92,8 @@ void make_shm_stat(const ShmidKernel& k, std::vector<std::uint64_t>& words) {
 
 namespace {
 
-bool match_members(World& w, Step& s, std::uint32_t segment, std::span<const std::uint64_t> seen) {
-  ShmidKernel& k = w.ipc.segments[segment];
-  if (seen.size() < program::kShmStatWords) {
-    s.diverge(C::shmctl_stat_copies, "the members of shmid_ds", "none");
-    return false;
-  }
+// The members that no event moves by itself.
+bool match_fixed(World& w, Step& s, const ShmidKernel& k, std::span<const std::uint64_t> seen) {
   struct Member {
     std::size_t index;
     const char* name;
@@ -120,49 +126,67 @@ bool match_members(World& w, Step& s, std::uint32_t segment, std::span<const std
               mode ? fmt::format("mode={:#o}", seen[5]) : fmt::format("{}={}", m.name, seen[m.index]));
     return false;
   }
-  // Before the times and pids: an attach or detach that was not counted was not stamped either.
-  if (!match_nattch(w, s, segment, static_cast<std::int64_t>(seen[12]))) return false;
+  return true;
+}
+
+bool match_times(Step& s, ShmidKernel& k, std::span<const std::uint64_t> seen) {
   struct Time {
     std::size_t index;
     const char* name;
-    When* times;
+    When& times;
     C clause;
   };
-  const Time times[] = {{7, "atime", &k.atim, k.atime_clause},
-                        {8, "dtime", &k.dtim, k.dtime_clause},
-                        {9, "ctime", &k.ctim, k.ctime_clause}};
+  const Time times[] = {{7, "atime", k.atim, k.atime_clause},
+                        {8, "dtime", k.dtim, k.dtime_clause},
+                        {9, "ctime", k.ctim, k.ctime_clause}};
   for (const Time& t : times) {
     s.applies(t.clause);
-    if (!t.times->single()) s.uses(Freedom::implicit_times);
-    if (t.times->newest().low != t.times->newest().high) s.names(Freedom::clock);
+    if (!t.times.single()) s.uses(Freedom::implicit_times);
+    if (t.times.newest().low != t.times.newest().high) s.names(Freedom::clock);
     const auto shown = static_cast<std::int64_t>(seen[t.index]);
-    if (!moment_fits(*t.times, shown)) {
-      s.diverge(t.clause, fmt::format("{}={}", t.name, times_text(*t.times)),
+    if (!moment_fits(t.times, shown)) {
+      s.diverge(t.clause, fmt::format("{}={}", t.name, times_text(t.times)),
                 fmt::format("{}={}", t.name, shown));
       return false;
     }
-    t.times->set({shown, shown});  // it stays so until the next event
+    t.times.set({shown, shown});  // it stays so until the next event
   }
+  return true;
+}
+
+bool match_pids(const World& w, Step& s, ShmidKernel& k, std::span<const std::uint64_t> seen) {
   struct Pid {
     std::size_t index;
     const char* name;
-    Who* who;
+    Who& who;
     C clause;
   };
-  const Pid pids[] = {{10, "cpid", &k.cprid, C::shmget_init_ctime_cpid},
-                      {11, "lpid", &k.lprid, k.lpid_clause}};
+  const Pid pids[] = {{10, "cpid", k.cprid, C::shmget_init_ctime_cpid}, {11, "lpid", k.lprid, k.lpid_clause}};
   for (const Pid& p : pids) {
     s.applies(p.clause);
-    if (!p.who->single()) s.uses(Freedom::implicit_times);
-    if (!pid_fits(*p.who, seen[p.index])) {
-      s.diverge(p.clause, fmt::format("{}={}", p.name, pids_text(w, *p.who)),
+    if (!p.who.single()) s.uses(Freedom::implicit_times);
+    if (!pid_fits(p.who, seen[p.index])) {
+      s.diverge(p.clause, fmt::format("{}={}", p.name, pids_text(w, p.who)),
                 fmt::format("{}={}", p.name, process_name(w, seen[p.index])));
       return false;
     }
-    p.who->set(seen[p.index]);
+    p.who.set(seen[p.index]);
   }
-  k.flags_seen = k.perm.mode & (kShmDest | kShmLocked);
   return true;
+}
+
+bool match_members(World& w, Step& s, std::uint32_t segment, std::span<const std::uint64_t> seen) {
+  ShmidKernel& k = w.ipc.segments[segment];
+  if (seen.size() < program::kShmStatWords) {
+    s.diverge(C::shmctl_stat_copies, "the members of shmid_ds", "none");
+    return false;
+  }
+  // The count before times and pids: an attach or detach that was not counted was not stamped either.
+  const bool right = match_fixed(w, s, k, seen) &&
+                     match_nattch(w, s, segment, static_cast<std::int64_t>(seen[12])) &&
+                     match_times(s, k, seen) && match_pids(w, s, k, seen);
+  if (right) k.flags_seen = k.perm.mode & (kShmDest | kShmLocked);
+  return right;
 }
 
 // What is the only call since IPC_STAT showed the segment as it is, and must have changed nothing.

@@ -10,16 +10,6 @@ namespace shmcheck::model {
 using program::IpcInfo;
 using program::ShmTotal;
 
-PageRange kept_pages(const World& w, const ShmidKernel& k) {
-  const Inode& inode = w.inodes[k.inode];
-  const bool unknown = inode.populated || w.facts().shmem_huge;
-  return {inode.stored.size(), unknown ? w.up(k.segsz) / w.page() : inode.accessed.size()};
-}
-
-bool all_known(const World& w, const Process& p) {
-  return w.facts().private_ipc || p.ipc_namespace != 0;
-}
-
 namespace {
 
 // A wrong number changes no segment.

@@ -1,5 +1,5 @@
 // shmat(2): checks in the order of do_shmat.
-#include <fmt/format.h>
+#include <optional>
 
 #include "model/blame.h"
 #include "model/map_limit.h"
@@ -75,8 +75,8 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r, std::uint
   if (r.address < w.facts().min_address && !p.cred.machine) s.must(kEPERM, kEINVAL, C::shmat_invalid_addr);
 }
 
-// mlockall(MCL_FUTURE) makes the new memory locked, too.
-// True if only the room for what is to be replaced does not do.
+// The limits of what a process locks, which mlockall(MCL_FUTURE) makes of the new memory, and of what it
+// maps. True if only the room for what is to be replaced does not do.
 bool limit_errors(const World& w, const Process& p, Step& s, const Request& r, std::uint64_t pages) {
   constexpr int kEAGAIN = 11;
   if (p.lock_future) memlock_errors(w, p, s, pages, kEAGAIN, C::mlockall_future);
@@ -104,6 +104,62 @@ bool forced_removal_ends(World& w, Step& s, std::uint32_t segment) {
   return over;
 }
 
+// What a call that failed has done all the same. `attached`: it had counted; `granted`: nothing had to be
+// wrong.
+void note_failure(World& w, Step& s, std::int32_t segment, bool attached, bool granted) {
+  if (segment < 0) return;
+  ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
+  // What was refused because of locked memory that is miscounted (D38) had been attached for a moment, too.
+  bool last = attached && granted && !s.running() && !s.report().diverged && k.nattch == 0 &&
+              w.ipc.of(k).limits.rmid_forced;
+  if (last && s.exact())
+    w.destroy_segment(static_cast<std::uint32_t>(segment), C::limit_rmid_forced_detach);
+  else if (last)
+    s.lose_quietly(Freedom::documented_alternative);
+  k.count_clause = k.atime_clause = k.lpid_clause = C::shmat_failure_no_effect;
+}
+
+// Where the attach comes to lie. Nothing: what the kernel is said to have chosen cannot be.
+std::optional<std::uint64_t> placed(World& w, const Process& p, Step& s, const Request& r,
+                                    std::uint64_t pages, C success) {
+  if (r.fixed) return s.returns(r.address, s.op.flags & program::shmat::kRound ? C::shmat_rnd : success);
+  const std::uint64_t low = s.chosen(free_range(w, p, pages), Freedom::address);
+  const bool good = good_choice(w, p, low, pages);
+  C choice = good ? C::shmat_null_addr : blame_of_choice(w, s.op.proc, low, pages, C::shmat_null_addr);
+  if (!s.expect(good, choice, [] { return std::string("a page-aligned address of a free range"); }))
+    return std::nullopt;
+  return low;
+}
+
+void attach(World& w, Process& p, Step& s, const Request& r, std::int32_t segment, std::uint64_t low) {
+  std::uint8_t who = index_of(w, p);
+  ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
+  const std::uint64_t pages = w.up(k.segsz);
+  // Attached before the old mappings go, so that an attach of the same segment below does not end it.
+  w.open_attach(static_cast<std::uint32_t>(segment), who, s.when, true);
+  w.unmap(who, low, low + pages, s.when);
+  k.lprid.set(p.pid);
+  if (k.perm.mode & kShmDest) s.applies(C::shmat_marked_still_attachable);
+  if (k.creator < 0) s.applies(C::shmget_belongs_to_nobody);
+  Vma v;
+  v.id = w.next_vma++;
+  v.made = w.steps;
+  v.rounded_up = k.segsz % w.page() != 0;
+  v.low = low;
+  v.high = low + pages;
+  v.prot = static_cast<std::uint8_t>(program::kProtRead | (r.read_only ? 0 : program::kProtWrite) |
+                                     (r.exec ? program::kProtExec : 0));
+  v.shared = true;
+  v.may_write = !r.read_only;
+  v.writable_file = !r.read_only;
+  v.inode = static_cast<std::int32_t>(k.inode);
+  v.segment = segment;
+  v.attach = w.next_attach++;
+  w.mapping_names[s.op.result] = low;
+  p.memory.insert(std::move(v));
+  lock_at_creation(w, p, s, low, false, false);
+}
+
 }  // namespace
 
 void rule_shmat(World& w, Process& p, Step& s) {
@@ -112,7 +168,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
   Request r = request_of(w, s);
   if (op.object == program::kSegmentBogus) s.must(kEINVAL, C::shmat_invalid_id);
   const bool named = op.object < program::kSegments;
-  const std::int32_t segment = named ? w.named_segment(p.ipc_namespace, op.object) : -1;
+  const std::int32_t segment = w.named_segment(p.ipc_namespace, op.object);
   bool no_space = false;  // in the address space, by RLIMIT_AS
   bool attached = false;  // for a moment, though no place is found: do_shmat counts before it looks for one
   if (named && segment < 0) {
@@ -146,58 +202,14 @@ void rule_shmat(World& w, Process& p, Step& s) {
     if (s.choices_wanted() == 0) divided();
     return;
   }
-  const bool could_fail = !s.must_fail();
+  const bool granted = !s.must_fail();
   if (s.failed(success)) {
-    ShmidKernel* k = segment < 0 ? nullptr : &w.ipc.segments[static_cast<std::size_t>(segment)];
-    // What was refused because of locked memory that is miscounted (D38) had been attached for a moment, too.
-    bool last = attached && could_fail && !s.running() && !s.report().diverged && k->nattch == 0 &&
-                w.ipc.of(*k).limits.rmid_forced;
-    if (last && s.exact())
-      w.destroy_segment(static_cast<std::uint32_t>(segment), C::limit_rmid_forced_detach);
-    else if (last)
-      s.lose_quietly(Freedom::documented_alternative);
-    if (k) k->count_clause = k->atime_clause = k->lpid_clause = C::shmat_failure_no_effect;
+    note_failure(w, s, segment, attached, granted);
     divided();
     return;
   }
-  ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
-  std::uint64_t pages = w.up(k.segsz);
-  std::uint64_t low = r.address;
-  if (r.fixed) {
-    s.returns(low, op.flags & program::shmat::kRound ? C::shmat_rnd : success);
-  } else {
-    low = s.chosen(free_range(w, p, pages), Freedom::address);
-    C choice = good_choice(w, p, low, pages) ? C::shmat_null_addr
-                                             : blame_of_choice(w, s.op.proc, low, pages, C::shmat_null_addr);
-    if (!s.expect(good_choice(w, p, low, pages), choice,
-                  [] { return std::string("a page-aligned address of a free range"); })) {
-      return;
-    }
-  }
-  std::uint8_t who = index_of(w, p);
-  // Attached before the old mappings go, so that an attach of the same segment below does not end it.
-  w.open_attach(static_cast<std::uint32_t>(segment), who, s.when, true);
-  w.unmap(who, low, low + pages, s.when);
-  w.ipc.segments[static_cast<std::size_t>(segment)].lprid.set(p.pid);
-  if (k.perm.mode & kShmDest) s.applies(C::shmat_marked_still_attachable);
-  if (k.creator < 0) s.applies(C::shmget_belongs_to_nobody);
-  Vma v;
-  v.id = w.next_vma++;
-  v.made = w.steps;
-  v.rounded_up = w.ipc.segments[static_cast<std::size_t>(segment)].segsz % w.page() != 0;
-  v.low = low;
-  v.high = low + pages;
-  v.prot = static_cast<std::uint8_t>(program::kProtRead | (r.read_only ? 0 : program::kProtWrite) |
-                                     (r.exec ? program::kProtExec : 0));
-  v.shared = true;
-  v.may_write = !r.read_only;
-  v.writable_file = !r.read_only;
-  v.inode = static_cast<std::int32_t>(k.inode);
-  v.segment = segment;
-  v.attach = w.next_attach++;
-  w.mapping_names[op.result] = low;
-  p.memory.insert(std::move(v));
-  lock_at_creation(w, p, s, low, false, false);
+  const std::uint64_t pages = w.up(w.ipc.segments[static_cast<std::size_t>(segment)].segsz);
+  if (const auto low = placed(w, p, s, r, pages, success)) attach(w, p, s, r, segment, *low);
 }
 
 }  // namespace shmcheck::model

@@ -47,8 +47,7 @@ void lock_errors(const World& w, const ShmidKernel& k, const Process& p, Step& s
 }
 
 void bad_command(const World& w, const Process& p, Step& s) {
-  const bool named = s.op.object < program::kSegments;
-  const std::int32_t segment = named ? w.named_segment(p.ipc_namespace, s.op.object) : -1;
+  const std::int32_t segment = w.named_segment(p.ipc_namespace, s.op.object);
   const ShmidKernel* k = segment >= 0 ? &w.ipc.segments[static_cast<std::size_t>(segment)] : nullptr;
   const bool denied = k && !ipc_owner(k->perm, p.cred) && !p.cred.capable;
   if (denied) s.applies(C::prec_shmctl_cmd_before_perm);
@@ -57,8 +56,7 @@ void bad_command(const World& w, const Process& p, Step& s) {
 }
 
 void reads_bad_buffer(const World& w, const Process& p, Step& s) {
-  const bool named = s.op.object < program::kSegments;
-  const bool bad_id = !named || w.named_segment(p.ipc_namespace, s.op.object) < 0;
+  const bool bad_id = w.named_segment(p.ipc_namespace, s.op.object) < 0;
   if (bad_id) s.applies(C::prec_shmctl_set_efault);
   s.must(kEFAULT, bad_id && s.saw(kEINVAL) ? C::prec_shmctl_set_efault : C::shmctl_set_efault);
 }
@@ -78,6 +76,59 @@ void note_why_allowed(const ShmidKernel& k, const Process& p, Step& s, ShmComman
   if (command == ShmCommand::lock || command == ShmCommand::unlock) s.applies(C::perm_cap_ipc_lock);
 }
 
+// Whether the caller may, of a segment that is there.
+void permission_errors(const World& w, const ShmidKernel& k, const Process& p, Step& s, ShmCommand command) {
+  const bool owner = ipc_owner(k.perm, p.cred) || p.cred.capable;
+  // A kernel that has not found it has removed it too early.
+  const bool lost = s.saw(kEINVAL) || s.saw(kEIDRM);
+  const auto or_lost = [&](C clause) { return lost ? w.clause_of_presence(p, k) : clause; };
+  if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
+    s.must(kEACCES, or_lost(C::shmctl_stat_permission));
+  else if (command == ShmCommand::rmid && !owner)
+    s.must(kEPERM, or_lost(C::shmctl_rmid_who));
+  else if (command == ShmCommand::set && !owner)
+    s.must(kEPERM, or_lost(C::shmctl_set_who));
+  else if (command == ShmCommand::lock || command == ShmCommand::unlock)
+    lock_errors(w, k, p, s, command == ShmCommand::lock);
+}
+
+void show(World& w, Step& s, std::uint32_t segment) {
+  if (s.running())
+    make_shm_stat(w.ipc.segments[segment], s.made().words);
+  else
+    match_shm_stat(w, s, segment, s.seen().words);
+}
+
+void remove(World& w, Step& s, std::uint32_t segment) {
+  ShmidKernel& k = w.ipc.segments[segment];
+  if (k.nattch == 0) {
+    s.applies(C::shmctl_rmid_unattached);
+    w.destroy_segment(segment, C::shmctl_gone_id);
+    return;
+  }
+  k.perm.key = 0;
+  k.perm.mode |= kShmDest;
+  k.flags_clause = C::none;
+}
+
+void set(const World& w, const Step& s, ShmidKernel& k) {
+  k.perm.uid = s.op.byte == 0 ? s.facts.uid : s.facts.other_uid[s.op.byte - 1];
+  k.perm.gid = s.op.byte == 0 ? s.facts.gid : k.perm.uid;
+  k.perm.mode = (k.perm.mode & ~0777U) | s.op.mode;
+  k.ctim.set(s.when);
+  k.set_step = w.steps;
+  k.ctime_clause = C::shmctl_set_fields;
+  if (k.perm.mode & (kShmDest | kShmLocked)) k.flags_clause = C::shmctl_set_keeps_flags;
+}
+
+void lock(const Process& p, const Step& s, ShmidKernel& k, bool locking) {
+  if (locking && !(k.perm.mode & kShmLocked)) k.locked_by = p.cred.uid;
+  k.perm.mode = locking ? k.perm.mode | kShmLocked : k.perm.mode & ~kShmLocked;
+  k.locker = locking ? static_cast<std::int8_t>(s.op.proc) : std::int8_t{-1};
+  k.flags_clause = C::none;
+  k.ctime_clause = C::shmctl_lock_times;
+}
+
 }  // namespace
 
 void rule_shmctl(World& w, Process& p, Step& s) {
@@ -95,25 +146,10 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   if (bad_buffer && command == ShmCommand::set) reads_bad_buffer(w, p, s);
   if (op.object == program::kSegmentBogus) s.must(kEINVAL, absence(C::shmat_invalid_id));
   if (command == ShmCommand::bad) bad_command(w, p, s);
-  const bool named = op.object < program::kSegments;
-  const std::int32_t found = named ? w.named_segment(p.ipc_namespace, op.object) : -1;
+  const std::int32_t found = w.named_segment(p.ipc_namespace, op.object);
   if (!s.must_fail() && found < 0) s.must(kEINVAL, kEIDRM, absence(clause_of_gone(w, p, op.object)));
   const std::uint32_t segment = found < 0 ? 0 : static_cast<std::uint32_t>(found);
-  if (!s.must_fail()) {
-    const ShmidKernel& k = w.ipc.segments[segment];
-    bool owner = ipc_owner(k.perm, p.cred) || p.cred.capable;
-    // A kernel that has not found it has removed it too early.
-    bool lost = s.saw(kEINVAL) || s.saw(kEIDRM);
-    auto or_lost = [&](C clause) { return lost ? w.clause_of_presence(p, k) : clause; };
-    if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
-      s.must(kEACCES, or_lost(C::shmctl_stat_permission));
-    else if (command == ShmCommand::rmid && !owner)
-      s.must(kEPERM, or_lost(C::shmctl_rmid_who));
-    else if (command == ShmCommand::set && !owner)
-      s.must(kEPERM, or_lost(C::shmctl_set_who));
-    else if (command == ShmCommand::lock || command == ShmCommand::unlock)
-      lock_errors(w, k, p, s, command == ShmCommand::lock);
-  }
+  if (!s.must_fail()) permission_errors(w, w.ipc.segments[segment], p, s, command);
   if (fills) fills_bad_buffer(s);
   C success = s.must_fail() ? C::shmctl_bad_cmd : clause_of_success(w, p, s, w.ipc.segments[segment]);
   if (s.failed(success)) return;
@@ -122,38 +158,14 @@ void rule_shmctl(World& w, Process& p, Step& s) {
   if (bad_buffer && command == ShmCommand::rmid) s.applies(C::shmctl_rmid_buf_ignored);
   switch (command) {
     case ShmCommand::stat:
-      if (s.running())
-        make_shm_stat(k, s.made().words);
-      else
-        match_shm_stat(w, s, segment, s.seen().words);
-      break;
+      return show(w, s, segment);
     case ShmCommand::rmid:
-      if (k.nattch == 0) {
-        s.applies(C::shmctl_rmid_unattached);
-        w.destroy_segment(segment, C::shmctl_gone_id);
-      } else {
-        k.perm.key = 0;
-        k.perm.mode |= kShmDest;
-        k.flags_clause = C::none;
-      }
-      break;
+      return remove(w, s, segment);
     case ShmCommand::set:
-      k.perm.uid = op.byte == 0 ? s.facts.uid : s.facts.other_uid[op.byte - 1];
-      k.perm.gid = op.byte == 0 ? s.facts.gid : k.perm.uid;
-      k.perm.mode = (k.perm.mode & ~0777U) | op.mode;
-      k.ctim.set(s.when);
-      k.set_step = w.steps;
-      k.ctime_clause = C::shmctl_set_fields;
-      if (k.perm.mode & (kShmDest | kShmLocked)) k.flags_clause = C::shmctl_set_keeps_flags;
-      break;
+      return set(w, s, k);
     case ShmCommand::lock:
     case ShmCommand::unlock:
-      if (command == ShmCommand::lock && !(k.perm.mode & kShmLocked)) k.locked_by = p.cred.uid;
-      k.perm.mode = command == ShmCommand::lock ? k.perm.mode | kShmLocked : k.perm.mode & ~kShmLocked;
-      k.locker = command == ShmCommand::lock ? static_cast<std::int8_t>(op.proc) : std::int8_t{-1};
-      k.flags_clause = C::none;
-      k.ctime_clause = C::shmctl_lock_times;
-      break;
+      return lock(p, s, k, command == ShmCommand::lock);
     case ShmCommand::bad:
       break;
   }

@@ -20,7 +20,7 @@ std::size_t find_attach(const World& w, const Process& p, std::uint64_t address)
 // Whether the segment is marked for removal, or could not be attached any more.
 bool no_way_in(const World& w, const Process& p, const Vma& v) {
   const KernIpcPerm& perm = w.ipc.segments[static_cast<std::size_t>(v.segment)].perm;
-  return (perm.mode & kShmDest) || !ipc_access(perm, p.cred, 4U | (v.may_write ? 2U : 0U));
+  return (perm.mode & kShmDest) || !could_attach(w, p, v);
 }
 
 }  // namespace

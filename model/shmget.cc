@@ -9,7 +9,6 @@ namespace shmcheck::model {
 namespace {
 
 constexpr int kENOENT = 2, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kEINVAL = 22, kENOSPC = 28;
-constexpr std::uint32_t kKeyBase = 0x73686d00;  // the executor's keys k1… are this plus their number
 
 std::uint32_t requested_access(std::uint32_t mode) {
   return (mode >> 6 | mode >> 3 | mode) & 7;
@@ -62,7 +61,7 @@ void creation_errors(World& w, const Process& p, Step& s, std::uint64_t size) {
 // The segment that was made last in the namespace of the process, or null.
 const ShmidKernel* last_of(const World& w, const Process& p) {
   for (auto k = w.ipc.segments.rbegin(); k != w.ipc.segments.rend(); ++k) {
-    if (k->ipc_namespace == p.ipc_namespace) return &*k;
+    if (k->ipc_namespace == p.ipc_namespace && !k->before_reboot) return &*k;
   }
   return nullptr;
 }
@@ -72,9 +71,10 @@ const ShmidKernel* last_of(const World& w, const Process& p) {
 // once.
 bool used_before(const World& w, const Process& p, const Step& s, std::uint64_t id) {
   const ShmidKernel* last = last_of(w, p);
-  if (!s.exact()) return last && last->destroyed && last->id == id;
+  if (!s.exact()) return last && last->destroyed && !last->id_asked_for && last->id == id;
   return std::ranges::any_of(w.ipc.segments, [&](const ShmidKernel& k) {
-    return k.destroyed && k.id == id && !k.id_asked_for && k.ipc_namespace == p.ipc_namespace;
+    return k.destroyed && k.id == id && !k.id_asked_for && k.ipc_namespace == p.ipc_namespace &&
+           !k.before_reboot;
   });
 }
 
@@ -136,7 +136,7 @@ std::uint64_t id_of_the_model(const World& w, const Process& p) {
   if (ids.limits.next_id != kNoId) return id_asked_for(w, ids);
   std::uint64_t id = kNoId;
   for (const ShmidKernel& k : w.ipc.segments) {
-    if (k.ipc_namespace == p.ipc_namespace && !k.id_asked_for) id = k.id;
+    if (k.ipc_namespace == p.ipc_namespace && !k.id_asked_for && !k.before_reboot) id = k.id;
   }
   do id += 1 + kTableIndices;
   while (w.ipc.find_id(ids, id) >= 0);
@@ -171,11 +171,10 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   Inode object;
   object.kind = InodeKind::segment;
   object.size = size;
-  object.segment = static_cast<std::uint32_t>(w.ipc.segments.size());
   ShmidKernel k;
   k.perm = {key, p.cred.uid, p.cred.gid, p.cred.uid, p.cred.gid, s.op.mode};
   k.ipc_namespace = p.ipc_namespace;
-  k.inode = static_cast<std::uint32_t>(w.inodes.size());
+  k.inode = w.add_inode(std::move(object));
   k.id = id;
   k.id_asked_for = asked;
   k.segsz = size;
@@ -185,9 +184,7 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   k.cprid.set(p.pid);
   k.lprid.set(0);
   k.creator = static_cast<std::int8_t>(index_of(w, p));
-  w.segment_names[s.op.result] = object.segment;
-  make_room(w.inodes);
-  w.inodes.push_back(std::move(object));
+  w.segment_names[s.op.result] = static_cast<std::uint32_t>(w.ipc.segments.size());
   w.ipc.add(std::move(k));
 }
 
@@ -257,7 +254,7 @@ void with_segment(World& w, Process& p, Step& s, std::uint32_t found, std::uint6
 
 void rule_shmget(World& w, Process& p, Step& s) {
   const std::uint64_t size = w.value(s.op.len);
-  const std::uint32_t key = s.op.byte == 0 ? 0 : kKeyBase + s.op.byte;
+  const std::uint32_t key = key_of(s.op);
   const std::int32_t found = key == 0 ? -1 : w.ipc.find_key(w.ipc.of(p), key);
   if (found < 0)
     without_segment(w, p, s, key, size);

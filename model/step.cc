@@ -97,6 +97,7 @@ void StepReport::clear() {
   allowed.clear();
   seen.clear();
   freedoms.reset();
+  of_content.reset();
   decisive_count = 0;
 }
 
@@ -108,6 +109,12 @@ void Step::applies(C clause) {
 }
 
 void Step::names(Freedom freedom) {
+  report_.freedoms.set(static_cast<std::size_t>(freedom));
+  report_.of_content.set(static_cast<std::size_t>(freedom));
+}
+
+void Step::might_fail(Freedom freedom) {
+  report_.unique = false;
   report_.freedoms.set(static_cast<std::size_t>(freedom));
 }
 
@@ -191,7 +198,7 @@ bool Step::failed(C success) {
     if (is_error) report_.lost = false;
     return true;
   }
-  for (std::size_t i = 0; i < count_; ++i) uses(failures_[i].freedom);
+  for (std::size_t i = 0; i < count_; ++i) might_fail(failures_[i].freedom);
   if (seen_->kind == OutcomeKind::ok) {
     applies(success);
     return false;
@@ -233,6 +240,16 @@ void Step::signals(std::uint8_t signal, std::uint8_t code, std::uint64_t address
   bool same = seen_->kind == OutcomeKind::signal && seen_->signal == signal && seen_->code == code &&
               seen_->address == address;
   if (!same) diverge(clause, signal_name(signal, code) + " at " + hex(address));
+}
+
+void Step::dies(std::uint8_t signal, C clause) {
+  if (running()) {
+    made_->kind = OutcomeKind::died;
+    made_->signal = signal;
+    return;
+  }
+  expect(saw_death() && seen_->signal == signal, clause,
+         [&] { return "death by " + signal_name(signal, 0); });
 }
 
 int Step::choose(int count, Freedom freedom) {

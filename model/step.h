@@ -28,6 +28,7 @@ struct StepReport {
   C clause = C::none;
   std::string allowed, seen;
   std::bitset<kFreedoms> freedoms;
+  std::bitset<kFreedoms> of_content;  // those of them that are about more than whether the call fails
   std::array<C, 32> decisive{};
   std::uint8_t decisive_count = 0;
   void clear();
@@ -61,6 +62,7 @@ class Step {
   bool saw(int error) const {
     return seen_ != nullptr && seen_->kind == OutcomeKind::error && seen_->error == error;
   }
+  bool saw_death() const { return seen_ != nullptr && seen_->kind == OutcomeKind::died; }
   // Running: the outcome being made.
   Outcome& made() { return *made_; }
   StepReport& report() { return report_; }
@@ -75,6 +77,11 @@ class Step {
   bool must_fail() const;
   // The error of the first condition stated, or 0.
   int first_error() const { return count_ > 0 ? failures_[0].error : 0; }
+  // Of the first that must fail, which is what the running model makes; or 0.
+  int required_error() const {
+    const Failure* first = first_required();
+    return first ? first->error : 0;
+  }
   // How many conditions of failure have been stated.
   std::size_t failures() const { return count_; }
   // Decides between failure and success. True: the op is over, nothing has changed.
@@ -94,8 +101,10 @@ class Step {
     return holds;
   }
 
-  // A signal, or the death it brings with an action other than caught.
+  // A signal that is caught.
   void signals(std::uint8_t signal, std::uint8_t code, std::uint64_t address, C clause);
+  // Death by a signal.
+  void dies(std::uint8_t signal, C clause);
 
   // Which of `count` futures this world takes. Asked before anything is changed; < 0: return at once.
   int choose(int count, Freedom freedom);
@@ -129,6 +138,7 @@ class Step {
   }
   const Failure* first_required() const;
   bool accepts_error(int error);
+  void might_fail(Freedom freedom);
   std::string allowed_errors() const;
 
   StepReport& report_;

@@ -49,6 +49,11 @@ void Storage::written(std::uint64_t low, std::uint64_t high, clauses::Clause cla
   certain_.push_back({low, high, clause});
 }
 
+void Storage::settle() {
+  for (const Former& f : formers_) certain_ = outside(certain_, f.low, f.high);
+  formers_.clear();
+}
+
 bool Storage::held(std::uint64_t offset, std::uint8_t byte, std::uint32_t page_size) const {
   return std::ranges::any_of(formers_, [&](const Former& f) {
     return covers(f, offset) && (f.any || f.page.at(offset % page_size) == byte);

@@ -26,7 +26,6 @@ class Storage {
   // Whether a byte of [low, high), which lies in one page, may be another one than what the file has in
   // `page`.
   bool differs(std::uint64_t low, std::uint64_t high, const PageRef& page, std::uint32_t page_size) const;
-  bool anything_open() const { return !formers_.empty(); }
   bool anything_certain() const { return !certain_.empty(); }
   // What demands that the byte is on storage; none: nothing has written it for certain.
   clauses::Clause demanded_by(std::uint64_t offset) const;
@@ -38,18 +37,23 @@ class Storage {
   // The last call that might have written but need not: what says so.
   clauses::Clause may_have = clauses::Clause::none;
 
- private:
+  // What it may hold instead of what the file has.
   struct Former {
     std::uint64_t low, high;
     PageRef page;
     bool any;
   };
+  const std::vector<Former>& formers() const { return formers_; }
+  // The file was read from it: they are the same.
+  void settle();
+
+ private:
   struct Certain {
     std::uint64_t low, high;
     clauses::Clause clause;
   };
   std::vector<Former> formers_;   // the oldest first
-  std::vector<Certain> certain_;  // the newest last, and it counts
+  std::vector<Certain> certain_;  // disjoint
 };
 
 }  // namespace shmcheck::model

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "model/blame.h"
 #include "model/rules.h"
@@ -24,7 +23,7 @@ void errors(const World& w, const Process& p, Step& s, std::uint64_t offset) {
   if (w.down(offset) >= largest_file(w, inode)) s.must(kEFBIG, C::none);
 }
 
-bool mapped_for_stores(const World& w, std::uint32_t index) {
+bool mapped_shared(const World& w, std::uint32_t index) {
   return std::ranges::any_of(w.processes, [&](const Process& p) {
     return std::ranges::any_of(p.memory.vmas(), [&](const Vma& v) {
       return v.shared && v.inode == static_cast<std::int32_t>(index);
@@ -38,7 +37,7 @@ void note_old(const World& w, Step& s, std::uint32_t index) {
   s.uses(Freedom::not_yet_stored);
   if (storage.may_have != C::none) s.applies(storage.may_have);
   if (storage.anything_certain()) s.applies(C::msync_sync_range);
-  if (!mapped_for_stores(w, index)) s.applies(C::writeback_no_implicit_on_munmap);
+  if (!mapped_shared(w, index)) s.applies(C::writeback_no_implicit_on_munmap);
 }
 
 // What a part of the file is held to where nothing about it changes.
@@ -47,7 +46,7 @@ void note_demands(const World& w, Step& s, std::uint32_t index, std::uint64_t of
   bool beyond = offset >= inode.size;
   if (beyond) s.applies(C::writeback_never_beyond_size);
   if (beyond && inode.slack_stored) s.applies(C::slack_never_stored);
-  if ((inode.stored_privately >> (offset / w.page() % 64) & 1) != 0) s.applies(C::writeback_private_never);
+  if (inode.may_be_stored_privately(offset / w.page())) s.applies(C::writeback_private_never);
   if (inode.storage.open(offset))
     s.applies(C::writeback_crash_consistency);
   else if (C demand = inode.storage.demanded_by(offset); !beyond && demand != C::none)
@@ -60,7 +59,7 @@ C blame_of_stored(const World& w, std::uint32_t index, std::uint64_t offset, std
   if (held_privately(w, static_cast<std::int32_t>(index), offset, seen)) return C::writeback_private_never;
   if (offset >= inode.size)
     return inode.slack_stored ? C::slack_never_stored : C::writeback_never_beyond_size;
-  bool of_private = (inode.stored_privately >> (offset / w.page() % 64) & 1) != 0;
+  bool of_private = inode.may_be_stored_privately(offset / w.page());
   if (inode.storage.open(offset))
     return of_private ? C::writeback_private_never : C::writeback_crash_consistency;
   C demand = inode.storage.demanded_by(offset);
@@ -101,7 +100,7 @@ class Matcher {
   bool accepts(const ObjectBytes& bytes, std::uint64_t offset, std::uint8_t seen) {
     if (bytes.at(offset, w_.page()) == seen) return true;
     for (const Doubt& d : bytes.doubts()) {
-      if (d.low > offset || offset >= d.high) continue;
+      if (!d.covers(offset)) continue;
       if (d.any || d.other.at(offset % w_.page()) == seen) return s_.uses(d.freedom), true;
     }
     if (!w_.inodes[index_].storage.held(offset, seen, w_.page())) return false;
@@ -131,9 +130,9 @@ void rule_stored(World& w, Process& p, Step& s) {
     if (right) match.finish(count);
     return;
   }
-  std::vector<std::uint8_t> bytes(count);
-  for (std::uint64_t at = offset; at < within; ++at)
-    bytes[at - offset] = std::as_const(inode).bytes.at(at, w.page());
+  std::vector<std::uint8_t> bytes;
+  inode.bytes.read(offset, within - offset, w.page(), bytes);
+  bytes.resize(count);
   inode.storage.oldest(offset, bytes, w.page());
   RunWriter(s.made().words).bytes(bytes.data(), bytes.size());
 }

@@ -13,13 +13,17 @@ void may_move_mtime(Inode& inode) {
   if (inode.mtime == Moved::no) inode.mtime = Moved::perhaps;
 }
 
+void may_move_atime(Inode& inode) {
+  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
+}
+
 void moves_atime(const World& w, const Step& s, Inode& inode) {
   program::FileSystem fs = w.fs_of(inode);
   bool known = fs == program::FileSystem::tmpfs || fs == program::FileSystem::ext4;
   if (s.exact() && known)
     inode.atime = Moved::yes;
-  else if (inode.atime == Moved::no)
-    inode.atime = Moved::perhaps;
+  else
+    may_move_atime(inode);
 }
 
 // ext4 learns of a store when the processor may not write to the page yet (ext4_page_mkwrite), which it may
@@ -28,7 +32,7 @@ void moves_atime(const World& w, const Step& s, Inode& inode) {
 // it.
 void store_moves_mtime(World& w, Vma& vma) {
   if (!vma.shared || vma.inode < 0) return;
-  Inode& inode = w.inodes[static_cast<std::size_t>(vma.inode)];
+  Inode& inode = w.object_of(vma);
   if (inode.kind != InodeKind::file) return;
   if (!vma.dirtied && w.fs_of(inode) == program::FileSystem::ext4)
     moves_mtime(inode, C::times_mtime);
@@ -37,7 +41,7 @@ void store_moves_mtime(World& w, Vma& vma) {
   vma.dirtied = true;
 }
 
-void written_back(World& w, std::uint32_t inode) {
+void stores_are_noticed_again(World& w, std::uint32_t inode) {
   for (Process& p : w.processes) {
     for (Vma& v : p.memory.vmas()) {
       if (v.inode == static_cast<std::int32_t>(inode)) v.dirtied = false;

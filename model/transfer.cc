@@ -76,8 +76,7 @@ bool settle_limit(World& w, Step& s, Transfer& t) {
 
 void may_have_read(World& w, const Step& s, const Transfer& t) {
   if (s.must_fail() || !t.file) return;
-  Inode& inode = w.inodes[t.file->inode];
-  if (inode.atime == Moved::no) inode.atime = Moved::perhaps;
+  may_move_atime(w.inodes[t.file->inode]);
 }
 
 std::uint64_t readable_bytes(const World& w, const Transfer& t) {

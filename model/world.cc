@@ -6,19 +6,43 @@
 
 namespace shmcheck::model {
 
+void Processes::name(const Op& op) {
+  const program::OpSpec& spec = program::spec(op.code);
+  std::size_t last = op.proc;
+  if (spec.result_name == program::NameKind::process) last = std::max<std::size_t>(last, op.result);
+  if (spec.object_kind == program::NameKind::process) last = std::max<std::size_t>(last, op.object);
+  if (last >= named_.size()) named_.resize(last + 1);
+}
+
+const Process& Processes::nobody() {
+  static const Process nobody;
+  return nobody;
+}
+
 World::World(const Facts& facts, std::uint64_t root_pid) : facts_(&facts) {
   paths.fill(-1);
   objects.fill(-1);
-  for (Process& p : processes) p.files.fill(-1);
-  Process& p0 = processes[0];
-  p0.life = Life::alive;
-  p0.pid = root_pid;
-  p0.memlock = facts.memlock;
-  p0.cred = {facts.uid, facts.gid, facts.capable, facts.capable && facts.first_userns};
+  path_unwritten.fill(-1);
+  processes.name(Op{});
+  begin_process(0, root_pid);
+  begin_namespaces();
+}
+
+void World::begin_process(std::uint8_t who, std::uint64_t pid) {
+  Process& p = processes[who];
+  p.life = Life::alive;
+  p.pid = pid;
+  p.born = next_vma;
+  p.memlock = facts_->memlock;
+  p.cred = {facts_->uid, facts_->gid, facts_->capable, facts_->capable && facts_->first_userns};
+}
+
+void World::begin_namespaces() {
+  ipc.namespaces.assign(1, IpcIds());
   IpcLimits& limits = ipc.namespaces.front().limits;
-  limits.shmmax = facts.shmmax;
-  if (facts.shmall != 0) limits.shmall = facts.shmall;
-  if (facts.shmmni != 0) limits.shmmni = facts.shmmni;
+  limits.shmmax = facts_->shmmax;
+  if (facts_->shmall != 0) limits.shmall = facts_->shmall;
+  if (facts_->shmmni != 0) limits.shmmni = facts_->shmmni;
 }
 
 const OpenFile* World::open_file(const Process& process, std::uint8_t slot) const {
@@ -56,11 +80,17 @@ std::uint64_t World::value(const program::Quantity& q) const {
          static_cast<std::uint64_t>(std::int64_t{q.bytes});
 }
 
+std::uint32_t World::add_inode(Inode inode) {
+  make_room(inodes);
+  inodes.push_back(std::move(inode));
+  return static_cast<std::uint32_t>(inodes.size() - 1);
+}
+
 // --- memory ------------------------------------------------------------------------------------------------
 
 bool World::backed(const Vma& vma, std::uint64_t offset) const {
   if (vma.inode < 0) return true;
-  std::uint64_t size = inodes[static_cast<std::size_t>(vma.inode)].size;
+  std::uint64_t size = object_of(vma).size;
   return offset < size || (size > 0 && offset / page() <= (size - 1) / page());
 }
 
@@ -80,7 +110,7 @@ Access World::access(Process& process, std::uint64_t address, bool write) {
 
 ObjectBytes& World::supply(Vma& vma, std::uint64_t offset) {
   if (!vma.shared && (vma.inode < 0 || vma.copies.find(offset / page()))) return vma.copies;
-  return inodes[static_cast<std::size_t>(vma.inode)].bytes;
+  return object_of(vma).bytes;
 }
 
 std::uint8_t World::load(Vma& vma, std::uint64_t offset) {
@@ -95,7 +125,7 @@ void World::copy_on_write(Vma& vma, std::uint64_t offset) {
     vma.copies.put(index, PageRef());
     return;
   }
-  const ObjectBytes& file = std::as_const(inodes[static_cast<std::size_t>(vma.inode)]).bytes;
+  const ObjectBytes& file = object_of(vma).bytes;
   const PageRef* page_of_file = file.find(index);
   vma.copies.put(index, page_of_file ? *page_of_file : PageRef(),
                  {OriginKind::private_copy, 0, vma.id, steps});
@@ -130,14 +160,13 @@ void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std
                   std::uint8_t who) {
   Origin origin{OriginKind::store, who, vma.id, steps};
   if (vma.shared) {
-    if (vma.segment >= 0) inodes[static_cast<std::size_t>(vma.inode)].stored.add(offset / page());
+    if (Inode* object = memory_object(vma)) object->stored.add(offset / page());
     write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length, origin);
     return;
   }
   for (std::uint64_t at = down(offset); at < offset + length; at += page()) {
     copy_on_write(vma, at);
-    if (vma.inode >= 0)
-      inodes[static_cast<std::size_t>(vma.inode)].stored_privately |= std::uint64_t{1} << (at / page() % 64);
+    if (vma.inode >= 0) object_of(vma).stored_privately |= std::uint64_t{1} << (at / page() % 64);
   }
   vma.copies.write(offset, bytes, length, page(), origin);
 }
@@ -168,7 +197,7 @@ void World::keep_former(std::uint32_t index, std::uint64_t low, std::uint64_t hi
   high = std::min({high, inode.size, inode.slack_from});
   for (std::uint64_t at = low; at < high;) {
     std::uint64_t end = std::min(high, down(at) + page());
-    const PageRef* held = std::as_const(inode.bytes).find(at / page());
+    const PageRef* held = inode.bytes.find(at / page());
     inode.storage.former(at, end, held ? *held : PageRef(), inode.bytes.doubted(at, end));
     at = end;
   }
@@ -187,24 +216,28 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
   std::uint64_t before = inode.size;
   if (size < before) keep_former(index, size, before);
   inode.size = size;
+  inode.size_unwritten = true;
   if (size >= before) return;
   not_resident(index);
   inode.cut_to = std::min(inode.cut_to, size);
   inode.cut_step = steps;
+  inode.punched = 0;
   happens(index, clauses::Clause::trunc_kept_part_intact);
-  std::uint64_t first_gone = up(size) / page();
-  inode.bytes.settle(size, UINT64_MAX);
-  inode.bytes.drop_from(first_gone);
-  if (size % page() != 0)
-    inode.bytes.fill(size, 0, page() - size % page(), page(), {OriginKind::cut, 0, 0, steps});
+  inode.bytes.cut(size, page(), {OriginKind::cut, 0, 0, steps});
   for (Process& p : processes) {
     if (p.life != Life::alive) continue;
     for (Vma& v : p.memory.vmas()) {
-      if (v.shared || v.inode != static_cast<std::int32_t>(index)) continue;
-      v.copies.settle(up(size), UINT64_MAX);
-      v.copies.drop_from(first_gone);
+      if (!v.shared && v.inode == static_cast<std::int32_t>(index)) v.copies.cut(up(size), page());
     }
   }
+}
+
+void World::note_touched(const Vma& vma, std::uint64_t offset, std::uint8_t who) {
+  Inode* object = memory_object(vma);
+  if (!object) return;
+  object->touched.add(offset / page());
+  if (object->touched_by.size() <= who) object->touched_by.resize(who + 1U);
+  object->touched_by[who] |= std::uint64_t{1} << (offset / page() % 64);
 }
 
 void World::not_resident(std::uint32_t index) {
@@ -214,6 +247,13 @@ void World::not_resident(std::uint32_t index) {
         v.resident_by = clauses::Clause::none, v.shown_resident = false;
     }
   }
+}
+
+void World::pages_removed(std::uint32_t index, clauses::Clause clause) {
+  not_resident(index);
+  inodes[index].removed_by = clause;
+  inodes[index].removed_step = steps;
+  happens(index, clause);
 }
 
 // --- mappings ----------------------------------------------------------------------------------------------
@@ -294,6 +334,8 @@ void World::unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Momen
       close_attach(static_cast<std::uint32_t>(vmas[last].segment), who, when, false);
     if (vmas[last].shared) happens(vmas[last], clauses::Clause::munmap_keeps_data);
     if (vmas[last].locked) processes[who].lock_clause = clauses::Clause::munmap_unlocks;
+    if (!vmas[last].shared && vmas[last].inode >= 0 && !vmas[last].copies.empty())
+      inodes[static_cast<std::size_t>(vmas[last].inode)].discard_step = steps;
     ++last;
   }
   vmas.erase(vmas.begin() + static_cast<std::ptrdiff_t>(first),

@@ -40,15 +40,22 @@ struct Credentials {
 enum class Life : std::uint8_t { never, alive, dead };
 
 struct Process {
+  static constexpr auto kAllClosed = [] {
+    std::array<std::int32_t, program::kFiles> files{};
+    files.fill(-1);
+    return files;
+  }();
+
   Life life = Life::never;
   std::uint64_t pid = 0;  // 0: not yet known
   Credentials cred;
-  std::uint32_t ipc_namespace = 0;                    // index into Ipc::namespaces
-  bool ipc_inherited = false;                         // by fork from one that had left the first
-  std::array<std::int32_t, program::kFiles> files{};  // index into World::open_files, -1: closed
+  std::uint32_t ipc_namespace = 0;                               // index into Ipc::namespaces
+  bool ipc_inherited = false;                                    // by fork from one that had left the first
+  std::array<std::int32_t, program::kFiles> files = kAllClosed;  // index into World::open_files, -1: closed
   std::bitset<program::kFiles> close_on_exec, closed_by_exec;
   AddressSpace memory;
   std::uint32_t born = 0;       // the id that the next vma would have had at the fork
+  bool execed = false;          // or is the child of one that has, and so on
   bool faulted = false;         // took a signal of an access, and went on
   bool lock_count_off = false;  // MREMAP_DONTUNMAP has left locked memory behind
   // What demands that as much is locked as is: the last call that changed it, or should not have.
@@ -59,6 +66,27 @@ struct Process {
   // How many mappings it has that are not the program's, once `crowd` has brought it near vm.max_map_count.
   std::optional<std::uint64_t> other_mappings;
   LayoutEvents layout;  // the last calls that changed its mappings
+};
+
+// By name, those that a program has named so far; the others have never lived.
+class Processes {
+ public:
+  // Made-up programs name no more: references to the processes of theirs stay.
+  Processes() { named_.reserve(program::kUsualProcesses); }
+  // Before anything else is done with an op that names them.
+  void name(const Op& op);
+  Process& operator[](std::size_t name) { return named_[name]; }
+  const Process& operator[](std::size_t name) const { return name < named_.size() ? named_[name] : nobody(); }
+  std::size_t size() const { return named_.size(); }
+  auto begin() { return named_.begin(); }
+  auto end() { return named_.end(); }
+  auto begin() const { return named_.begin(); }
+  auto end() const { return named_.end(); }
+  std::size_t name_of(const Process& p) const { return static_cast<std::size_t>(&p - named_.data()); }
+
+ private:
+  static const Process& nobody();
+  std::vector<Process> named_;
 };
 
 inline IpcIds& Ipc::of(const Process& p) {
@@ -83,7 +111,6 @@ class World {
 
   const Facts& facts() const { return *facts_; }
   std::uint32_t page() const { return facts_->page_size; }
-  // Of the file system that holds the object.
   // The file system may know MAP_SYNC, as ext4 and xfs do (FOP_MMAP_SYNC), and then refuses it itself without
   // DAX.
   bool may_know_sync(const Inode& inode) const {
@@ -91,6 +118,7 @@ class World {
     return fs == program::FileSystem::ext4 || fs == program::FileSystem::xfs ||
            fs == program::FileSystem::other;
   }
+  // The file system that holds the object.
   program::FileSystem fs_of(const Inode& inode) const {
     bool of_directory = inode.kind == InodeKind::file && !inode.memfd && !inode.posix;
     return of_directory ? facts_->fs : program::FileSystem::tmpfs;
@@ -108,7 +136,7 @@ class World {
   std::array<std::int32_t, program::kNames> paths;      // index into inodes, -1: absent
   std::array<std::int32_t, program::kObjects> objects;  // the same, of /dev/shm
   // Directory entries by their numbers: rename(2) keeps them, and what was opened by one that is removed is
-  // marked as deleted, whatever other names the file has.
+  // marked as deleted, whatever other names the file has. Of a name that is gone, the one that it had last.
   std::array<std::uint32_t, program::kNames> path_entries{};
   std::array<std::uint32_t, program::kObjects> object_entries{};
   std::vector<bool> entries_removed = {true};  // 0: that of memory files
@@ -116,8 +144,13 @@ class World {
     entries_removed.push_back(false);
     return static_cast<std::uint32_t>(entries_removed.size() - 1);
   }
-  std::bitset<program::kObjects> objects_unlinked;  // names that were removed
-  std::array<Process, program::kProcesses> processes;
+  // Names of files in memory that were there before the machine was started anew.
+  std::bitset<program::kNames> paths_lost;
+  std::bitset<program::kObjects> objects_lost;
+  // Which inode a change of a directory entry was about that need not be on storage yet; -1: there is none.
+  std::array<std::int32_t, program::kNames> path_unwritten;
+  std::bitset<program::kNames> path_new;  // the change has made the inode as well
+  Processes processes;
   Ipc ipc;
   std::array<std::optional<std::uint64_t>, program::kMappings> mapping_names;  // addresses
   std::array<std::optional<std::uint32_t>, program::kSegments> segment_names;  // index into ipc.segments
@@ -126,6 +159,10 @@ class World {
   std::vector<std::uint32_t> straddling_stores;  // the steps of those that went over a page's edge
   std::uint64_t next_pid = 1001;                 // of the running model
 
+  // What a machine has that was just started: a first process, and an IPC namespace without segments.
+  void begin_process(std::uint8_t who, std::uint64_t pid);
+  void begin_namespaces();
+
   // --- names and quantities
   // What a descriptor slot holds; null if it is closed or no slot.
   const OpenFile* open_file(const Process& process, std::uint8_t slot) const;
@@ -133,12 +170,27 @@ class World {
   bool bound(const program::Quantity& q) const;
   std::uint64_t value(const program::Quantity& q) const;  // bound(q) must hold
 
+  // --- objects
+  // A new one; returns its index.
+  std::uint32_t add_inode(Inode inode);
+  // The one that a mapping shows, which is not private anonymous memory.
+  const Inode& object_of(const Vma& vma) const { return inodes[static_cast<std::size_t>(vma.inode)]; }
+  Inode& object_of(const Vma& vma) { return inodes[static_cast<std::size_t>(vma.inode)]; }
+
   // --- memory
   Access access(Process& process, std::uint64_t address, bool write);
-  // A page of a segment that an access brought into memory.
-  void note_accessed(const Vma& vma, std::uint64_t offset) {
-    if (vma.segment >= 0) inodes[static_cast<std::size_t>(vma.inode)].accessed.add(offset / page());
+  // The object of a mapping whose pages are there only once something has brought them in: a segment, or
+  // shared anonymous memory. Null: another.
+  Inode* memory_object(const Vma& vma) {
+    Inode* object = vma.shared && vma.inode >= 0 ? &object_of(vma) : nullptr;
+    return object && object->kind != InodeKind::file ? object : nullptr;
   }
+  // A page of such an object that an access may have brought into memory.
+  void note_accessed(const Vma& vma, std::uint64_t offset) {
+    if (Inode* object = memory_object(vma)) object->accessed.add(offset / page());
+  }
+  // A page that a load or a store of the processor has reached.
+  void note_touched(const Vma& vma, std::uint64_t offset, std::uint8_t who);
   // Whether the object has a page at this offset (within its size rounded up to pages).
   bool backed(const Vma& vma, std::uint64_t offset) const;
   // The bytes that supply an offset of a mapping: the private copy if there is one, else the object's.
@@ -161,6 +213,10 @@ class World {
   void keep_former(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
   // Bytes that were behind the end come into the file: storage has none of them.
   void keep_nothing(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  void entry_changes(std::uint8_t path, std::int32_t inode, bool is_new = false) {
+    path_unwritten[path] = inode;
+    path_new.set(path, is_new);
+  }
   // Whether what storage holds of it can be read.
   bool is_stored(const Inode& inode) const {
     return facts_->stored && inode.kind == InodeKind::file && fs_of(inode) == program::FileSystem::ext4;
@@ -180,6 +236,8 @@ class World {
   }
   // Pages of the object were removed: what was locked is not resident again before it is touched.
   void not_resident(std::uint32_t inode);
+  // The same, and they read zero from now on, as the clause says.
+  void pages_removed(std::uint32_t inode, clauses::Clause clause);
   // Sets a size: drops what lies beyond, in private copies too.
   void resize(std::uint32_t inode, std::uint64_t size);
 
@@ -202,9 +260,10 @@ class World {
   void disown_segments(std::uint8_t who);
   // Called when a namespace may have lost its last member or attach: its segments go with it.
   void end_namespace(std::uint32_t ipc_namespace);
-  // The segment that has the id of the name in this namespace; -1: none.
+  // The segment that has the id of the name in this namespace; -1: none, or no name of a segment that was
+  // made.
   std::int32_t named_segment(std::uint32_t ipc_namespace, std::uint8_t name) const;
-  // What demands that there is none.
+  // What demands that there is none. The name must be one of a segment.
   clauses::Clause clause_of_no_segment(std::uint32_t ipc_namespace, std::uint8_t name) const;
   // What demands that a segment nobody has destroyed is there.
   clauses::Clause clause_of_life(const ShmidKernel& segment) const;

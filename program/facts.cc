@@ -214,6 +214,7 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::protected_regular>("protected_regular"),
     yes_no_key<&Facts::ipc_namespaces>("ipc_namespaces"),
     yes_no_key<&Facts::next_id>("next_id"),
+    yes_no_key<&Facts::reboot>("reboot"),
     yes_no_key<&Facts::shmem_huge>("shmem_huge"),
     yes_no_key<&Facts::nx>("nx"),
     unsigned_key<&Facts::max_map_count>("max_map_count"),

@@ -48,6 +48,7 @@ struct Facts {
   bool protected_hardlinks = false, protected_regular = false;
   bool next_id = true;              // and ask for the id of the next segment (shm_next_id)
   bool ipc_namespaces = true;       // and can make further IPC namespaces
+  bool reboot = false;              // the machine can be started anew with the disk that it has
   bool shmem_huge = false;          // shared memory may be given huge pages unasked (shmem_enabled)
   bool nx = false;                  // the processor refuses to execute pages without PROT_EXEC
   std::uint64_t max_map_count = 0;  // vm.max_map_count; 0: programs cannot come near it

@@ -81,6 +81,36 @@ Frame run_frame(std::uint32_t sequence, std::uint8_t file_system, const Program&
   return frame;
 }
 
+Frame resume_frame(std::uint32_t sequence, std::uint8_t file_system, std::span<const std::uint8_t> result,
+                   const Bindings& bindings, const Program& program) {
+  constexpr std::size_t kHead = 1 + 4;
+  const std::vector<std::uint8_t> ops = encode(program);
+  Frame frame{FrameType::resume, sequence, {}};
+  frame.payload.resize(kHead + result.size() + kBindingsBytes);
+  frame.payload[0] = file_system;
+  put_little(frame.payload.data() + 1, static_cast<std::uint32_t>(result.size()));
+  std::ranges::copy(result, frame.payload.begin() + kHead);
+  encode_bindings(bindings, frame.payload.data() + kHead + result.size());
+  frame.payload.insert(frame.payload.end(), ops.begin(), ops.end());
+  return frame;
+}
+
+Bindings bindings_of(const Program& program, std::span<const Outcome> outcomes) {
+  Bindings bindings;
+  for (std::size_t i = 0; i < std::min(outcomes.size(), program.ops.size()); ++i) {
+    const Op& op = program.ops[i];
+    if (outcomes[i].kind != OutcomeKind::ok) continue;
+    if (spec(op.code).result_name == NameKind::mapping) {
+      bindings.mappings_bound |= static_cast<std::uint16_t>(1U << op.result);
+      bindings.mapping[op.result] = outcomes[i].value;
+    } else if (spec(op.code).result_name == NameKind::segment) {
+      bindings.segments_bound |= static_cast<std::uint8_t>(1U << op.result);
+      bindings.segment[op.result] = static_cast<std::int32_t>(outcomes[i].value);
+    }
+  }
+  return bindings;
+}
+
 Frame command_frame(std::uint32_t sequence, std::uint32_t limit_ms, std::span<const std::string> argv) {
   Frame frame{FrameType::command, sequence, std::vector<std::uint8_t>(sizeof limit_ms)};
   put_little(frame.payload.data(), limit_ms);

@@ -25,6 +25,11 @@
 //   error   text: the request of this sequence number could not be run, and why. After a damaged frame,
 //           or one of another protocol, it is the last frame: the channel cannot be trusted any more.
 //   quit    the executor ends, as it does when the channel closes
+//   reboot  executor to host, in the place of a result: the outcomes of the steps before the next, which is
+//             one that starts the machine anew. The disks are unmounted, or left as they are for a crash; the
+//             host ends the machine, starts one with the same disks, and sends it
+//   resume  u8 file system, the payload of the reboot frame behind its length (u32), then what the names are
+//             bound to: u16 bits of m0…, u64 address each, u8 bits of s0…, i32 id each; then the program
 //   more    executor to host, on a terminal only: u64 bytes taken from the channel so far; the frame that has
 //           begun needs more of them. A host that may not send more than a few bytes in advance waits for it.
 //
@@ -47,7 +52,19 @@ inline constexpr std::uint16_t kProtocol = 1;
 inline constexpr std::size_t kFrameHeaderBytes = 24;
 inline constexpr std::uint32_t kMaxPayload = 16U << 20;
 
-enum class FrameType : std::uint16_t { hello = 1, run, result, command, output, exited, error, quit, more };
+enum class FrameType : std::uint16_t {
+  hello = 1,
+  run,
+  result,
+  command,
+  output,
+  exited,
+  error,
+  quit,
+  more,
+  reboot,
+  resume
+};
 
 struct FrameHeader {
   std::uint32_t magic = kFrameMagic;
@@ -121,7 +138,7 @@ constexpr FrameFault decode_header(const std::uint8_t* in, FrameHeader& header) 
   header.checksum = get_little<std::uint64_t>(in + 16);
   if (header.magic != kFrameMagic) return FrameFault::magic;
   if (header.protocol != kProtocol) return FrameFault::protocol;
-  if (header.type < FrameType::hello || header.type > FrameType::more) return FrameFault::type;
+  if (header.type < FrameType::hello || header.type > FrameType::resume) return FrameFault::type;
   if (header.length > kMaxPayload) return FrameFault::length;
   return FrameFault::none;
 }
@@ -197,6 +214,50 @@ constexpr bool append_record(std::span<std::uint8_t> out, ResultCursor& cursor, 
   return true;
 }
 
+// What the names of a program are bound to, for a machine that goes on with it.
+struct Bindings {
+  std::uint16_t mappings_bound = 0;
+  std::uint8_t segments_bound = 0;
+  std::uint64_t mapping[kMappings] = {};
+  std::int32_t segment[kSegments] = {};
+};
+inline constexpr std::size_t kBindingsBytes = 2 + 8 * kMappings + 1 + 4 * kSegments;
+
+constexpr void encode_bindings(const Bindings& bindings, std::uint8_t* out) {
+  put_little(out, bindings.mappings_bound);
+  for (unsigned i = 0; i < kMappings; ++i) put_little(out + 2 + 8 * i, bindings.mapping[i]);
+  out += 2 + 8 * kMappings;
+  put_little(out, bindings.segments_bound);
+  for (unsigned i = 0; i < kSegments; ++i) put_little(out + 1 + 4 * i, bindings.segment[i]);
+}
+
+// A resume frame's payload in its parts, without allocation. False if it is too short for them.
+struct Resume {
+  std::uint8_t file_system = 0;
+  std::span<const std::uint8_t> result;  // of the steps before
+  Bindings bindings;
+  std::span<const std::uint8_t> program;
+};
+constexpr bool decode_resume(std::span<const std::uint8_t> in, Resume& resume) {
+  constexpr std::size_t kHead = 1 + 4;
+  if (in.size() < kHead) return false;
+  resume.file_system = in[0];
+  const auto length = get_little<std::uint32_t>(in.data() + 1);
+  in = in.subspan(kHead);
+  if (length < kResultHeadBytes || in.size() < length || in.size() - length < kBindingsBytes) return false;
+  resume.result = in.first(length);
+  const std::uint8_t* at = in.data() + length;
+  resume.bindings.mappings_bound = get_little<std::uint16_t>(at);
+  for (unsigned i = 0; i < kMappings; ++i)
+    resume.bindings.mapping[i] = get_little<std::uint64_t>(at + 2 + 8 * i);
+  at += 2 + 8 * kMappings;
+  resume.bindings.segments_bound = *at;
+  for (unsigned i = 0; i < kSegments; ++i)
+    resume.bindings.segment[i] = static_cast<std::int32_t>(get_little<std::uint32_t>(at + 1 + 4 * i));
+  resume.program = in.subspan(length + kBindingsBytes);
+  return true;
+}
+
 enum class End : std::uint8_t { status, signal, time_limit };
 
 // --- the host's half -------------------------------------------------------------------------------------
@@ -210,6 +271,8 @@ struct Frame {
 
 std::vector<std::uint8_t> encode_frame(const Frame& frame);
 Frame run_frame(std::uint32_t sequence, std::uint8_t file_system, const Program& program);
+Frame resume_frame(std::uint32_t sequence, std::uint8_t file_system, std::span<const std::uint8_t> result,
+                   const Bindings& bindings, const Program& program);
 Frame command_frame(std::uint32_t sequence, std::uint32_t limit_ms, std::span<const std::string> argv);
 Frame quit_frame(std::uint32_t sequence);
 
@@ -246,6 +309,8 @@ struct Exited {
 // Empty on success, else a sentence.
 std::string decode_hello(std::span<const std::uint8_t> payload, Hello& hello);
 std::string decode_result(std::span<const std::uint8_t> payload, Result& result);
+// What the names are bound to after these outcomes of the program.
+Bindings bindings_of(const Program& program, std::span<const Outcome> outcomes);
 std::string decode_exited(std::span<const std::uint8_t> payload, Exited& exited);
 
 // The inverse of decode_result, for hosts that play the executor (tests, the target `model`).

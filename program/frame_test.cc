@@ -4,11 +4,13 @@
 #include <gtest/gtest.h>
 
 #include "program/bytes.h"
+#include "program/text.h"
 
 namespace shmcheck::program {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
 std::vector<Outcome> SomeOutcomes() {
@@ -96,6 +98,36 @@ TEST(Frame, RequestsHoldWhatTheExecutorReads) {
   EXPECT_EQ(back, program);
   const std::string argv[] = {"a", "", "bc"};
   EXPECT_THAT(command_frame(4, 258, argv).payload, ElementsAre(2, 1, 0, 0, 'a', 0, 0, 'b', 'c', 0));
+}
+
+TEST(Frame, WhatARestartedMachineGoesOnWithComesToItWhole) {
+  const auto program =
+      std::get<Program>(parse_program("p0 shmget s3 key=k1 size=1p flags=creat\n"
+                                      "p0 shmat m2 s3\n"
+                                      "p0 shmget s4 key=k2 size=1p\n"
+                                      "p0 reboot p0\n",
+                                      "test"));
+  Result result{4711, std::vector<Outcome>(3)};
+  result.outcomes[0].value = 98304;
+  result.outcomes[1].value = 0x7f0000000000;
+  result.outcomes[2].kind = OutcomeKind::error;
+  const std::vector<std::uint8_t> records = encode_result(result);
+  Frame frame = resume_frame(5, 2, records, bindings_of(program, result.outcomes), program);
+  EXPECT_EQ(frame.type, FrameType::resume);
+  Resume back;
+  ASSERT_TRUE(decode_resume(frame.payload, back));
+  EXPECT_EQ(back.file_system, 2);
+  EXPECT_THAT(back.result, ElementsAreArray(records));
+  EXPECT_EQ(back.bindings.mappings_bound, 1U << 2);
+  EXPECT_EQ(back.bindings.mapping[2], 0x7f0000000000U);
+  EXPECT_EQ(back.bindings.segments_bound, 1U << 3);
+  EXPECT_EQ(back.bindings.segment[3], 98304);
+  Program ops;
+  EXPECT_EQ(decode_exact(back.program, ops), "");
+  EXPECT_EQ(ops, program);
+  const std::size_t parts = frame.payload.size() - back.program.size();
+  for (std::size_t n = 0; n < parts; ++n)
+    EXPECT_FALSE(decode_resume(std::span(frame.payload).first(n), back)) << n << " bytes";
 }
 
 TEST(Frame, HelloIsFactsAndAbsences) {

@@ -52,6 +52,8 @@ constexpr NamedValue kAdvice[] = {
     {"unknown", 15}};
 constexpr NamedValue kAllocate[] = {{"extend", 0},    {"keep", 1},    {"punch", 2},    {"zero", 3},
                                     {"zero_keep", 4}, {"unknown", 5}, {"collapse", 6}, {"insert", 7}};
+constexpr NamedValue kEndings[] = {{"orderly", 0}, {"crash", 1}};
+constexpr NamedValue kJoins[] = {{"pidfd", 0}, {"file", 1}};
 constexpr NamedValue kSync[] = {{"all", 0}, {"data", 1}};
 constexpr NamedValue kMemfdFlags[] = {{"sealing", memfd::kSealing}, {"unknown", memfd::kUnknown}};
 constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
@@ -178,6 +180,8 @@ constexpr Arg kRemap[] = {address(),
                           quantity(Slot::off, "off", false),
                           {ArgKind::prot, Slot::small, "prot", false, {}},
                           {ArgKind::flags, Slot::flags, "flags", false, kRemapFilePagesFlags}};
+constexpr Arg kReboot[] = {choice(Slot::small, "how", kEndings)};
+constexpr Arg kSetns[] = {object(), choice(Slot::small, "by", kJoins)};
 constexpr Arg kCrowd[] = {{ArgKind::choice, Slot::small, "left", true, kLeft}};
 constexpr Arg kRemount[] = {choice(Slot::small, "how", kRemounts)};
 constexpr Arg kMincore[] = {address(), small_len()};
@@ -239,7 +243,8 @@ constexpr OpSpec kSpecs[] = {
      "how many bytes the process has locked: VmLck of /proc/self/status"},
     {"mincore", N::none, N::none, R::count, kMincore, "mincore(2): how many pages are resident"},
     {"shm_info", N::none, N::none, R::count, kShmInfo,
-     "shmctl(2) SHM_INFO: the segments of the namespace, or the pages that they are accounted"},
+     "shmctl(2) SHM_INFO: the segments of the namespace, the pages they are accounted or have in memory or "
+     "swap, the tries to swap, or the highest index in use"},
     {"limit", N::none, N::none, R::nothing, kLimit,
      "set kernel.shmmax, shmall, shmmni, shm_rmid_forced or shm_next_id of a private IPC namespace"},
     {"limits", N::none, N::none, R::count, kLimitsArgs, "read one of them"},
@@ -271,6 +276,10 @@ constexpr OpSpec kSpecs[] = {
      "futimens(2): sets the access and the modification time of the file to a day of long ago"},
     {"times", N::none, N::file, R::count, kObject,
      "fstat(2): which times are not those that age has set, added up: 1 access, 2 modification"},
+    {"reboot", N::process, N::none, R::pid, kReboot,
+     "the machine is started anew with the disk that it has; the first process then takes the given name"},
+    {"setns", N::none, N::process, R::nothing, kSetns,
+     "setns(2): joins the IPC namespace of a process, by a pidfd or by /proc/PID/ns/ipc"},
     {"crowd", N::none, N::none, R::count, kCrowd,
      "divides a range of the executor's until the process may make only so many mappings more "
      "(vm.max_map_count); "
@@ -285,24 +294,12 @@ constexpr OpSpec kSpecs[] = {
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);
 
-unsigned name_count(NameKind kind) {
-  switch (kind) {
-    case N::process:
-      return kProcesses;
-    case N::mapping:
-      return kMappings;
-    case N::file:
-      return kFiles;
-    case N::path:
-      return kNames;
-    case N::segment:
-      return kSegments;
-    case N::object:
-      return kObjects;
-    case N::none:
-      break;
-  }
-  return 1;
+std::uint8_t normal_process(std::uint8_t p) {
+  return static_cast<std::uint8_t>(p < kProcesses ? p : p % kUsualProcesses);
+}
+
+std::uint8_t normal_result(std::uint8_t result, NameKind kind) {
+  return kind == N::process ? normal_process(result) : static_cast<std::uint8_t>(result % name_count(kind));
 }
 
 // Objects have special indices beyond the names.
@@ -358,7 +355,8 @@ void copy_argument(const Op& from, Op& to, const OpSpec& s, const Arg& arg) {
   Op source = from;
   switch (arg.kind) {
     case ArgKind::object:
-      to.object = static_cast<std::uint8_t>(from.object % object_count(s));
+      to.object = s.object_kind == N::process ? normal_process(from.object)
+                                              : static_cast<std::uint8_t>(from.object % object_count(s));
       break;
     case ArgKind::quantity:
       // Lengths and offsets never start from a mapping: only addresses do.
@@ -408,12 +406,32 @@ const OpSpec& spec(OpCode code) {
   return kSpecs[static_cast<std::uint8_t>(code)];
 }
 
+unsigned name_count(NameKind kind) {
+  switch (kind) {
+    case N::process:
+      return kProcesses;
+    case N::mapping:
+      return kMappings;
+    case N::file:
+      return kFiles;
+    case N::path:
+      return kNames;
+    case N::segment:
+      return kSegments;
+    case N::object:
+      return kObjects;
+    case N::none:
+      break;
+  }
+  return 1;
+}
+
 void normalize(Op& op) {
   Op out;
   out.code = static_cast<OpCode>(static_cast<std::uint8_t>(op.code) % kOpCodes);
   const OpSpec& s = spec(out.code);
-  out.proc = static_cast<std::uint8_t>(op.proc % kProcesses);
-  out.result = static_cast<std::uint8_t>(op.result % name_count(s.result_name));
+  out.proc = normal_process(op.proc);
+  out.result = normal_result(op.result, s.result_name);
   for (const Arg& arg : s.args) copy_argument(op, out, s, arg);
   op = out;
 }

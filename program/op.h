@@ -72,6 +72,8 @@ enum class OpCode : std::uint8_t {
   call,
   age,
   times,
+  reboot,
+  setns,
   crowd,
   memfd_name,
   remount,
@@ -79,7 +81,7 @@ enum class OpCode : std::uint8_t {
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
 
-inline constexpr unsigned kProcesses = 8;    // p0…p7
+inline constexpr unsigned kProcesses = 64;   // p0…p63
 inline constexpr unsigned kMappings = 16;    // m0…m15: addresses returned by mmap, mremap and shmat
 inline constexpr unsigned kFiles = 8;        // f0…f7: descriptor slots, a fixed descriptor number each
 inline constexpr unsigned kNames = 8;        // n0…n7: paths in the program's directory
@@ -89,6 +91,8 @@ inline constexpr unsigned kUsers = 3;        // u0: the executor's own ids; u1, 
 inline constexpr unsigned kKeys = 8;         // k1…k7: System V keys; k0 is IPC_PRIVATE
 inline constexpr unsigned kMaxOps = 16384;   // ops in one program
 inline constexpr unsigned kMaxIoPages = 64;  // length limit, in pages, of ops that move contents
+// The first ones, of which made-up programs are: a byte that is no process's name falls on one of them.
+inline constexpr unsigned kUsualProcesses = 8;
 
 // Object indices beyond the names.
 inline constexpr std::uint8_t kFileNone = kFiles;             // `-`: descriptor -1
@@ -232,9 +236,11 @@ enum class SignalAction : std::uint8_t {
   default_action,
   ignored,
   blocked
-};                                                // Op::byte of load, store
-enum class Via : std::uint8_t { load, kernel };   // Op::small of contents
-enum class Signal : std::uint8_t { kill, term };  // Op::small of kill
+};                                                    // Op::byte of load, store
+enum class Ending : std::uint8_t { orderly, crash };  // Op::small of reboot
+enum class Join : std::uint8_t { pidfd, file };       // Op::small of setns
+enum class Via : std::uint8_t { load, kernel };       // Op::small of contents
+enum class Signal : std::uint8_t { kill, term };      // Op::small of kill
 
 // One operation. Fields that its spec does not name are zero in every normalized op.
 struct Op {
@@ -258,6 +264,10 @@ struct Program {
 
 // Which family of names a result or an object belongs to.
 enum class NameKind : std::uint8_t { none, process, mapping, file, path, segment, object };
+inline constexpr unsigned kNameKinds = static_cast<unsigned>(NameKind::object) + 1;
+
+// How many names of a family there are; 1 of `none`, whose index is 0.
+unsigned name_count(NameKind kind);
 
 enum class ArgKind : std::uint8_t {
   object,       // a name of the spec's object kind
@@ -317,6 +327,11 @@ struct OpSpec {
 };
 
 const OpSpec& spec(OpCode code);
+
+// Whether Op::byte is the index of a second path.
+constexpr bool has_second_path(OpCode code) {
+  return code == OpCode::rename || code == OpCode::link;
+}
 
 // The field of an argument that is a quantity.
 constexpr Quantity Op::*quantity_of(Slot slot) {

@@ -1,6 +1,7 @@
 // The op table, normalization and the byte form.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 
 #include "program/bytes.h"
@@ -54,6 +55,16 @@ TEST(OpTable, ChoicesAreNumberedFromZeroWithoutGaps) {
   }
 }
 
+TEST(OpTable, AnArgumentThatNamesAPathIsASecondPath) {
+  for (unsigned i = 0; i <= kOpCodes; ++i) {
+    const OpSpec& s = spec(static_cast<OpCode>(i));
+    const bool names_path = std::any_of(s.args.begin(), s.args.end(), [](const Arg& arg) {
+      return arg.kind == ArgKind::choice && arg.slot == Slot::byte && arg.names[0].name == "n0";
+    });
+    EXPECT_EQ(has_second_path(static_cast<OpCode>(i)), names_path) << s.name;
+  }
+}
+
 TEST(Normalize, IsIdempotentOnAnyRecord) {
   Dice dice(1);
   for (int i = 0; i < 100'000; ++i) {
@@ -81,6 +92,21 @@ TEST(Normalize, KeepsShortLengthsWithinTheirLimitForEveryPageSize) {
       ASSERT_GE(total, 0) << to_text(op);
       ASSERT_LE(total, kMaxIoPages * page) << to_text(op);
     }
+  }
+}
+
+// Made-up programs would hardly name a process that lives otherwise.
+TEST(Normalize, AByteThatNamesNoProcessFallsOnAUsualOne) {
+  for (unsigned byte = 0; byte < 256; ++byte) {
+    Op op;
+    op.code = OpCode::kill;
+    op.proc = op.object = static_cast<std::uint8_t>(byte);
+    normalize(op);
+    if (byte < kProcesses)
+      EXPECT_EQ(op.proc, byte);
+    else
+      EXPECT_LT(op.proc, kUsualProcesses);
+    EXPECT_EQ(op.object, op.proc);
   }
 }
 

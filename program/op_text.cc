@@ -16,16 +16,12 @@ constexpr ProtLetter kProtLetters[] = {{'r', kProtRead},    {'w', kProtWrite},  
 
 struct Family {
   char letter;
-  unsigned count;
-  std::string_view specials[2];  // names of the indices count and count + 1
+  std::string_view specials[2];  // names of the indices behind the last one
 };
-constexpr Family kFamilies[] = {{'?', 0, {}},
-                                {'p', kProcesses, {}},
-                                {'m', kMappings, {}},
-                                {'f', kFiles, {"-", "bad"}},
-                                {'n', kNames, {}},
-                                {'s', kSegments, {"neg", "bogus"}},
-                                {'o', kObjects, {"long"}}};
+constexpr Family kFamilies[] = {{'?', {}},           {'p', {}}, {'m', {}},
+                                {'f', {"-", "bad"}}, {'n', {}}, {'s', {"neg", "bogus"}},
+                                {'o', {"long"}}};
+static_assert(std::size(kFamilies) == kNameKinds);
 constexpr std::string_view kBaseNames[] = {"", "a", "top", "half"};
 constexpr std::string_view kQuantityShape = "a quantity like a+3p, m0+1p-1, 2p+1, top or 0";
 
@@ -37,7 +33,7 @@ const Family& family(NameKind kind) {
 
 std::string name_text(NameKind kind, unsigned index) {
   const Family& f = family(kind);
-  if (index >= f.count) return std::string(f.specials[index - f.count]);
+  if (const unsigned count = name_count(kind); index >= count) return std::string(f.specials[index - count]);
   return f.letter + std::to_string(index);
 }
 
@@ -150,16 +146,16 @@ std::optional<unsigned> index_in(std::string_view digits, unsigned count) {
 std::optional<unsigned> parse_name(NameKind kind, std::string_view text) {
   const Family& f = family(kind);
   for (unsigned i = 0; i < std::size(f.specials); ++i) {
-    if (!text.empty() && text == f.specials[i]) return f.count + i;
+    if (!text.empty() && text == f.specials[i]) return name_count(kind) + i;
   }
   if (text.empty() || text[0] != f.letter) return std::nullopt;
-  return index_in(text.substr(1), f.count);
+  return index_in(text.substr(1), name_count(kind));
 }
 
 std::string name_shape(NameKind kind, bool specials) {
   const Family& f = family(kind);
   std::string first = std::string(1, f.letter) + "0";
-  std::string out = first + " to " + f.letter + std::to_string(f.count - 1);
+  std::string out = first + " to " + f.letter + std::to_string(name_count(kind) - 1);
   if (specials && !f.specials[0].empty()) {
     out += (f.specials[1].empty() ? " or " : ", ") + std::string(f.specials[0]);
     if (!f.specials[1].empty()) out += " or " + std::string(f.specials[1]);
@@ -490,7 +486,7 @@ std::optional<Fault> parse_op(std::span<const Word> words, std::size_t end, Op& 
   std::size_t next = 2;
   if (s->result_name != NameKind::none) {
     auto result = parse_name(s->result_name, need(next).text);
-    if (!result || *result >= family(s->result_name).count) {
+    if (!result || *result >= name_count(s->result_name)) {
       return expected(next, "the name of the result, " + name_shape(s->result_name, false));
     }
     op.result = static_cast<std::uint8_t>(*result);

@@ -1,5 +1,9 @@
 #include "program/random_test.h"
 
+#include <string>
+#include <type_traits>
+#include <utility>
+
 namespace shmcheck::program {
 namespace {
 
@@ -81,36 +85,63 @@ void random_success(Dice& dice, const Op& op, const Facts& facts, Outcome& o) {
   }
 }
 
+// What any member of Facts can be initialized by.
+struct Draw {
+  Dice* dice;
+
+  template <typename Fact>
+  operator Fact() const {  // NOLINT(google-explicit-constructor)
+    if constexpr (std::is_same_v<Fact, bool>) {
+      return dice->one_in(2);
+    } else if constexpr (std::is_unsigned_v<Fact>) {
+      return static_cast<Fact>(dice->odd_number());
+    } else if constexpr (std::is_same_v<Fact, std::string>) {
+      constexpr std::string_view kNames[] = {"linux", "gvisor", "", "SunOS 5", "100%#"};
+      return std::string(kNames[dice->below(std::size(kNames))]);
+    } else if constexpr (std::is_same_v<Fact, FileSystem>) {
+      return static_cast<FileSystem>(dice->below(static_cast<std::uint64_t>(FileSystem::other) + 1));
+    } else {
+      static_assert(std::is_same_v<Fact, std::vector<Range>>, "a fact of a new type");
+      Fact ranges(dice->below(4));
+      for (Range& range : ranges) range = {dice->any(), dice->odd_number()};
+      return ranges;
+    }
+  }
+};
+
+template <std::size_t... I>
+constexpr bool are_initializers(std::index_sequence<I...>) {
+  return requires {
+    Facts{(static_cast<void>(I), Draw{})...};
+  };
+}
+
+// As many as Facts takes, so that a new fact is drawn as its type has it.
+template <std::size_t N = 1>
+constexpr std::size_t initializers() {
+  if constexpr (!are_initializers(std::make_index_sequence<N + 1>())) {
+    return N;
+  } else {
+    return initializers<N + 1>();
+  }
+}
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-braces"  // of the array among them
+template <std::size_t... I>
+Facts drawn_facts(Dice& dice, std::index_sequence<I...>) {
+  return {(static_cast<void>(I), Draw{&dice})...};
+}
+#pragma GCC diagnostic pop
+
 }  // namespace
 
 Facts random_facts(Dice& dice) {
-  constexpr std::string_view kNames[] = {"linux", "gvisor", "", "SunOS 5", "100%#"};
-  Facts f;
-  f.protocol = static_cast<std::uint32_t>(dice.odd_number());
-  f.kernel = kNames[dice.below(std::size(kNames))];
-  f.arch = dice.one_in(2) ? "x86_64" : "aarch64";
-  f.release = static_cast<std::uint32_t>(dice.any());
-  f.little_endian = dice.one_in(2);
+  Facts f = drawn_facts(dice, std::make_index_sequence<initializers()>());
   f.page_size = 4096U << dice.below(5);
   f.shmlba = f.page_size;
-  f.fs = static_cast<FileSystem>(dice.below(6));
   f.arena = dice.one_in(4) ? 0 : 0x100000000000;
   f.arena_pages = static_cast<std::uint32_t>(dice.one_in(4) ? dice.any() : dice.below(65));
-  f.top = dice.odd_number();
-  f.min_address = dice.odd_number();
-  for (std::uint64_t n = dice.below(4); n != 0; --n) f.own.push_back({dice.any(), dice.odd_number()});
-  f.uid = static_cast<std::uint32_t>(dice.odd_number());
-  f.other_uid[dice.below(2)] = static_cast<std::uint32_t>(dice.odd_number());
-  f.capable = dice.one_in(2);
-  f.first_userns = dice.one_in(2);
-  f.private_ipc = dice.one_in(2);
-  f.set_limits = dice.one_in(2);
-  f.ipc_namespaces = dice.one_in(2);
-  f.next_id = dice.one_in(2);
-  f.shmem_huge = dice.one_in(2);
-  f.exec = dice.one_in(2);
-  f.fork = dice.one_in(2);
-  f.shmmax = dice.odd_number();
   return f;
 }
 

@@ -13,14 +13,14 @@ namespace {
 
 constexpr std::string_view kHead =
     R"c(#define say(...) snprintf(S.text + strlen(S.text), sizeof S.text - strlen(S.text), __VA_ARGS__)
-static struct state { int step, kind, s[8], pid[8]; size_t m[16]; char text[3000]; } S; /* the names */
-static int in[8][2], out[2];
+static struct state { int step, kind, s[N], pid[N]; size_t m[16]; char text[3000]; } S; /* the names */
+static int in[N][2], out[2];
 )c";
 
 constexpr std::string_view kServe =
     R"c(static void tell(int fd, const struct state *s) { if (write(fd, s, sizeof *s) != sizeof *s) _exit(2); }
 static void serve(int me) { /* a process: gets the names, does a step, gives them back */
-  for (int k = 0; k < 8; k++) close(in[k][1]);
+  for (int k = 0; k < N; k++) close(in[k][1]);
   while (read(in[me][0], &S, sizeof S) == sizeof S) step(), tell(out[1], &S);
   _exit(0);
 }
@@ -117,6 +117,14 @@ char kind_of(const Step& step) {
   return step.op.code == OpCode::kill ? 'k' : 'o';
 }
 
+// The last process that an op names.
+unsigned last_process(const Op& op) {
+  unsigned last = op.proc;
+  if (spec(op.code).result_name == NameKind::process) last = std::max<unsigned>(last, op.result);
+  if (spec(op.code).object_kind == NameKind::process) last = std::max<unsigned>(last, op.object);
+  return last;
+}
+
 class Writer {
  public:
   Writer(const Trace& trace, std::size_t step, const ReproducerNotes& notes)
@@ -134,7 +142,8 @@ class Writer {
   }
 
   std::string file() const {
-    std::string out = header() + "#define _GNU_SOURCE\n" + includes_for(needs_) + std::string(kHead);
+    std::string out =
+        header() + "#define _GNU_SOURCE\n" + includes_for(needs_) + names() + std::string(kHead);
     out += declares_arena() ? "static size_t A, E, P; /* the arena, its end, the page size */\n"
                             : "static size_t P; /* page size */\n";
     out += functions_for(needs_) + (needs(kNeedExec) ? exec_code() : "") + steps() + std::string(kServe);
@@ -144,6 +153,12 @@ class Writer {
 
  private:
   const Step& failing() const { return trace_.steps[step_]; }
+  // How many names of a kind the reproducer keeps.
+  std::string names() const {
+    unsigned count = std::max(kSegments, kUsualProcesses);
+    for (std::size_t i = 0; i <= step_; ++i) count = std::max(count, last_process(trace_.steps[i].op) + 1U);
+    return "enum { N = " + std::to_string(count) + " }; /* names of a kind */\n";
+  }
   bool counts_segments() const {
     const std::vector<std::uint64_t>& words = failing().outcome.words;
     return at_end_ && !words.empty() && words[0] != UINT64_MAX;
@@ -294,7 +309,7 @@ std::string Writer::setup() const {
   }
   std::string pipes = needs(kNeedKernelScan) ? "pipe(out) || pipe(scratch)" : "pipe(out)";
   out += "  if (" + pipes + ") return perror(\"pipe\"), 2;\n";
-  out += "  for (i = 0; i < 8; i++) if (S.s[i] = -1, pipe(in[i])) return perror(\"pipe\"), 2;\n";
+  out += "  for (i = 0; i < N; i++) if (S.s[i] = -1, pipe(in[i])) return perror(\"pipe\"), 2;\n";
   if (needs(kNeedDeaths)) {
     out +=
         "  sigaction(SIGCHLD, &(struct sigaction){.sa_handler = ended, .sa_flags = SA_RESTART}, NULL);\n"
@@ -315,7 +330,7 @@ std::string Writer::setup() const {
 std::string Writer::cleanup() const {
   std::string out =
       "  alarm(20), signal(SIGCHLD, SIG_DFL);\n"
-      "  for (int k = 0; k < 8; k++) close(in[k][1]), S.kind == 't' && S.pid[k] > 0 && kill(S.pid[k], "
+      "  for (int k = 0; k < N; k++) close(in[k][1]), S.kind == 't' && S.pid[k] > 0 && kill(S.pid[k], "
       "SIGKILL);\n"
       "  while (wait(NULL) > 0) {}\n";
   if (needs(kNeedObjects))
@@ -328,7 +343,7 @@ std::string Writer::cleanup() const {
   }
   if (at_end_) out += "  if (i == last) {\n" + end_code() + "  }\n";
   if (!segments_.empty()) {
-    out += "  for (int k = 0; k < 8; k++) if (S.s[k] != -1) shmctl(S.s[k], IPC_RMID, NULL);\n";
+    out += "  for (int k = 0; k < N; k++) if (S.s[k] != -1) shmctl(S.s[k], IPC_RMID, NULL);\n";
   }
   return out;
 }
@@ -365,6 +380,10 @@ std::string nothing_to_play(const ReproducerNotes& notes, std::string_view why) 
          " */\n#include <stdio.h>\nint main(void) { return puts(" + literal(why) + "), 2; }\n";
 }
 
+bool restarts_machine(const Step& s) {
+  return is_run(s) && s.op.code == OpCode::reboot;
+}
+
 }  // namespace
 
 std::string c_reproducer(const Program& program, const Trace& trace, std::size_t step,
@@ -376,6 +395,8 @@ std::string c_reproducer(const Program& program, const Trace& trace, std::size_t
   }
   if (step >= played.steps.size()) return nothing_to_play(notes, "the trace ends before this step");
   if (!is_run(played.steps[step])) return nothing_to_play(notes, "the executor did not run this step");
+  if (std::ranges::any_of(played.steps, restarts_machine))
+    return nothing_to_play(notes, "the machine was started anew, which no program of it outlives");
   return Writer(played, step, notes).file();
 }
 

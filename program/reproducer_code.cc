@@ -33,7 +33,7 @@ static long call(long n, const long *a) { return syscall(n, a[0], a[1], a[2], a[
      R"c(static long filled(int c, size_t n) { return (long)memset(buffer, c, n); }
 )c"},
     {kNeedOpened, kNeedOk | kNeedSys | kNeedFailed, "",
-     R"c(static void opened(int slot, long fd) { if (!failed(fd)) ok(dup3(fd, slot, 0)), close(fd); }
+     R"c(static void opened(int slot, int flags, long fd) { if (!failed(fd)) ok(dup3(fd, slot, flags)), close(fd); }
 )c"},
     {kNeedObjects, kNeedSys, "",
      R"c(static long object(int k, int bytes) { /* a path, with a name that long, of this run's own */
@@ -43,9 +43,6 @@ static long call(long n, const long *a) { return syscall(n, a[0], a[1], a[2], a[
   if (n < bytes) memset(path + 9 + n, '-', bytes - n), path[9 + bytes] = 0;
   return (long)path;
 }
-)c"},
-    {kNeedOpenedForNow, kNeedObjects | kNeedOk | kNeedSys | kNeedFailed, "",
-     R"c(static void opened_for_now(int slot, long fd) { if (!failed(fd)) ok(dup3(fd, slot, O_CLOEXEC)), close(fd); }
 )c"},
     {kNeedRemoved, kNeedObjects | kNeedSys, "errno.h",
      R"c(static long removed(long path) { /* as shm_unlink has it */
@@ -176,16 +173,16 @@ static void forked(int name) {
      R"c(static void got(int name, long r) { /* an id, by its name if it has one */
   int k = 0;
   if (failed(r)) return;
-  while (k < 8 && S.s[k] != r) k++;
-  if (k < 8) say("s%d", k); else say("new id");
+  while (k < N && S.s[k] != r) k++;
+  if (k < N) say("s%d", k); else say("new id");
   S.s[name] = r;
 }
 )c"},
     {kNeedSayPid, 0, "",
      R"c(static void say_pid(const char *label, int pid) {
   int k = 0;
-  while (k < 8 && (S.pid[k] != pid || !pid)) k++;
-  if (k < 8) say(" %s=p%d", label, k); else say(" %s=%s", label, pid ? "other" : "0");
+  while (k < N && (S.pid[k] != pid || !pid)) k++;
+  if (k < N) say(" %s=p%d", label, k); else say(" %s=%s", label, pid ? "other" : "0");
 }
 )c"},
     {kNeedListing, kNeedSegments | kNeedFailed | kNeedSayPid, "",
@@ -200,8 +197,8 @@ static void forked(int name) {
     if (sscanf(line, "%d %d %o %lu %d %d %lu %u %u %u %u %lu %lu %lu %lu %lu", &key, &id, &mode, &size, pid, pid + 1, &n,
                u, u + 1, u + 2, u + 3, t, t + 1, t + 2, &rss, &swap) != 16) continue;
     int k = 0;
-    while (k < 8 && S.s[k] != id) k++;
-    if (k == 8) continue;
+    while (k < N && S.s[k] != id) k++;
+    if (k == N) continue;
     say("s%d ", k);
     say("key=%x uid=%u gid=%u cuid=%u cgid=%u mode=%o", (unsigned)key, u[0], u[1], u[2], u[3], mode);
     say(" segsz=%lu atime=%s", size, t[0] ? "set" : "0");
@@ -217,7 +214,7 @@ static void forked(int name) {
   struct ipc_perm *p = &d.shm_perm;
   long r = sys(shmctl, id, command, (long)&d);
   if (failed(r)) return;
-  for (int k = 0; command != IPC_STAT && k < 8; k++) if (S.s[k] == r) say("s%d ", k), k = 8;
+  for (int k = 0; command != IPC_STAT && k < N; k++) if (S.s[k] == r) say("s%d ", k), k = N;
   say("key=%x uid=%u gid=%u cuid=%u cgid=%u mode=%o", (unsigned)p->__key, p->uid, p->gid, p->cuid, p->cgid, p->mode);
   say(" segsz=%lu atime=%s", (unsigned long)d.shm_segsz, d.shm_atime ? "set" : "0");
   say(" dtime=%s ctime=%s", d.shm_dtime ? "set" : "0", d.shm_ctime ? "set" : "0");
@@ -350,6 +347,17 @@ static void forked(int name) {
     {kNeedTimes, kNeedCount, "sys/stat.h", R"c(static void times(int fd) {
   struct stat s;
   count(fstat(fd, &s) ? -1 : (s.st_atime != 1000000000) + 2 * (s.st_mtime != 1000000000));
+}
+)c"},
+    {kNeedJoin, kNeedOk | kNeedSegments, "fcntl.h sys/syscall.h",
+     R"c(static long join(int pid, int by_file) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/%d/ns/ipc", pid);
+  int fd = by_file ? open(path, O_RDONLY) : (int)syscall(SYS_pidfd_open, pid, 0);
+  long r = fd < 0 ? -1 : setns(fd, CLONE_NEWIPC);
+  int error = errno;
+  if (fd >= 0) close(fd);
+  return errno = error, r;
 }
 )c"},
     {kNeedPipeEnd, 0, "", R"c(static int pipe_end(void) {

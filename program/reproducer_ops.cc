@@ -231,7 +231,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
   switch (op.code) {
     case OpCode::open:
       return sys(
-          "opened(" + descriptor(op.result) + ", ",
+          "opened(" + descriptor(op.result) + ", 0, ",
           list("openat", "AT_FDCWD", path(op),
                std::string(kAccess[op.small]) + (op.flags != 0 ? " | " + bits(op.flags, kOpenFlags) : ""),
                octal_mode(op)));
@@ -301,7 +301,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::fsync:
       return sys("ok(", list(op.small == 0 ? "fsync" : "fdatasync", descriptor(op.object)));
     case OpCode::memfd:
-      return sys("opened(" + descriptor(op.result) + ", ",
+      return sys("opened(" + descriptor(op.result) + ", 0, ",
                  list("memfd_create", memfd_name(op, facts), bits(op.flags, kMemfdFlags)));
     case OpCode::seal:
       return sys("ok(", list("fcntl", descriptor(op.object), "F_ADD_SEALS", bits(op.flags, kSealBits)));
@@ -337,7 +337,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return sys("ok(", list("linkat", "AT_FDCWD", path(op), "AT_FDCWD", second_path(op), "0"));
     case OpCode::shm_open:
       return sys(
-          "opened_for_now(" + descriptor(op.result) + ", ",
+          "opened(" + descriptor(op.result) + ", O_CLOEXEC, ",
           list("openat", "AT_FDCWD", object_path(op),
                std::string(kAccess[op.small]) + (op.flags != 0 ? " | " + bits(op.flags, kOpenFlags) : "") +
                    " | O_CLOEXEC | O_NOFOLLOW",
@@ -363,6 +363,10 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "age(" + descriptor(op.object) + ");";
     case OpCode::times:
       return "times(" + descriptor(op.object) + ");";
+    case OpCode::reboot:
+      return "";  // no file is made of a program that has one (c_reproducer)
+    case OpCode::setns:
+      return "ok(join(" + list("S.pid[" + name_of(op.object) + "]", name_of(op.small)) + "));";
     case OpCode::crowd:
       return "crowd(" + std::to_string(mappings_left(op.small)) + ");";
     case OpCode::remount:
@@ -433,7 +437,7 @@ std::uint64_t needs_of(const Op& op, bool failing) {
     case OpCode::stored:
       return kNeedStored | kNeedFiles;
     case OpCode::shm_open:
-      return kNeedOpenedForNow | kNeedFiles;
+      return kNeedOpened | kNeedObjects | kNeedFiles;
     case OpCode::shm_unlink:
       return kNeedRemoved | kNeedOk | kNeedFiles;
     case OpCode::crowd:
@@ -472,6 +476,9 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedOk;
     case OpCode::unshare:
       return kNeedOk | kNeedSegments;
+    case OpCode::setns:
+      return kNeedJoin;
+    case OpCode::reboot:
     case OpCode::exit:
     case OpCode::end:
       return 0;

@@ -246,6 +246,13 @@ const Case kCases[] = {
      "p0 shm_unlink o3 -> ok\n"
      "p0 maps -> {a+0p..a+1p r--s off=0p file o3 deleted}\n",
      "{a+0p..a+1p r--s off=0p file o3}"},
+    {"TheLastProcess", false,
+     "p0 mmap m0 - len=1p prot=rw flags=shared,anon,fixed addr=a -> a\n"
+     "p0 fork p63 -> 101\n"
+     "p63 store m0 0x41 -> ok\n"
+     "p63 exit status=7 -> died exit=7\n"
+     "p0 load m0 -> 0x41\n",
+     "0x00"},
     {"TwoNames", false,
      "p0 open f0 n0 access=rw flags=creat mode=600 -> ok\n"
      "p0 link n0 to=n1 -> ok\n"
@@ -304,6 +311,15 @@ TEST(Reproducer, ExitsWithTwoIfTheStepWasNotRun) {
   EXPECT_EQ(run(reproducer(trace, 9)).status, 2);
 }
 
+TEST(Reproducer, ExitsWithTwoIfTheMachineWasStartedAnew) {
+  Trace trace = trace_of("p0 reboot p0 -> 7\np0 close f0 -> ok\n");
+  Played result = run(reproducer(trace, 1));
+  EXPECT_EQ(result.status, 2);
+  EXPECT_EQ(result.output, "the machine was started anew, which no program of it outlives\n");
+  trace = trace_of("p0 reboot p0 -> withheld\np0 close f0 -> ok\n");
+  EXPECT_NE(run(reproducer(trace, 1)).status, 2);
+}
+
 // Observers of many bytes, mappings or segments are longer, and so are deaths, new images and objects.
 TEST(Reproducer, IsShorterThanAHundredLinesForATypicalProgram) {
   for (const Case& c : kCases) {
@@ -330,6 +346,7 @@ TEST(Reproducer, EveryOperationCompilesAlone) {
     unsigned variants = op.code == OpCode::shmctl     ? 6
                         : op.code == OpCode::shm_info ? 5
                         : op.code == OpCode::contents ? 2
+                        : op.code == OpCode::setns    ? 2
                                                       : 1;
     for (unsigned v = 0; v < variants; ++v) {
       op.small = static_cast<std::uint8_t>(v);

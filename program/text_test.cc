@@ -111,6 +111,8 @@ constexpr std::string_view kExamples =
     "p0 fallocate f0 len=1p how=collapse\n"
     "p0 age f0\n"
     "p0 times f0\n"
+    "p0 reboot p1 how=crash\n"
+    "p0 setns p1 by=file\n"
     "p0 crowd left=3\n"
     "p0 memfd f3 flags=sealing name=longest\n"
     "p0 memfd_name f3\n"
@@ -157,14 +159,14 @@ struct Malformed {
 };
 constexpr std::string_view kQuantity = "expected a quantity like a+3p, m0+1p-1, 2p+1, top or 0, found ";
 const Malformed kMalformed[] = {
-    {"load", "t:1:1: expected a process, p0 to p7, found 'load'"},
-    {"p8 maps", "t:1:1: expected a process, p0 to p7, found 'p8'"},
-    {"p00 maps", "t:1:1: expected a process, p0 to p7, found 'p00'"},
+    {"load", "t:1:1: expected a process, p0 to p63, found 'load'"},
+    {"p64 maps", "t:1:1: expected a process, p0 to p63, found 'p64'"},
+    {"p00 maps", "t:1:1: expected a process, p0 to p63, found 'p00'"},
     {"\n  p0", "t:2:5: expected an operation, found the end of the line"},
     {"p0 maps\np0 mmpa m0", "t:2:4: expected an operation, found 'mmpa', did you mean 'mmap'?"},
     {"p0 \x01\xff", "t:1:4: expected an operation, found '\\x01\\xff'"},
     {"p0 end", "t:1:4: expected an operation, found 'end'"},
-    {"p0 fork", "t:1:8: expected the name of the result, p0 to p7, found the end of the line"},
+    {"p0 fork", "t:1:8: expected the name of the result, p0 to p63, found the end of the line"},
     {"p0 open bad n0", "t:1:9: expected the name of the result, f0 to f7, found 'bad'"},
     {"p0 mmap f0 f0", "t:1:9: expected the name of the result, m0 to m15, found 'f0'"},
     {"p0 close n0", "t:1:10: expected f0 to f7, - or bad, found 'n0'"},

@@ -1,8 +1,12 @@
 // The text of traces and facts.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "program/outcome_text.h"
 #include "program/random_test.h"
+#include "program/scan.h"
 #include "program/text.h"
 
 namespace shmcheck::program {
@@ -159,6 +163,20 @@ TEST(FactsText, RoundTripsExactly) {
   }
 }
 
+// With this the round trip says something of each of them.
+TEST(FactsText, EveryFactIsDrawnAtRandom) {
+  Dice dice(8);
+  std::map<std::string, std::set<std::string>, std::less<>> values;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string text = to_text(random_facts(dice));
+    for (const Word& word : split_words(text)) {
+      const std::size_t equals = word.text.find('=');
+      values[std::string(word.text.substr(0, equals))].emplace(word.text.substr(equals + 1));
+    }
+  }
+  for (const auto& [key, drawn] : values) EXPECT_GT(drawn.size(), 1U) << key;
+}
+
 TEST(FactsText, HasAFixedOrder) {
   Facts f;
   f.release = release(6, 18, 44);
@@ -171,7 +189,7 @@ TEST(FactsText, HasAFixedOrder) {
       "first_userns=yes "
       "private_ipc=yes shmmax=0 shmall=0 shmmni=0 memlock=8388608 set_limits=yes exec=yes fork=yes "
       "stored=yes shm_objects=yes protected_hardlinks=no protected_regular=no ipc_namespaces=yes "
-      "next_id=yes shmem_huge=no nx=no max_map_count=0 noexec=no objects_noexec=no remounts=no");
+      "next_id=yes reboot=no shmem_huge=no nx=no max_map_count=0 noexec=no objects_noexec=no remounts=no");
 }
 
 TEST(FactsText, MissingKeysKeepTheirDefaults) {

@@ -12,7 +12,7 @@ using namespace program;
 namespace {
 
 // Half of the names of each kind.
-constexpr unsigned kHalfProcesses = kProcesses / 2, kHalfMappings = kMappings / 2,
+constexpr unsigned kHalfProcesses = kUsualProcesses / 2, kHalfMappings = kMappings / 2,
                    kHalfSegments = kSegments / 2;
 
 harness::GeneratorOptions options_for(bool neighbour) {

@@ -117,6 +117,7 @@ constexpr PlaceInfo kDirectories[] = {
     {Place::tmpfs, "tmpfs", kTmpfsMagic},    {Place::ext4, "ext4", kExt4Magic},
     {Place::ext4_1k, "ext4_1k", kExt4Magic}, {Place::xfs, "xfs", kXfsMagic},
     {Place::btrfs, "btrfs", kBtrfsMagic},    {Place::overlay, "overlay", kOverlayMagic}};
+static_assert(std::size(kDirectories) == kPlaceCount - 2);  // neither `none` nor `memfd`
 
 const std::string& Given(const Options& options, Place place) {
   return options.directories[static_cast<size_t>(place)];

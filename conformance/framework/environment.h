@@ -13,10 +13,10 @@
 namespace shmcheck::conformance {
 
 struct Options {
-  std::array<std::string, kPlaces> directories;  // --dir-tmpfs=PATH, --dir-ext4=PATH, …; by place
-  int report_fd = -1;                            // --report-fd=N
-  long budget_ms = -1;                           // --budget-ms=N
-  bool list_clauses = false;                     // --list-clauses
+  std::array<std::string, kPlaceCount> directories;  // --dir-tmpfs=PATH, --dir-ext4=PATH, …; by place
+  int report_fd = -1;                                // --report-fd=N
+  long budget_ms = -1;                               // --budget-ms=N
+  bool list_clauses = false;                         // --list-clauses
   // --clauses=ID,…: run the tests that name one of these; empty: all tests
   std::vector<clauses::Clause> clauses;
 };
@@ -36,7 +36,7 @@ struct Environment {
   bool private_ipc = false;
   bool private_mounts = false;
   bool private_pids = false;
-  std::array<Directory, kPlaces> directories;  // by place; none for memfd
+  std::array<Directory, kPlaceCount> directories;  // by place; none for memfd
   const Directory& at(Place place) const { return directories[static_cast<size_t>(place)]; }
   double slowness = 1;  // time limits are multiplied by it
 };

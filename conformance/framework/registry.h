@@ -16,7 +16,7 @@ using clauses::Clause;
 // Name/ext4, … The others beside tmpfs and ext4 (ext4_1k has blocks of 1 KiB) are places where a directory is
 // given.
 enum class Place { none, tmpfs, ext4, ext4_1k, xfs, btrfs, overlay, memfd };
-inline constexpr size_t kPlaces = static_cast<size_t>(Place::memfd) + 1;
+inline constexpr size_t kPlaceCount = static_cast<size_t>(Place::memfd) + 1;
 
 enum class On { once, directories, files };
 namespace on {

@@ -351,6 +351,21 @@ bool Wanted(const TestSpec& spec, const std::vector<Clause>& clauses) {
          });
 }
 
+// Whether tests on several places come to this one.
+bool Comes(const TestSpec& spec, Place place, const Options& options) {
+  switch (place) {
+    case Place::none:
+      return false;
+    case Place::tmpfs:
+    case Place::ext4:
+      return true;
+    case Place::memfd:
+      return spec.on == On::files;
+    default:
+      return !options.directories[static_cast<size_t>(place)].empty();
+  }
+}
+
 }  // namespace
 
 std::vector<TestCase> ExpandPlaces(const Options& options) {
@@ -360,12 +375,11 @@ std::vector<TestCase> ExpandPlaces(const Options& options) {
       cases.push_back({&spec, Place::none, spec.name});
       continue;
     }
-    std::vector<Place> places = {Place::tmpfs, Place::ext4};
-    for (const Place place : {Place::ext4_1k, Place::xfs, Place::btrfs, Place::overlay})
-      if (!options.directories[static_cast<size_t>(place)].empty()) places.push_back(place);
-    if (spec.on == On::files) places.push_back(Place::memfd);
-    for (const Place place : places)
-      cases.push_back({&spec, place, std::string(spec.name) + "/" + PlaceName(place)});
+    for (size_t i = 0; i < kPlaceCount; ++i) {
+      const auto place = static_cast<Place>(i);
+      if (Comes(spec, place, options))
+        cases.push_back({&spec, place, std::string(spec.name) + "/" + PlaceName(place)});
+    }
   }
   return cases;
 }

@@ -4,6 +4,7 @@
 
 #include "harness/commands/commands.h"
 #include "harness/commands/common.h"
+#include "harness/entropy.h"
 #include "harness/files.h"
 #include "harness/interrupt.h"
 #include "harness/perturb/report.h"
@@ -26,7 +27,7 @@ TrialResult try_on_all(Run& run, const PerturbWords& perturb) {
   for (std::size_t i = 0; i < count && !run.over(); ++i) {
     const std::uint8_t fs = run.file_systems()[i];
     TrialOptions options;
-    options.seed = run.options().seed + fs;
+    options.seed = mix(run.options().seed, fs);  // other programs on each, and for each seed
     options.first_index = perturb.first;
     options.traces = perturb.traces / count + (i < perturb.traces % count ? 1 : 0);
     options.over = [&] { return run.over(); };
@@ -54,11 +55,13 @@ int unjudged(Output& output, const std::string& sentence) {
   return 125;
 }
 
-// What reviewed.inc would hold if all that was accepted for a reason were right.
+// What reviewed.inc lacks, if all that was accepted for a reason is right.
 void print_review(Output& output, const TrialResult& result) {
-  std::map<Accepted, unsigned> lines = reviewed();
-  for (const auto& [key, profiles] : not_reviewed(result)) lines[key] |= profiles;
-  for (const auto& [key, profiles] : lines) output.line(review_line(key, profiles));
+  std::map<Grant, unsigned> lines;
+  for (const auto& [key, profiles] : not_reviewed(result)) {
+    for (const Grant& grant : grants_of(key)) lines[grant] |= profiles;
+  }
+  for (const auto& [grant, profiles] : lines) output.line(review_line(grant, profiles));
 }
 
 int perturb_traces(const CommonWords& words, const PerturbWords& perturb) {
@@ -117,10 +120,11 @@ void add_perturb(CLI::App& app, Action& chosen) {
       ->type_name("N")
       ->capture_default_str();
   command->add_option("--json", words->json, "Write the counts there")->type_name("FILE");
-  command->add_flag("--review", perturb->review, "Print the reviewed list with what was accepted anew");
+  command->add_flag("--review", perturb->review, "Print the lines that the reviewed list lacks");
   command->footer(
-      "A lie that is accepted must name a freedom, and lie, op and freedom must be in the reviewed list,\n"
-      "harness/perturb/reviewed.inc. Each trace is judged by all four profiles.");
+      "Where a lie is accepted the judge must have used a freedom that is about this field of this op's "
+      "outcome, as\n"
+      "the reviewed list has it: harness/perturb/reviewed.inc. Each trace is judged by all four profiles.");
   command->callback(
       [&chosen, words, perturb] { chosen = [words, perturb] { return perturb_traces(*words, *perturb); }; });
 }

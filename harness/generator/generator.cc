@@ -49,7 +49,12 @@ program::Program generate(Entropy& entropy, const GeneratorOptions& options, con
   }
   if (!facts.exec) possible.allowed.reset(static_cast<std::size_t>(OpCode::exec));
   if (!facts.fork) possible.allowed.reset(static_cast<std::size_t>(OpCode::fork));
-  if (!facts.ipc_namespaces) possible.allowed.reset(static_cast<std::size_t>(OpCode::unshare));
+  if (!facts.ipc_namespaces) {
+    for (OpCode code : {OpCode::unshare, OpCode::setns})
+      possible.allowed.reset(static_cast<std::size_t>(code));
+  }
+  if (!facts.reboot || entropy.below(options.reboots_one_in) != 0)
+    possible.allowed.reset(static_cast<std::size_t>(OpCode::reboot));
   if (!crowds(entropy, facts)) possible.allowed.reset(static_cast<std::size_t>(OpCode::crowd));
   if (!unmounts(entropy, facts)) possible.allowed.reset(static_cast<std::size_t>(OpCode::remount));
   Swarm swarm = make_swarm(entropy, possible.allowed);

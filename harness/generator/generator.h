@@ -20,9 +20,10 @@ class World;
 namespace shmcheck::harness {
 
 struct GeneratorOptions {
-  unsigned processes = 3;               // 1 … kProcesses; names p0 … of live processes at any time
+  unsigned processes = 3;               // 1 … kUsualProcesses; names p0 … of live processes at any time
   unsigned min_ops = 12, max_ops = 64;  // ops besides observations; one program in sixteen is longer
   OpSet allowed = all_ops();
+  unsigned reboots_one_in = 10;  // programs may start the machine anew, where that can be done
   // True for an op that shows a known divergence in this world. Such ops are left out of half of the
   // programs, so that random testing still finds the second bug.
   std::function<bool(const model::World&, const program::Op&)> avoid;

@@ -64,7 +64,7 @@ void Scene::look_at_memory(std::uint8_t proc) {
 
 void Scene::look_at_files() {
   std::uint32_t seen = 0;  // paths and slots already looked at would show nothing new
-  for (std::uint8_t p = 0; p < program::kProcesses; ++p) {
+  for (std::uint8_t p = 0; p < program::kUsualProcesses; ++p) {
     if (process(p).life != Life::alive) continue;
     for (std::uint8_t f = 0; f < program::kFiles; ++f) {
       const model::OpenFile* open_file = world().open_file(process(p), f);
@@ -91,7 +91,7 @@ void Scene::look_at_files() {
 
 void Scene::look_at_segments() {
   std::uint8_t p = any_alive();
-  for (unsigned i = 0; i < program::kProcesses && !process(p).cred.capable; ++i) p = any_alive();
+  for (unsigned i = 0; i < program::kUsualProcesses && !process(p).cred.capable; ++i) p = any_alive();
   for (std::uint8_t s = 0; s < program::kSegments; ++s) {
     if (!world().segment_names[s]) continue;
     Op op = make_op(OpCode::shmctl, p);
@@ -148,8 +148,8 @@ void Scene::finale() {
   look_at_segments();
   if (dice.chance(40)) open_what_is_closed(*this);
   std::uint8_t start = any_alive();
-  for (unsigned i = 0; i < program::kProcesses; ++i) {
-    look_at_memory(static_cast<std::uint8_t>((start + i) % program::kProcesses));
+  for (unsigned i = 0; i < program::kUsualProcesses; ++i) {
+    look_at_memory(static_cast<std::uint8_t>((start + i) % program::kUsualProcesses));
   }
   look_at_files();
   if (dice.chance(25)) perform(make_op(OpCode::maps, any_alive()));

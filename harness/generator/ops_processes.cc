@@ -44,6 +44,23 @@ Op build_unshare(Scene& s, std::uint8_t p) {
   return make_op(OpCode::unshare, p);
 }
 
+// Into the namespace of one that is elsewhere, if there is one.
+Op build_setns(Scene& s, std::uint8_t p) {
+  std::optional<std::uint8_t> other = s.other_alive(p);
+  if (!other) return build_op(s, OpCode::fork);
+  Op op = make_op(OpCode::setns, p);
+  op.object = s.dice.chance(10) ? p : *other;
+  op.small = static_cast<std::uint8_t>(s.dice.below(2));
+  return op;
+}
+
+Op build_reboot(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::reboot, p);
+  op.result = s.dice.chance(80) ? 0 : p;
+  op.small = static_cast<std::uint8_t>(s.dice.below(2));
+  return op;
+}
+
 Op build_maps(Scene&, std::uint8_t p) {
   return make_op(OpCode::maps, p);
 }

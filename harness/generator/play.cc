@@ -422,6 +422,27 @@ void Play::exec(std::uint8_t p) {
   step(make_op(OpCode::exec, p));
 }
 
+std::uint8_t Play::reboot(std::uint8_t p, program::Ending how) {
+  Op op = make_op(OpCode::reboot, p);
+  op.small = static_cast<std::uint8_t>(how);
+  op.result = dice.chance(80) ? 0 : p;
+  step(op);
+  return s.any_alive();
+}
+
+void Play::flush(std::uint8_t p, std::uint8_t file) {
+  Op op = make_op(OpCode::fsync, p);
+  op.object = file;
+  step(op);
+}
+
+void Play::join(std::uint8_t p, std::uint8_t other) {
+  Op op = make_op(OpCode::setns, p);
+  op.object = other;
+  op.small = static_cast<std::uint8_t>(dice.below(2));
+  step(op);
+}
+
 void Play::unshare(std::uint8_t p) {
   step(make_op(OpCode::unshare, p));
 }
@@ -451,9 +472,11 @@ void play_scenario(Scene& scene) {
   // Files and their storage are one subject, and so are segments and their namespaces.
   static const std::vector<Scenario> files = joined(file_scenarios(), storage_scenarios()),
                                      sysv = joined(sysv_scenarios(), ipcns_scenarios());
-  const std::array<std::span<const Scenario>, 5> all = {files, memory_scenarios(), sysv, limit_scenarios(),
-                                                        name_scenarios()};
-  std::span<const Scenario> group = all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U})];
+  const std::array<std::span<const Scenario>, 6> all = {
+      files, memory_scenarios(), sysv, limit_scenarios(), name_scenarios(), peer_scenarios()};
+  std::span<const Scenario> group = all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U})];
+  if (scene.options.allowed[static_cast<std::size_t>(OpCode::reboot)] && scene.dice.chance(50))
+    group = reboot_scenarios();
   Play play(scene);
   group[scene.dice.below(static_cast<std::uint32_t>(group.size()))](play);
 }

@@ -21,6 +21,8 @@ class Play {
   std::optional<std::uint8_t> partner(std::uint8_t of);  // an existing process or a child
   void leave(std::uint8_t p);                            // exits or is killed
   void exec(std::uint8_t p);
+  // The process that the machine then begins with.
+  std::uint8_t reboot(std::uint8_t p, program::Ending how);
 
   // --- arguments
   std::uint32_t shared_or_private() {
@@ -60,6 +62,7 @@ class Play {
   void protect(std::uint8_t p, Quantity where, Quantity length, std::uint8_t prot);
   void advise(std::uint8_t p, Quantity where, Quantity length, program::Advice advice);
   void sync(std::uint8_t p, Quantity where, Quantity length);
+  void flush(std::uint8_t p, std::uint8_t file);
   void lock(std::uint8_t p, Quantity where, Quantity length, std::uint32_t flags = 0);
   void unlock(std::uint8_t p, Quantity where, Quantity length);
   void lock_all(std::uint8_t p, std::uint32_t flags);
@@ -89,19 +92,22 @@ class Play {
   void by_index(std::uint8_t p, std::uint8_t segment, bool any);
   void stat(std::uint8_t p, std::uint8_t segment) { control(p, segment, program::ShmCommand::stat); }
   void unshare(std::uint8_t p);
+  void join(std::uint8_t p, std::uint8_t other);
   void limit(std::uint8_t p, program::Limit which, Quantity value);
   void become(std::uint8_t p, std::uint8_t user);
 };
 
 using Scenario = void (*)(Play&);
 // scenarios_files.cc, scenarios_storage.cc, scenarios_memory.cc, scenarios_sysv.cc, scenarios_names.cc,
-// scenarios_ipcns.cc, scenarios_limits.cc
+// scenarios_ipcns.cc, scenarios_limits.cc, scenarios_peers.cc, scenarios_reboot.cc
 std::span<const Scenario> file_scenarios();
 std::span<const Scenario> storage_scenarios();
 std::span<const Scenario> memory_scenarios();
 std::span<const Scenario> sysv_scenarios();
 std::span<const Scenario> name_scenarios();
+std::span<const Scenario> peer_scenarios();
 std::span<const Scenario> ipcns_scenarios();
 std::span<const Scenario> limit_scenarios();
+std::span<const Scenario> reboot_scenarios();
 
 }  // namespace shmcheck::harness

@@ -108,6 +108,47 @@ void apart(Play& p) {
   p.stat(a, s);
 }
 
+// Somebody joins the namespace of somebody else, with an attach or as who has made a segment.
+void joined(Play& p) {
+  using program::Limit;
+  std::uint8_t a = p.someone(), key = p.some_key();
+  std::optional<std::uint8_t> b = p.child(a);
+  if (!b) return;
+  p.unshare(*b);
+  const bool forced = p.dice.chance(40);
+  std::optional<std::uint8_t> c = p.dice.chance(forced ? 90 : 50) ? p.child(*b) : std::nullopt;
+  if (forced) p.limit(*b, Limit::rmid_forced, pages(0, 1));
+  if (p.dice.chance(20)) p.become(a, 1);
+  const std::uint8_t there = p.segment(*b, p.nearly(1), key, 0666);
+  const std::uint8_t who = p.dice.chance(forced ? 20 : 60) ? a : *b, whose = who == a ? *b : a;
+  const std::uint8_t here = p.dice.chance(40) ? p.segment(a, p.nearly(2), key, 0666) : there;
+  Quantity m{};
+  const bool attached = p.dice.chance(forced ? 15 : 50);
+  if (attached) m = p.attach(who, who == a ? here : there), p.store(who, m);
+  p.join(who, whose);
+  switch (p.dice.below(4)) {
+    case 0:
+      p.segment(who, pages(0), key, 0600, 0);
+      break;
+    case 1:
+      p.stat(who, p.dice.pick({here, there}));
+      break;
+    case 2:
+      p.peek(who, p.attach(who, p.dice.pick({here, there})), 1);
+      break;
+    default:
+      look_at_limit(p, who, Limit::rmid_forced);
+      break;
+  }
+  if (c) p.stat(*c, there);
+  if (c && p.dice.chance(50)) p.segment(*c, pages(0), key, 0600, 0);
+  if (attached) {
+    p.peek(who, m, 1);
+    p.dice.chance(50) ? p.detach(who, m) : p.leave(who);
+  }
+  if (c) p.stat(*c, there);
+}
+
 // An id that is asked for, gone, and asked for again, or its index with another sequence number.
 void asked_for(Play& p) {
   using program::Limit;
@@ -139,7 +180,7 @@ void asked_for(Play& p) {
   look_at_limit(p, a, Limit::next_id);
 }
 
-constexpr Scenario kScenarios[] = {removed_by_force, at_the_limit, apart, asked_for};
+constexpr Scenario kScenarios[] = {removed_by_force, at_the_limit, apart, joined, asked_for};
 
 }  // namespace
 

@@ -124,9 +124,9 @@ unsigned Scene::alive() const {
 }
 
 std::uint8_t Scene::any_alive() {
-  std::uint8_t start = static_cast<std::uint8_t>(dice.below(program::kProcesses));
-  for (unsigned i = 0; i < program::kProcesses; ++i) {
-    auto p = static_cast<std::uint8_t>((start + i) % program::kProcesses);
+  std::uint8_t start = static_cast<std::uint8_t>(dice.below(program::kUsualProcesses));
+  for (unsigned i = 0; i < program::kUsualProcesses; ++i) {
+    auto p = static_cast<std::uint8_t>((start + i) % program::kUsualProcesses);
     if (process(p).life == Life::alive) return p;
   }
   return 0;
@@ -149,7 +149,7 @@ std::optional<std::uint8_t> Scene::fresh_process() const {
   if (alive() >= options.processes) return std::nullopt;
   // A name that was never used if there is one; then that of a dead process, whose end is complete.
   std::optional<std::uint8_t> dead;
-  for (std::uint8_t p = 0; p < program::kProcesses; ++p) {
+  for (std::uint8_t p = 0; p < program::kUsualProcesses; ++p) {
     if (process(p).life == Life::never) return p;
     if (process(p).life == Life::dead && !dead) dead = p;
   }

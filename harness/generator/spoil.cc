@@ -86,7 +86,7 @@ void spoil_object(Scene& s, Op& op, NameKind kind) {
       op.object = static_cast<std::uint8_t>(s.dice.below(s.swarm.paths + 1));
       break;
     default:
-      op.object = static_cast<std::uint8_t>(s.dice.below(program::kProcesses));
+      op.object = static_cast<std::uint8_t>(s.dice.below(program::kUsualProcesses));
       break;
   }
 }

@@ -143,22 +143,22 @@ bool merged(Draw&, Outcome& o) {
 constexpr std::uint16_t kMaps = result_bit(ResultKind::maps);
 
 constexpr Perturbation kTable[] = {
-    {"row-low", "where a row begins", kOk, kMaps, low},
-    {"row-high", "where a row ends", kOk, kMaps, high},
-    {"row-prot", "r, w or x of a row", kOk, kMaps, prot},
-    {"row-type", "s or p of a row", kOk, kMaps, type},
-    {"row-deleted", "(deleted) of a row", kOk, kMaps, deleted},
-    {"row-stray", "a bit of a row that means nothing", kOk, kMaps, stray_bit},
-    {"row-object", "what a row maps", kOk, kMaps, object},
-    {"row-offset", "the offset of a row", kOk, kMaps, offset},
-    {"row-id", "the file or segment of a row", kOk, kMaps, id},
-    {"row-missing", "a row is missing", kOk, kMaps, missing},
-    {"row-twice", "a row is there twice", kOk, kMaps, twice},
-    {"row-further", "one row more", kOk, kMaps, further},
-    {"row-empty", "one row more, of no length", kOk, kMaps, empty_row},
-    {"rows-swapped", "two rows in the wrong order", kOk, kMaps, swapped},
-    {"row-split", "a row as two", kOk, kMaps, split},
-    {"rows-merged", "two neighbouring rows as one", kOk, kMaps, merged},
+    {"row-low", "rows", "where a row begins", kOk, kMaps, low},
+    {"row-high", "rows", "where a row ends", kOk, kMaps, high},
+    {"row-prot", "row-prot", "r, w or x of a row", kOk, kMaps, prot},
+    {"row-type", "rows", "s or p of a row", kOk, kMaps, type},
+    {"row-deleted", "row-name", "(deleted) of a row", kOk, kMaps, deleted},
+    {"row-stray", "form", "a bit of a row that means nothing", kOk, kMaps, stray_bit},
+    {"row-object", "rows", "what a row maps", kOk, kMaps, object},
+    {"row-offset", "rows", "the offset of a row", kOk, kMaps, offset},
+    {"row-id", "rows", "the file or segment of a row", kOk, kMaps, id},
+    {"row-missing", "rows", "a row is missing", kOk, kMaps, missing},
+    {"row-twice", "rows", "a row is there twice", kOk, kMaps, twice},
+    {"row-further", "rows", "one row more", kOk, kMaps, further},
+    {"row-empty", "rows", "one row more, of no length", kOk, kMaps, empty_row},
+    {"rows-swapped", "rows", "two rows in the wrong order", kOk, kMaps, swapped},
+    {"row-split", "row-edges", "a row as two", kOk, kMaps, split},
+    {"rows-merged", "row-edges", "two neighbouring rows as one", kOk, kMaps, merged},
 };
 
 }  // namespace

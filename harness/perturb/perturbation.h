@@ -22,6 +22,9 @@ struct Draw {
 
 struct Perturbation {
   std::string_view name;
+  // Of the outcome: what a freedom is about, whatever the lie makes of it. What no freedom can make of it is
+  // another: `…-impossible`.
+  std::string_view field;
   std::string_view help;  // which field becomes what
   std::uint8_t kinds;     // OutcomeKinds that have the field, a bit each
   std::uint16_t results;  // of an `ok`: ResultKinds that have it, a bit each

@@ -20,6 +20,26 @@ std::string_view freedom_name(model::Freedom freedom) {
   return freedom == model::Freedom::count ? "none" : to_string(freedom);
 }
 
+// By what freedom which lies were accepted: what was reviewed, or else all that it may have been.
+using ByFreedom = std::map<std::tuple<model::Freedom, std::size_t, program::OpCode>, PerProfile>;
+
+ByFreedom by_freedom(const TrialResult& result) {
+  const std::map<Grant, unsigned> known = reviewed();
+  ByFreedom rows;
+  for (const auto& [key, counts] : result.accepted) {
+    for (std::size_t p = 0; p < kProfiles.size(); ++p) {
+      std::vector<model::Freedom> freedoms = explained(known, key, p);
+      if (freedoms.empty()) {
+        for (const Grant& grant : grants_of(key)) freedoms.push_back(grant.freedom);
+      }
+      if (freedoms.empty()) freedoms.push_back(model::Freedom::count);
+      if (counts[p] == 0) continue;
+      for (const model::Freedom freedom : freedoms) rows[{freedom, key.lie, key.op}][p] += counts[p];
+    }
+  }
+  return rows;
+}
+
 std::string profile_heads() {
   std::string text;
   for (const model::Profile profile : kProfiles) text += fmt::format("{:>9}", to_string(profile));
@@ -50,13 +70,18 @@ json profile_counts(const PerProfile& counts) {
   return out;
 }
 
-std::string describe(const Accepted& key, const Example& example) {
+json freedom_names(const Accepted& accepted) {
+  json names = json::array();
+  for (const Grant& grant : grants_of(accepted)) names.push_back(to_string(grant.freedom));
+  return names;
+}
+
+std::string describe(const Example& example) {
   const program::Step& told = example.told.steps[example.step];
   return fmt::format(
       "  program {}, step {}: {}\n    truth {}\n    lie   {}\n{}\n", example.index, example.step + 1,
       program::to_text(told.op), program::to_text(example.truth, told.op, example.told.facts),
       program::to_text(told.outcome, told.op, example.told.facts), program::to_text(example.told));
-  (void)key;
 }
 
 }  // namespace
@@ -81,9 +106,7 @@ std::string table_of(const TrialResult& result) {
   text += lie_row("all", all);
   text +=
       fmt::format("\naccepted, because of\n{:<24}{:<18}{:<13}{}\n", "freedom", "lie", "op", profile_heads());
-  std::map<std::tuple<model::Freedom, std::size_t, program::OpCode>, PerProfile> by_freedom;
-  for (const auto& [key, counts] : result.accepted) by_freedom[{key.freedom, key.lie, key.op}] = counts;
-  for (const auto& [key, counts] : by_freedom) {
+  for (const auto& [key, counts] : by_freedom(result)) {
     const auto& [freedom, lie, op] = key;
     text += fmt::format("{:<24}{:<18}{:<13}{}\n", freedom_name(freedom), perturbations()[lie].name,
                         op_name(op), numbers(counts));
@@ -99,21 +122,23 @@ std::string table_of(const TrialResult& result) {
 std::string holes_of(const TrialResult& result) {
   std::string text;
   for (const auto& [key, counts] : result.accepted) {
-    if (key.freedom != model::Freedom::count) continue;
+    if (key.freedoms != 0) continue;
     text += fmt::format("\nHOLE    {} of {} is accepted for no reason\n", perturbations()[key.lie].name,
                         op_name(key.op));
-    text += describe(key, result.examples.at(key));
+    text += describe(result.examples.at(key));
   }
   for (const auto& [key, profiles] : not_reviewed(result)) {
-    text += fmt::format("\nNEW     {}\n", review_line(key, profiles));
-    text += describe(key, result.examples.at(key));
+    for (const Grant& grant : grants_of(key))
+      text += fmt::format("\nNEW     {}", review_line(grant, profiles));
+    text += "\n";
+    text += describe(result.examples.at(key));
   }
   return text;
 }
 
 bool sees_all(const TrialResult& result) {
   for (const auto& [key, counts] : result.accepted) {
-    if (key.freedom == model::Freedom::count) return false;
+    if (key.freedoms == 0) return false;
   }
   return not_reviewed(result).empty();
 }
@@ -132,10 +157,11 @@ std::string trial_json(const TrialHead& head, const TrialResult& result) {
   for (const auto& [key, counts] : result.accepted) {
     const Example& example = result.examples.at(key);
     accepted.push_back({{"lie", perturbations()[key.lie].name},
+                        {"field", perturbations()[key.lie].field},
                         {"op", op_name(key.op)},
-                        {"freedom", freedom_name(key.freedom)},
+                        {"freedoms", freedom_names(key)},
                         {"profiles", profile_counts(counts)},
-                        {"reviewed", key.freedom != model::Freedom::count && !fresh.contains(key)},
+                        {"reviewed", key.freedoms != 0 && !fresh.contains(key)},
                         {"example", {{"program", example.index}, {"step", example.step + 1}}}});
   }
   for (const auto& [freedom, counts] : result.unseen)

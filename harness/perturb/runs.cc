@@ -160,16 +160,17 @@ bool fault_kind(Draw& d, Outcome& o) {
 constexpr std::uint16_t kRuns = result_bit(ResultKind::runs);
 
 constexpr Perturbation kTable[] = {
-    {"byte-bit", "one bit of one byte", kOk, kRuns, byte_bit},
-    {"byte-stale", "a byte as it may have been before", kOk, kRuns, byte_stale},
-    {"run-edge", "the edge between two runs, a byte further", kOk, kRuns, edge},
-    {"run-shorter", "less than was asked for", kOk, kRuns, shorter},
-    {"run-longer", "more than was asked for", kOk, kRuns, longer},
-    {"run-to-fault", "a page of bytes cannot be read", kOk, kRuns, bytes_to_fault},
-    {"fault-to-run", "a page that cannot be read reads zero", kOk, kRuns, fault_to_bytes},
-    {"fault-number", "another signal or errno of a page", kOk, kRuns, fault_number},
-    {"fault-code", "another si_code of a page", kOk, kRuns, fault_code},
-    {"fault-kind", "an errno instead of a signal, or a signal instead of an errno", kOk, kRuns, fault_kind},
+    {"byte-bit", "bytes", "one bit of one byte", kOk, kRuns, byte_bit},
+    {"byte-stale", "bytes", "a byte as it may have been before", kOk, kRuns, byte_stale},
+    {"run-edge", "bytes", "the edge between two runs, a byte further", kOk, kRuns, edge},
+    {"run-shorter", "length", "less than was asked for", kOk, kRuns, shorter},
+    {"run-longer", "length", "more than was asked for", kOk, kRuns, longer},
+    {"run-to-fault", "fault", "a page of bytes cannot be read", kOk, kRuns, bytes_to_fault},
+    {"fault-to-run", "fault", "a page that cannot be read reads zero", kOk, kRuns, fault_to_bytes},
+    {"fault-number", "fault", "another signal or errno of a page", kOk, kRuns, fault_number},
+    {"fault-code", "fault", "another si_code of a page", kOk, kRuns, fault_code},
+    {"fault-kind", "fault", "an errno instead of a signal, or a signal instead of an errno", kOk, kRuns,
+     fault_kind},
 };
 
 }  // namespace

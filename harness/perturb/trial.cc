@@ -19,11 +19,21 @@ constexpr std::uint64_t kProgressEvery = 64;
 // What a profile says of a trace.
 struct View {
   std::vector<Freedoms> freedoms;      // of each step
+  std::vector<Freedoms> of_content;    // of each step, but for those that are about failure alone
   std::size_t first_wrong = SIZE_MAX;  // step
   std::size_t blind_after = SIZE_MAX;  // step
   Freedoms blinded_by;
   std::string sentence;  // what was wrong
 };
+
+// The freedoms that the judge used at the step of the lie. Of another success, those that are about more than
+// whether the call fails.
+Freedoms what_allows(const View& told, std::size_t step, const program::Outcome& lie,
+                     const program::Outcome& seen) {
+  const auto ok = program::OutcomeKind::ok;
+  const bool content = lie.kind == ok && seen.kind == ok && told.of_content[step].any();
+  return content ? told.of_content[step] : told.freedoms[step];
+}
 
 View look(const Trace& trace, model::Profile profile) {
   model::Judge judge(trace.facts, trace.root_pid, profile);
@@ -31,6 +41,7 @@ View look(const Trace& trace, model::Profile profile) {
   for (std::size_t i = 0; i < trace.steps.size() && view.first_wrong == SIZE_MAX; ++i) {
     if (!judge.step(trace.steps[i])) view.first_wrong = i;
     view.freedoms.push_back(judge.freedoms());
+    view.of_content.push_back(judge.content_freedoms());
     if (judge.blind() && view.blind_after == SIZE_MAX) view.blind_after = i;
   }
   view.blinded_by = judge.blinded_by();
@@ -146,7 +157,8 @@ class Trial {
     for (std::size_t p = 0; p < kProfiles.size(); ++p) {
       if (truth[p].blind_after < step) {
         ++count.unseen[p];
-        for_each(truth[p].blinded_by, [&](Freedom freedom) { ++result_.unseen[freedom][p]; });
+        for (std::size_t i = 0; i < model::kFreedoms; ++i)
+          if (truth[p].blinded_by[i]) ++result_.unseen[static_cast<Freedom>(i)][p];
         continue;
       }
       const View view = look(told, kProfiles[p]);
@@ -155,26 +167,12 @@ class Trial {
       } else if (view.first_wrong != SIZE_MAX) {
         ++count.later[p];
       } else {
-        // What the truth does not need is what allows the lie.
-        Freedoms needed = view.freedoms[step] & ~truth[p].freedoms[step];
-        if (needed.none()) needed = view.freedoms[step];
+        const Freedoms needed = what_allows(view, step, told.steps[step].outcome, trace.steps[step].outcome);
         ++(needed.none() ? count.holes : count.allowed)[p];
-        const program::OpCode op = told.steps[step].op.code;
-        auto accept = [&](Freedom freedom) {
-          ++result_.accepted[{lie, op, freedom}][p];
-          result_.examples.try_emplace({lie, op, freedom},
-                                       Example{index, step, told, trace.steps[step].outcome});
-        };
-        if (needed.none()) accept(Freedom::count);
-        for_each(needed, accept);
+        const Accepted key{lie, told.steps[step].op.code, needed.to_ullong()};
+        ++result_.accepted[key][p];
+        result_.examples.try_emplace(key, Example{index, step, told, trace.steps[step].outcome});
       }
-    }
-  }
-
-  template <typename F>
-  static void for_each(const Freedoms& freedoms, F f) {
-    for (std::size_t i = 0; i < freedoms.size(); ++i) {
-      if (freedoms[i]) f(static_cast<Freedom>(i));
     }
   }
 

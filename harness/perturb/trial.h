@@ -1,7 +1,8 @@
 // Trying the judge: traces of a healthy target, each with one lie in it.
 //
-// A lie that the judge takes for true must name the freedom that allows it, and the triple of lie, operation
-// and freedom must be among those that were reviewed (reviewed.h). Anything else is a hole in the model.
+// Where the judge takes a lie for true it must have used a freedom, and that one of those it used is about
+// this field of this operation's outcome must have been reviewed (reviewed.h). Anything else is a hole in the
+// model.
 #pragma once
 
 #include <array>
@@ -33,7 +34,7 @@ struct LieCount {
 struct Accepted {
   std::size_t lie = 0;  // index into perturbations()
   program::OpCode op = program::OpCode::end;
-  model::Freedom freedom = model::Freedom::count;  // count: none
+  std::uint64_t freedoms = 0;  // model::Freedom, a bit each: one of them allows it; 0: nothing does
   auto operator<=>(const Accepted&) const = default;
 };
 

@@ -68,6 +68,7 @@ void misbehave(std::string_view mode, std::uint32_t sequence, program::Result& r
     result.outcomes[0] = {};
     result.outcomes[0].kind = program::OutcomeKind::timeout;
   }
+  if (mode == "reboots") send(FrameType::reboot, sequence, program::encode_result({1, {}}));
   if (mode == "panics") std::fprintf(stderr, "Kernel panic - not syncing: planted\n");
 }
 
@@ -100,7 +101,6 @@ void serve(std::string_view mode) {
     while (reader.next(frame)) {
       if (frame.type == FrameType::run) answer(mode, frame, ++runs);
       if (frame.type == FrameType::quit) return;
-      if (frame.type == FrameType::command) send(FrameType::error, frame.sequence, {'n', 'o'});
     }
     const ssize_t n = ::read(STDIN_FILENO, buffer, sizeof buffer);
     if (n <= 0) return;
