@@ -43,7 +43,8 @@ struct Inode {
   std::uint32_t links = 0;
   std::uint32_t mode = 0;  // permission bits
   std::uint32_t uid = 0, gid = 0;
-  bool memfd = false;       // made by memfd_create: no file of the program's directory
+  bool memfd = false;  // made by memfd_create: no file of the program's directory
+  program::MemfdName memfd_name = program::MemfdName::plain;
   bool posix = false;       // made by shm_open: a file of /dev/shm
   bool linked = false;      // by link(2)
   bool of_device = false;   // shared anonymous memory that a mapping of /dev/zero made

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/map_limit.h"
+#include "model/merging.h"
 #include "model/rlimit.h"
 
 namespace shmcheck::model {
@@ -49,6 +51,8 @@ void argument_errors(World& w, const Process& p, Step& s, const Remapping& r) {
   bool beyond = r.new_length > top || r.to > top - r.new_length;
   bool overlap = r.address + r.old_length > r.to && r.to + r.new_length > r.address;
   if (r.to % w.page() != 0 || beyond || overlap) s.must(kEINVAL, C::mremap_fixed_errors);
+  // Looked at before anything is unmapped: mm/mremap.c, check_mremap_params.
+  move_limit_errors(w, p, s, 5);
 }
 
 // What the old range is, once the arguments are right.
@@ -255,7 +259,11 @@ void room_errors(const World& w, const Process& p, Step& s, const Remapping& r, 
       s.must(kENOMEM, C::mremap_no_move_no_room);
     else if (r.new_length >= w.facts().top)
       s.must(kENOMEM, kEINVAL, C::mremap_grow);
+    else
+      move_limit_errors(w, p, s, 3);
   }
+  if (plan.shrinks_in_place)
+    division_errors(w, p, s, r.address + r.new_length, r.address + r.old_length, C::munmap_split_limit);
   const bool of_object = plan.v && (plan.v->shared || plan.v->inode >= 0);
   if (r.dont_unmap && of_object && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
 }
