@@ -82,6 +82,14 @@ Vma moved(World& w, Vma& v, const Remapping& r, std::uint64_t length, std::uint6
   return copy;
 }
 
+// What was moved whole and is left behind empty is as if it had never been stored to, since 5.13 (commit
+// 1583aa278f5f, unlink_anon_vmas).
+bool is_left_new(const World& w, const Process& p, const Vma& v, const Remapping& r, std::uint64_t length) {
+  const bool whole = v.low == r.address && v.high == r.address + length;
+  return r.dont_unmap && whole && w.facts().release >= program::release(5, 13) &&
+         !may_be_part(w, p, r.address);
+}
+
 // Locked memory grows by pages that are there at once.
 void populate_growth(World& w, Vma& v, std::uint64_t from) {
   bool populated = v.locked && !v.on_fault;
@@ -118,7 +126,9 @@ void move(World& w, Process& p, Step& s, Remapping r, std::uint64_t low, std::ui
     w.split_at(who, r.address + kept, s.when);
     v = p.memory.find(r.address);
   }
+  const bool left_new = is_left_new(w, p, *v, r, kept);
   Vma copy = moved(w, *v, r, kept, low);
+  if (left_new) v->touched = false;
   bool locked = copy.locked;
   if (r.dont_unmap || r.old_length == 0) copy.id = w.next_vma++;
   copy.event = {C::mremap_content_kept, w.steps};
