@@ -280,7 +280,7 @@ void rule_madvise(World& w, Process& p, Step& s) {
   if (!s.running() && s.report().diverged) return;
   // How far it got is not known then.
   if (limited.limited == Limited::perhaps && s.saw(kEAGAIN)) return s.lose_quietly(Freedom::map_merge);
-  cut_at_start(w, p, s, limited);
+  if (!cut_at_start(w, p, s, limited)) return;
   advise(w, p, s, low, result.end, advice);
 }
 

@@ -140,8 +140,13 @@ Change change_within(const World& w, const Process& p, std::uint64_t low, std::u
     part.page_offset += (part.low - vmas[i].low) / w.page();
     const Cuts cuts = cuts_of(w, vmas, i, part, before ? &*before : nullptr);
     // The last cut is refused if there are so many then.
-    if (cuts.fewest() > 0 && count.low + cuts.fewest() - 1 >= limit)
-      return {part.low, Limited::yes, cuts.head && cuts.tail && count.high < limit};
+    if (cuts.fewest() > 0 && count.low + cuts.fewest() - 1 >= limit) {
+      const bool first = cuts.head && cuts.tail && count.low < limit;
+      return {part.low, Limited::yes,
+              !first               ? Limited::no
+              : count.high < limit ? Limited::yes
+                                   : Limited::perhaps};
+    }
     if (cuts.most() > 0 && count.high + cuts.most() - 1 >= limit) result.limited = Limited::perhaps;
     // At either end it may come to be one with what is there.
     count.low += cuts.fewest() - (cuts.may_join ? 2 : 0);
@@ -151,8 +156,15 @@ Change change_within(const World& w, const Process& p, std::uint64_t low, std::u
   return result;
 }
 
-void cut_at_start(World& w, const Process& p, const Step& s, const Change& change) {
-  if (change.cut_at_start) w.split_at(index_of(w, p), change.end, s.when);
+bool cut_at_start(World& w, const Process& p, Step& s, const Change& change) {
+  bool cut = change.cut_at_start != Limited::no;
+  if (change.cut_at_start == Limited::perhaps) {
+    const int pick = s.choose(2, Freedom::map_merge);
+    if (pick < 0) return false;
+    cut = pick == 0;
+  }
+  if (cut) w.split_at(index_of(w, p), change.end, s.when);
+  return true;
 }
 
 // What is left is granted while there are no more mappings than the limit, as above.

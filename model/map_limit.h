@@ -28,12 +28,12 @@ struct Change {
   std::uint64_t end;
   Limited limited = Limited::no;
   // At the end there is a part that could be cut off at its start, and then not at its end.
-  bool cut_at_start = false;
+  Limited cut_at_start = Limited::no;
 };
 // `change` makes of a vma what it becomes, and says whether that is something else.
 Change change_within(const World& w, const Process& p, std::uint64_t low, std::uint64_t high,
                      const std::function<bool(Vma&)>& change);
-// What a refused change has done all the same.
-void cut_at_start(World& w, const Process& p, const Step& s, const Change& change);
+// What a refused change has done all the same. False: this world has yet to be told.
+bool cut_at_start(World& w, const Process& p, Step& s, const Change& change);
 
 }  // namespace shmcheck::model

@@ -179,7 +179,7 @@ void rule_mlock(World& w, Process& p, Step& s) {
   bool failed = s.failed(success);
   if (limited || wraps) return;
   if (failed && perhaps_undivided(s, division)) return s.lose_quietly(Freedom::map_merge);
-  if (failed) cut_at_start(w, p, s, division);
+  if (failed && !cut_at_start(w, p, s, division)) return;
   // It may have been the limit, with which nothing is begun.
   if (failed && p.lock_count_off && !p.cred.machine && !s.running()) {
     bool otherwise = hole < range.high || refused < range.high;
@@ -209,7 +209,7 @@ void rule_munlock(World& w, Process& p, Step& s) {
   bool failed = s.failed(C::mlock_no_stacking);
   if (wraps) return;
   if (failed && perhaps_undivided(s, division)) return s.lose_quietly(Freedom::map_merge);
-  if (failed) cut_at_start(w, p, s, division);
+  if (failed && !cut_at_start(w, p, s, division)) return;
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_no_stacking;
   change_mapped(w, p, s, range.low, *end, unlock);
   note_locked_otherwise(w, p, {range.low, *end});

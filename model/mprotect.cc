@@ -129,7 +129,7 @@ void rule_mprotect(World& w, Process& p, Step& s) {
   // How far it got is not known then.
   if (failed && limited.limited == Limited::perhaps && s.saw(kENOMEM))
     return s.lose_quietly(Freedom::map_merge);
-  if (failed) cut_at_start(w, p, s, limited);
+  if (failed && !cut_at_start(w, p, s, limited)) return;
   if (failed && !apply_prefix) return;
   protect(w, p, s, low, failed ? e.end : low + pages, prot);
 }
