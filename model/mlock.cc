@@ -43,6 +43,12 @@ void change_mapped(World& w, Process& p, Step& s, std::uint64_t low, std::uint64
   });
 }
 
+// Whatever was locked before is faulted in again, too.
+void note_all_populated(World& w, const Process& p, const Pages& range) {
+  for (const Vma& v : p.memory.vmas())
+    if (v.low < range.high && range.low < v.high) note_populated(w, v);
+}
+
 template <typename Change>
 bool would_change(const Process& p, std::uint64_t low, std::uint64_t high, Change change) {
   bool any = false;
@@ -189,8 +195,9 @@ void rule_mlock(World& w, Process& p, Step& s) {
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_accounting;
   change_mapped(w, p, s, range.low, *end, lock);
   // Nothing is faulted in if a part was not mapped.
-  if (!on_fault && hole >= range.high && s.profile >= Profile::defacto)
-    populate(w, p, range.low, refused, C::mlock_resident);
+  if (on_fault || hole < range.high) return;
+  note_all_populated(w, p, range);
+  if (s.profile >= Profile::defacto) populate(w, p, range.low, refused, C::mlock_resident);
 }
 
 void rule_munlock(World& w, Process& p, Step& s) {
