@@ -90,7 +90,9 @@ void rule_remount(World& w, Process& p, Step& s) {
   else if (uses.mapping || uses.descriptor)
     s.must(kEBUSY, uses.mapping ? C::munmap_last_ref_pins_fs : C::none);
   if (s.failed(again ? C::munmap_last_ref_pins_fs : C::munmap_ro_remount)) return;
-  if (again) unmounted(w, s);
+  if (!again) return;
+  if (w.some_end_in_cache()) s.lose_quietly(Freedom::empty_write_extends);
+  unmounted(w, s);
 }
 
 }  // namespace shmcheck::model

@@ -245,6 +245,8 @@ class World {
   void pages_removed(std::uint32_t inode, clauses::Clause clause);
   // Sets a size: drops what lies beyond, in private copies too.
   void resize(std::uint32_t inode, std::uint64_t size);
+  // Whether the storage of some file need not know where its end is.
+  bool some_end_in_cache() const;
 
   // --- storage of files, and what is left of the file system that programs work in (space.cc)
   bool full = false;  // the op `fill` has taken what was left of it
