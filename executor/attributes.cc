@@ -46,7 +46,7 @@ long set_append_only(int directory, const char* name, bool on) {
 
 void perform_chattr(Call& call) {
   const bool on = static_cast<program::AppendOnly>(call.op.small) == program::AppendOnly::on;
-  settle(call, set_append_only(AT_FDCWD, PathName(call.op.object).text, on));
+  settle(call, set_append_only(AT_FDCWD, PathName(call.op.object).c_str(), on));
 }
 
 }  // namespace shmcheck::executor

@@ -72,12 +72,17 @@ void record_end(std::uint64_t in_namespace) {
 
 bool remove_leftovers(std::uint64_t in_namespace, Sentence& wrong) {
   remove_segments(in_namespace);
-  if (long result = remove_files(AT_FDCWD, control->paths_created); failed(result)) {
+  remove_objects();
+  if (control->uses_pipe) drain_pipe();
+  if (control->disk.lost) {
+    wrong << "the file system that the program had unmounted could not be mounted again";
+    return false;
+  }
+  if (long result = remove_files(AT_FDCWD, control->directory.view(), control->paths_created);
+      failed(result)) {
     wrong << "a file of the program could not be removed: " << error_name(result);
     return false;
   }
-  remove_objects();
-  if (control->uses_pipe) drain_pipe();
   if (long result = end_fill(); failed(result)) {
     wrong << "the file system that was filled up could not be emptied: " << error_name(result);
     return false;

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "executor/command.h"
+#include "executor/crowd.h"
 #include "executor/fill.h"
 #include "executor/hello.h"
 #include "executor/huge.h"
@@ -66,6 +67,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   if (!target.private_ipc) target.foreign_keys = find_foreign_keys();
   find_limits();
   prepare_objects();
+  find_map_limit();
   find_ipc_namespaces();
   find_huge_pages();
   find_huge_users();
@@ -86,6 +88,8 @@ std::string_view enter_place(Server& server, std::uint8_t place) {
   control->reads_storage = server.places[place].reads_storage;
   control->has_attributes = server.places[place].append != program::AppendAttribute::none;
   choose_fill(server.places[place]);
+  control->directory = server.places[place].path;
+  control->disk = server.places[place].disk;
   return {};
 }
 

@@ -1,12 +1,14 @@
 #include "model/huge.h"
 
+#include "model/map_limit.h"
 #include "model/rlimit.h"
 #include "program/withheld.h"
 
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kEAGAIN = 11, kENOMEM = 12, kEINVAL = 22, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
+constexpr int kEPERM = 1, kEAGAIN = 11, kENOMEM = 12, kEINVAL = 22, kEMFILE = 24, kEOVERFLOW = 75,
+              kEOPNOTSUPP = 95;
 using program::HugePages;
 
 bool without(const World& w) {
@@ -63,12 +65,14 @@ void huge_mapping_errors(const World& w, const Process& p, Step& s, const MmapRe
   constexpr C kClause = C::mmap_flag_hugetlb_priv;
   // mmap(2) has EPERM for who is not privileged (D8).
   if (!s.exact()) s.may(kEPERM, Freedom::documented_alternative);
-  if (without(w)) return s.must(kEINVAL, kENOMEM, kClause);
+  if (without(w) && s.exact()) return s.must(kEINVAL, kClause);
+  if (without(w)) s.may(kEINVAL, Freedom::documented_alternative);
   // What is rounded up to nothing is no length; so is what any length is rounded up to elsewhere.
   if (r.length == 0)
     s.must(kEINVAL, C::mmap_create_len_zero);
   else if (r.pages == 0 && s.exact())
     s.must(kEINVAL, C::mmap_create_len_too_big);
+  mapping_limit_errors(w, p, s, kEMFILE, C::mmap_limit_map_count);
   if (r.pages >= kNoRoom) s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
   if (!s.must_fail()) {
     const bool asked = (s.op.flags & program::map::kLocked) != 0;
@@ -88,7 +92,10 @@ void huge_segment_errors(const World& w, const Process& p, Step& s) {
   const bool may = may_have_segments(w, p);
   // A kernel without huge pages does not know such sizes, and asks for no right.
   if (without(w)) {
-    s.must(kEINVAL, kENOMEM, C::shmget_hugetlb);
+    if (s.exact() || s.op.byte != 0)
+      s.must(kEINVAL, kENOMEM, C::shmget_hugetlb);
+    else
+      s.may(kEINVAL, Freedom::documented_alternative), s.may(kENOMEM, Freedom::documented_alternative);
     if (!may && !s.exact()) s.may(kEPERM, Freedom::documented_alternative);
     return;
   }

@@ -98,6 +98,9 @@ Facts model_facts(const Fault* fault) {
   f.shmmni = 4096;
   f.nx = true;
   f.reboot = true;
+  f.max_map_count = 1024;
+  f.objects_noexec = true;
+  f.remounts = true;
   f.huge = program::HugePages::empty;
   f.huge_page = std::uint64_t{2} << 20;
   f.huge_users = 1;

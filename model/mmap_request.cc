@@ -2,6 +2,7 @@
 
 #include "model/append_only.h"
 #include "model/huge.h"
+#include "model/map_limit.h"
 #include "model/mmap.h"
 #include "model/rlimit.h"
 
@@ -9,7 +10,7 @@ namespace shmcheck::model {
 namespace {
 
 constexpr int kEPERM = 1, kEBADF = 9, kEAGAIN = 11, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kENODEV = 19,
-              kEINVAL = 22, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
+              kEINVAL = 22, kEMFILE = 24, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
 constexpr std::uint32_t kType = program::map::kShared | program::map::kPrivate;
 
 void length_errors(const World& w, Step& s, const MmapRequest& r) {
@@ -119,6 +120,10 @@ void seal_errors(const World& w, const Process& p, Step& s, MmapRequest& r) {
 // for F_SEAL_WRITE, which their stable updates look at early or late.
 void space_errors(const World& w, const Process& p, Step& s, MmapRequest& r) {
   bool replaces = r.fixed && !r.noreplace;
+  // The old mappings are gathered first, and nothing is divided that cannot be.
+  const bool granted = !s.must_fail();
+  if (replaces && granted) division_errors(w, p, s, r.address, r.address + r.pages, C::munmap_split_limit);
+  if (granted && s.must_fail()) return;
   std::uint64_t gone = replaces ? mapped_within(p, r.address, r.address + r.pages) : 0;
   if (fits_address_space(p, r.pages, gone)) return;
   r.no_space = replaces && r.pages < w.facts().top;  // a length that no address space has is refused before
@@ -166,6 +171,7 @@ void file_errors(const World& w, const Process& p, Step& s, MmapRequest& r, cons
   else if (r.shared && r.file->writable && file.append_only != Attribute::off)
     s.may(kEACCES, Freedom::documented_alternative);
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
+  if ((op.small & program::kProtExec) && w.noexec(file)) s.must(kEPERM, C::mmap_fd_noexec_mount);
   stack_errors(s, r);
   if (seals_come_last(w, r)) space_errors(w, p, s, r);
   seal_errors(w, p, s, r);
@@ -212,6 +218,7 @@ void mmap_errors(const World& w, const Process& p, Step& s, MmapRequest& r) {
   // Only files of a file system for them have huge pages.
   if (!r.anonymous && (op.flags & program::map::kHuge)) s.must(kEINVAL, C::none);
   length_errors(w, s, r);
+  mapping_limit_errors(w, p, s, kEMFILE, C::mmap_limit_map_count);
   placement_errors(w, p, s, r);
   if (!s.must_fail()) lock_errors(w, p, s, r);
   if (r.anonymous) {

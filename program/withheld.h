@@ -208,6 +208,7 @@ inline bool withheld_of_huge_file(const Op& op) {
     case OpCode::seals:
     case OpCode::fstat:
     case OpCode::ftruncate:
+    case OpCode::memfd_name:
       return false;
     case OpCode::mmap:
       return (op.flags & map::kAnonymous) == 0 && static_cast<MapSource>(op.byte) == MapSource::slot;

@@ -159,7 +159,8 @@ TEST(Withheld, OfAFileOfHugePagesOnlyWhatItIs) {
     op.object = object;
     return withheld_of_huge_file(op);
   };
-  for (OpCode code : {OpCode::close, OpCode::seal, OpCode::seals, OpCode::fstat, OpCode::ftruncate})
+  for (OpCode code :
+       {OpCode::close, OpCode::seal, OpCode::seals, OpCode::fstat, OpCode::ftruncate, OpCode::memfd_name})
     EXPECT_FALSE(is_withheld(code, 0, 0)) << spec(code).name;
   for (OpCode code : {OpCode::pread, OpCode::pwrite, OpCode::fallocate, OpCode::fsync, OpCode::blocks})
     EXPECT_TRUE(is_withheld(code, 0, 0)) << spec(code).name;
