@@ -16,10 +16,10 @@ namespace {
 
 using program::Room;
 
-// The place that is current, and what has been taken of it: by a file without a name, which is there only
-// while something is, for it keeps the file system from being unmounted.
+// The place that is current, and what has been taken of it: by a file without a name, on a disk two, which
+// are there only while something is, for they keep the file system from being unmounted.
 Place filled;
-int filler = -1;
+int filler = -1, rest = -1;
 
 bool is_tmpfs() {
   return filled.type == TMPFS_MAGIC;
@@ -30,17 +30,19 @@ long open_nameless(const Place& place) {
   return sys(SYS_openat, place.directory, path, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 }
 
-long open_filler() {
-  if (filler >= 0) return 0;
+long open_file(int& file) {
+  if (file >= 0) return 0;
   const long fd = open_nameless(filled);
   if (failed(fd)) return fd;
-  filler = static_cast<int>(fd);
+  file = static_cast<int>(fd);
   return 0;
 }
 
-void close_filler() {
-  sys(SYS_close, filler);
-  filler = -1;
+void close_files() {
+  for (int* file : {&filler, &rest}) {
+    if (*file >= 0) sys(SYS_close, *file);
+    *file = -1;
+  }
 }
 
 long set_tmpfs_size(std::uint64_t blocks) {
@@ -58,21 +60,14 @@ long fill_tmpfs() {
   return set_tmpfs_size(static_cast<std::uint64_t>(fs.f_blocks) - static_cast<std::uint64_t>(fs.f_bfree));
 }
 
-// Blocks of removed files come back with a commit of the journal, and those of stores that are yet to be
-// allocated are taken by then. What fallocate cannot take whole it takes in part, or nothing of.
-long fill_disk() {
-  long result = sys(SYS_syncfs, filler);
-  struct statfs fs = {};
-  if (!failed(result)) result = sys(SYS_fstatfs, filler, &fs);
-  if (failed(result)) return result;
-  const auto block = static_cast<std::uint64_t>(fs.f_bsize);
-  std::uint64_t chunk = static_cast<std::uint64_t>(fs.f_bavail) * block, end = 0;
-  if (chunk < block) chunk = block;
+// What fallocate cannot take whole it takes in part, or nothing of.
+long take_blocks(int file, std::uint64_t count, std::uint64_t block) {
+  std::uint64_t chunk = count * block, end = 0;
   while (chunk >= block) {
-    result = sys(SYS_fallocate, filler, 0, end, chunk);
+    const long result = sys(SYS_fallocate, file, 0, end, chunk);
     if (failed(result) && result != -ENOSPC) return result;
     struct stat st = {};
-    long looked = sys(SYS_fstat, filler, &st);
+    const long looked = sys(SYS_fstat, file, &st);
     if (failed(looked)) return looked;
     if (static_cast<std::uint64_t>(st.st_size) == end) chunk = chunk / 2 / block * block;
     end = static_cast<std::uint64_t>(st.st_size);
@@ -80,18 +75,34 @@ long fill_disk() {
   return 0;
 }
 
-long take() {
-  const long result = open_filler();
-  if (failed(result)) return result;
-  return is_tmpfs() ? fill_tmpfs() : fill_disk();
+// Blocks of removed files come back with a commit of the journal, and those of stores that are yet to be
+// allocated are taken by then. The last block is left where the file would need another for its own records;
+// a new file has four extents without any.
+long fill_disk() {
+  long result = sys(SYS_syncfs, filler);
+  struct statfs fs = {};
+  if (!failed(result)) result = sys(SYS_fstatfs, filler, &fs);
+  const auto block = static_cast<std::uint64_t>(fs.f_bsize), left = static_cast<std::uint64_t>(fs.f_bavail);
+  if (!failed(result)) result = take_blocks(filler, left > 0 ? left : 1, block);
+  if (!failed(result)) result = open_file(rest);
+  return failed(result) ? result : take_blocks(rest, 1, block);
 }
 
 long give_back() {
   if (filler < 0) return 0;
   long result = is_tmpfs() ? set_tmpfs_size(filled.blocks) : sys(SYS_ftruncate, filler, 0);
+  if (!failed(result) && rest >= 0) result = sys(SYS_ftruncate, rest, 0);
   if (!failed(result) && !is_tmpfs()) result = sys(SYS_syncfs, filler);
-  if (!failed(result)) close_filler();
+  if (!failed(result)) close_files();
   return result;
+}
+
+// A disk that is full is filled anew, by new files.
+long take() {
+  long result = is_tmpfs() ? 0 : give_back();
+  if (!failed(result)) result = open_file(filler);
+  if (failed(result)) return result;
+  return is_tmpfs() ? fill_tmpfs() : fill_disk();
 }
 
 }  // namespace
@@ -125,7 +136,7 @@ void answer_fill() {
 
 long end_fill() {
   const long result = give_back();
-  if (filler >= 0) close_filler();
+  close_files();
   return result;
 }
 
