@@ -204,9 +204,7 @@ void rule_mlock(World& w, Process& p, Step& s) {
   change_mapped(w, p, s, range.low, *end, lock);
   // Nothing is faulted in if a part was not mapped; else what was locked before is, too.
   if (on_fault || hole < range.high) return;
-  for (const Vma& v : p.memory.vmas()) {
-    if (v.low < range.high && range.low < v.high) note_populated(w, v);
-  }
+  note_all_populated(w, p, range);
   if (s.profile >= Profile::defacto) populate(w, p, range.low, refused, C::mlock_resident);
 }
 
