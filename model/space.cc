@@ -167,6 +167,17 @@ void World::note_left_files() {
   }
 }
 
+// What tmpfs has only read is given up when it is reclaimed, and accounted later (mm/shmem.c,
+// shmem_recalc_inode).
+void World::may_be_reclaimed(std::uint32_t index, std::uint64_t first, std::uint64_t last) {
+  Inode& inode = inodes[index];
+  inode.accessed_unsure = true;
+  if (!on_tmpfs(*this, inode)) return;
+  const std::uint64_t pages = inode.accessed.count(first, last) - inode.stored.count(first, last);
+  inode.reclaimed += pages;
+  if (of_full(inode)) spare_most += pages;
+}
+
 void note_populated(World& w, const Vma& v) {
   if (v.inode < 0) return;
   const auto index = static_cast<std::uint32_t>(v.inode);

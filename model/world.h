@@ -254,6 +254,8 @@ class World {
   // Pages of bytes [low, high) have storage now, or may have some.
   void takes_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
   void may_take_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  // Those of pages first … last-1 that nobody has written to may go, and leave space at any time after.
+  void may_be_reclaimed(std::uint32_t inode, std::uint64_t first, std::uint64_t last);
   // Pages first … last-1 have none any more.
   void gives_back(std::uint32_t inode, std::uint64_t first, std::uint64_t last);
   // The same of what a hole takes, and of what lies behind a new end; or perhaps of that.
