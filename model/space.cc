@@ -56,6 +56,11 @@ Space World::space_for(const Inode& inode, std::uint64_t index, bool write, std:
   return write || exact ? Space::none : Space::unsure;
 }
 
+bool World::may_take_page(const Inode& inode, std::uint64_t index) const {
+  if (!of_full(inode) || !on_tmpfs(*this, inode) || inode.stored.contains(index)) return false;
+  return inode.accessed_unsure || !inode.accessed.contains(index);
+}
+
 // A store to a page that has storage can be refused for a hole in its folio, seen on 6.18, and even if it is
 // fallocate that gave it: no document allows that.
 Space World::space_for_access(const Vma& vma, std::uint64_t offset, bool to_object) const {

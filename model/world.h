@@ -249,6 +249,8 @@ class World {
   bool of_full(const Inode& inode) const { return full && inode.of_directory(); }
   // For a page, beside `more` others that need storage, too.
   Space space_for(const Inode& inode, std::uint64_t index, bool write, std::uint64_t more = 0) const;
+  // Whether to read the page through a mapping may take storage: tmpfs alone gives some to what is read.
+  bool may_take_page(const Inode& inode, std::uint64_t index) const;
   // For the page that an access of the mapping reaches. `to_object`: a store that is the object's.
   Space space_for_access(const Vma& vma, std::uint64_t offset, bool to_object) const;
   // Pages of bytes [low, high) have storage now, or may have some.
