@@ -84,6 +84,29 @@ bool tells_space(OpCode code) {
   return code == OpCode::load || code == OpCode::store || code == OpCode::contents;
 }
 
+// The outcome says whether there was space, though the op need not touch every page that it looks at.
+bool shows_space(OpCode code) {
+  return tells_space(code) || code == OpCode::pread_to || code == OpCode::pwrite_from;
+}
+
+// The outcome depends on it, and need not say so: the call goes on to what comes after, or gives another
+// reason.
+bool hides_space(OpCode code) {
+  return code == OpCode::mlock || code == OpCode::madvise || code == OpCode::call;
+}
+
+// Nobody knows whether there was space for the pages that the op looked at.
+void lose_space(const World& w, Step& s) {
+  if (!w.unsure_of_space || s.running() || shows_space(s.op.code)) return;
+  const OutcomeKind seen = s.seen().kind;
+  const bool ran = seen == OutcomeKind::ok || seen == OutcomeKind::error || seen == OutcomeKind::signal ||
+                   seen == OutcomeKind::died;
+  if (hides_space(s.op.code) && ran)
+    s.cannot_tell(Freedom::spare_space);
+  else if (!s.report().diverged)
+    s.lose_quietly(Freedom::spare_space);
+}
+
 // Which clauses speak of the attaches that an op adds and takes away.
 void note_attach_clauses(World& w, OpCode code) {
   w.attach_clause = C::shmdt_split_count;
@@ -142,7 +165,7 @@ void apply(World& w, Step& s) {
   kRules[static_cast<std::size_t>(op.code)](w, p, s);
   note_layout(w, op, about, s.running() ? s.made() : s.seen());
   if (w.full) w.note_left_files();
-  if (w.unsure_of_space && !s.running() && !tells_space(op.code)) s.cannot_tell(Freedom::spare_space);
+  lose_space(w, s);
   w.last_clock = s.when.high;
 }
 

@@ -83,6 +83,7 @@ struct Inode {
   bool large_folios = false;       // its pages may have come in together
   bool left = false;               // without a name or a user, while its file system was full
   std::uint64_t most_pages = 0;    // that `accessed` ever had
+  std::uint64_t reclaimed = 0;     // pages that tmpfs may have given up and not accounted yet
   bool populated = false;          // pages may have come in without an access of the program
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
   // pages were removed from it.

@@ -107,7 +107,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
   if (advice == Advice::pageout && v.inode >= 0) {
     w.not_resident(static_cast<std::uint32_t>(v.inode));
     w.object_of(v).touched = PageSet();
-    w.object_of(v).accessed_unsure = true;
+    w.may_be_reclaimed(static_cast<std::uint32_t>(v.inode), first, last);
   }
   if (advice == Advice::dontneed && !v.shared) {
     v.copies.settle(first * w.page(), last * w.page());

@@ -258,11 +258,15 @@ class World {
   bool of_full(const Inode& inode) const { return full && inode.of_directory(); }
   // For a page, beside `more` others that need storage, too.
   Space space_for(const Inode& inode, std::uint64_t index, bool write, std::uint64_t more = 0) const;
+  // Whether to read the page through a mapping may take storage: tmpfs alone gives some to what is read.
+  bool may_take_page(const Inode& inode, std::uint64_t index) const;
   // For the page that an access of the mapping reaches. `to_object`: a store that is the object's.
   Space space_for_access(const Vma& vma, std::uint64_t offset, bool to_object) const;
   // Pages of bytes [low, high) have storage now, or may have some.
   void takes_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
   void may_take_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  // Those of pages first … last-1 that nobody has written to may go, and leave space at any time after.
+  void may_be_reclaimed(std::uint32_t inode, std::uint64_t first, std::uint64_t last);
   // Pages first … last-1 have none any more.
   void gives_back(std::uint32_t inode, std::uint64_t first, std::uint64_t last);
   // The same of what a hole takes, and of what lies behind a new end; or perhaps of that.
