@@ -105,7 +105,7 @@ void huge_file(Play& p) {
 // Mappings and segments of huge pages, by those who may have them and those who may not.
 void huge_pages(Play& p) {
   const std::uint8_t a = p.someone();
-  if (p.dice.chance(50)) p.become(a, static_cast<std::uint8_t>(p.dice.below(3)));
+  if (p.dice.chance(60)) p.become(a, static_cast<std::uint8_t>(p.dice.between(1, 2)));
   for (int i = 0; i < 2; ++i) {
     const Quantity size = p.dice.pick({pages(1), pages(2, 1), pages(0, 1), pages(0)});
     if (p.dice.chance(50)) {
