@@ -72,9 +72,13 @@ void record_end(std::uint64_t in_namespace) {
 
 bool remove_leftovers(std::uint64_t in_namespace, Sentence& wrong) {
   remove_segments(in_namespace);
-  remove_files(AT_FDCWD, control->paths_created);
   remove_objects();
   if (control->uses_pipe) drain_pipe();
+  if (control->disk.lost) {
+    wrong << "the file system that the program had unmounted could not be mounted again";
+    return false;
+  }
+  remove_files(AT_FDCWD, control->directory.view(), control->paths_created);
   if (long result = end_fill(); failed(result)) {
     wrong << "the file system that was filled up could not be emptied: " << error_name(result);
     return false;

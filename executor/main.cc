@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "executor/command.h"
+#include "executor/crowd.h"
 #include "executor/fill.h"
 #include "executor/hello.h"
 #include "executor/init.h"
@@ -65,6 +66,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   if (!target.private_ipc) target.foreign_keys = find_foreign_keys();
   find_limits();
   prepare_objects();
+  find_map_limit();
   find_ipc_namespaces();
   if (!target.reboots) say_absent("reboot", "nobody would start this machine again with its disk");
   if (!find_own_ranges(wrong)) return false;
@@ -82,6 +84,8 @@ std::string_view enter_place(Server& server, std::uint8_t place) {
   control->files = server.places[place].device;
   control->reads_storage = server.places[place].reads_storage;
   choose_fill(server.places[place]);
+  control->directory = server.places[place].path;
+  control->disk = server.places[place].disk;
   return {};
 }
 

@@ -23,7 +23,7 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored,     rule_unshare,   rule_ipc_info,
     rule_shm_stat, rule_sysvipc,  rule_mlockall,    rule_munlockall, rule_rlimit,    rule_remap,
     rule_call,     rule_age,      rule_times,       rule_reboot,     rule_setns,     rule_blocks,
-    rule_fill};
+    rule_fill,     rule_crowd,    rule_memfd_name,  rule_remount};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -55,6 +55,8 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::reboot) return !w.facts().reboot;
   if (op.code == OpCode::unshare || op.code == OpCode::setns) return !w.facts().ipc_namespaces;
+  if (op.code == OpCode::crowd) return w.facts().max_map_count == 0;
+  if (op.code == OpCode::remount) return !w.facts().remounts || w.facts().fs == program::FileSystem::tmpfs;
   if (op.code == OpCode::call && w.facts().arch != "x86_64") return true;
   program::Resolved at{w.value(op.addr), w.value(op.len), w.value(op.off), w.value(op.to)};
   program::Layout layout{w.page(), w.facts().shmlba, w.facts().top, w.facts().own};

@@ -76,7 +76,7 @@ std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::ui
 
 // tmpfs and ext4 of newer kernels: a write that copies nothing nevertheless moves the end of the file up to
 // its offset (the copy is tried before the buffer is faulted in, and write_end sets the size). Seen on 6.18,
-// not on 6.1.
+// not on 6.1. The inode in memory knows of it; that of the disk need not (ext4: i_disksize stays).
 enum class EmptyWrite : std::uint8_t { keeps_size, extends, either };
 EmptyWrite empty_write(const Step& s, program::FileSystem fs) {
   if (s.facts.kernel == "model") return EmptyWrite::keeps_size;
@@ -312,6 +312,7 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   if (moves_end && prefix == 0 && !s.saw(kENOSPC)) {
     object_changes(w, s, t.file->inode, w.inodes[t.file->inode].size, 0);
     extend(w, s, t.file->inode, t.offset);
+    w.inodes[t.file->inode].end_in_cache = w.is_stored(w.inodes[t.file->inode]);
   }
   Reach reach{prefix, readable_for_certain(w, p, address, prefix)};
   if (t.length < length) reach.ended_by = C::access_no_space;

@@ -149,6 +149,7 @@ void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {
     w.keep_nothing(t.file->inode, size, t.offset + length);
     w.inodes[t.file->inode].slack_from = size;
     size = t.offset + length;
+    w.inodes[t.file->inode].end_in_cache = false;
   }
 }
 

@@ -63,6 +63,8 @@ struct Process {
   bool lock_future = false, lock_future_on_fault = false;  // mlockall with MCL_FUTURE, and MCL_ONFAULT
   // Its soft limits: bytes that it may lock, and have mapped in all, and the size that it may give a file.
   std::uint64_t memlock = UINT64_MAX, address_space = UINT64_MAX, file_size = UINT64_MAX;
+  // How many mappings it has that are not the program's, once `crowd` has brought it near vm.max_map_count.
+  std::optional<std::uint64_t> other_mappings;
   LayoutEvents layout;  // the last calls that changed its mappings
 };
 
@@ -125,6 +127,11 @@ class World {
   // The file system that holds the object.
   program::FileSystem fs_of(const Inode& inode) const {
     return inode.of_directory() ? facts_->fs : program::FileSystem::tmpfs;
+  }
+  // Of the mount that it was opened on: ST_NOEXEC of statvfs(3).
+  bool noexec(const Inode& inode) const {
+    if (inode.kind != InodeKind::file || inode.memfd) return false;
+    return inode.posix ? facts_->objects_noexec : facts_->noexec;
   }
   std::uint64_t up(std::uint64_t v) const { return (v + page() - 1) / page() * page(); }
   std::uint64_t down(std::uint64_t v) const { return v / page() * page(); }
@@ -238,6 +245,8 @@ class World {
   void pages_removed(std::uint32_t inode, clauses::Clause clause);
   // Sets a size: drops what lies beyond, in private copies too.
   void resize(std::uint32_t inode, std::uint64_t size);
+  // Whether the storage of some file need not know where its end is.
+  bool some_end_in_cache() const;
 
   // --- storage of files, and what is left of the file system that programs work in (space.cc)
   bool full = false;  // the op `fill` has taken what was left of it
