@@ -1,9 +1,8 @@
 // Filling up the file system of programs, where it is the executor's own.
 //
 // The supervisor does it for the process whose op asks, which may have become another user, have limits, or
-// have forgotten by exec what the executor had open. A tmpfs is made as large as what it holds; on a disk a
-// file takes whatever is left. That file is there, and keeps the file system mounted, until all is given
-// back.
+// have forgotten by exec what the executor had open. A tmpfs is made as large as what it holds; on a disk
+// files take whatever is left. They are there, and keep the file system mounted, until all is given back.
 #pragma once
 
 #include "executor/mounts.h"

@@ -86,6 +86,7 @@ void World::note_accessed(const Vma& vma, std::uint64_t offset, bool write) {
   if (!write && !on_tmpfs(*this, inodes[index])) return;
   if (!certain_access && !inodes[index].accessed.contains(offset / page()))
     inodes[index].accessed_unsure = true;
+  if (write) store_takes_neighbours(index);
   may_take_storage(index, offset, offset + 1);
 }
 

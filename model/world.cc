@@ -167,7 +167,6 @@ void World::store(Vma& vma, std::uint64_t offset, const std::uint8_t* bytes, std
   Origin origin{OriginKind::store, who, vma.id, steps};
   if (vma.shared) {
     object_of(vma).stored_by_mapping = true;
-    store_takes_neighbours(static_cast<std::uint32_t>(vma.inode));
     write_object(static_cast<std::uint32_t>(vma.inode), offset, bytes, length, origin);
     return;
   }
