@@ -2,9 +2,18 @@
 
 namespace shmcheck::model {
 
-void append_only_errors(const Inode& inode, Step& s, int error, C clause) {
+namespace {
+void learn(Inode& inode, Step& s, int error) {
+  if (s.failures() > 0) return s.may(error, Freedom::not_yet_stored);
+  s.uses(Freedom::not_yet_stored);
+  if (s.running() || s.seen().kind == OutcomeKind::ok) inode.append_only = Attribute::off;
+  if (s.saw(error)) inode.append_only = Attribute::on;
+}
+}  // namespace
+
+void append_only_errors(Inode& inode, Step& s, int error, C clause) {
+  if (inode.append_only == Attribute::perhaps) learn(inode, s, error);
   if (inode.append_only == Attribute::on) s.must(error, clause);
-  if (inode.append_only == Attribute::perhaps) s.may(error, Freedom::not_yet_stored);
 }
 
 Attribute append_only_when_mapped(const World& w, const Inode& inode) {

@@ -5,8 +5,9 @@
 
 namespace shmcheck::model {
 
-// States the error of a call that the attribute refuses.
-void append_only_errors(const Inode& inode, Step& s, int error, C clause = C::none);
+// States the error of a call that the attribute refuses. Where a crash has left it unknown, the outcome says
+// what it is, unless something else is wrong as well.
+void append_only_errors(Inode& inode, Step& s, int error, C clause = C::none);
 // What a mapping of the file knows of it: beneath an overlay, which keeps the attribute to itself, it shows a
 // file without (fs/overlayfs/inode.c, ovl_fileattr_set).
 Attribute append_only_when_mapped(const World& w, const Inode& inode);

@@ -116,7 +116,7 @@ void rule_open(World& w, Process& p, Step& s) {
   std::int32_t found = w.paths[op.object];
   bool truncates = (op.flags & kTrunc) != 0;
   if (found >= 0) {
-    const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
+    Inode& inode = w.inodes[static_cast<std::size_t>(found)];
     std::uint32_t want = (access != program::Access::write_only ? 4U : 0U) |
                          (access != program::Access::read_only || truncates ? 2U : 0U);
     if ((op.flags & kCreat) && (op.flags & kExcl)) s.must(kEEXIST, C::none);
@@ -170,12 +170,22 @@ bool may_link(const World& w, const Process& p, const Inode& inode) {
 }
 }  // namespace
 
+namespace {
+bool perhaps_append_only(const World& w, std::int32_t inode) {
+  return w.inodes[static_cast<std::size_t>(inode)].append_only == Attribute::perhaps;
+}
+}  // namespace
+
 void rule_rename(World& w, Process&, Step& s) {
   std::int32_t found = w.paths[s.op.object], replaced = w.paths[s.op.byte];
   if (found < 0) s.must(kENOENT, C::none);
-  for (const std::int32_t lost : {found, replaced}) {
-    if (lost >= 0 && found >= 0 && found != replaced)
-      append_only_errors(w.inodes[static_cast<std::size_t>(lost)], s, kEPERM);
+  // Which of two it is of, should neither be known, is not told.
+  if (found >= 0 && replaced >= 0 && found != replaced && perhaps_append_only(w, found) &&
+      perhaps_append_only(w, replaced)) {
+    s.may(kEPERM, Freedom::not_yet_stored);
+  } else if (found >= 0 && found != replaced) {
+    append_only_errors(w.inodes[static_cast<std::size_t>(found)], s, kEPERM);
+    if (replaced >= 0) append_only_errors(w.inodes[static_cast<std::size_t>(replaced)], s, kEPERM);
   }
   if (s.failed(C::mmap_create_rename_link)) return;
   w.happens(static_cast<std::uint32_t>(found), C::mmap_create_rename_link);

@@ -20,6 +20,6 @@ struct MmapRequest {
 MmapRequest mmap_request(World& w, const Process& p, const Op& op);
 // States the argument errors, in the order of ksys_mmap_pgoff and do_mmap, and notes in the request those
 // that are found when what was there may have gone.
-void mmap_errors(const World& w, const Process& p, Step& s, MmapRequest& r);
+void mmap_errors(World& w, const Process& p, Step& s, MmapRequest& r);
 
 }  // namespace shmcheck::model

@@ -139,7 +139,7 @@ bool seals_come_last(const World& w, const MmapRequest& r) {
          !(w.inodes[r.file->inode].seals & program::seal::kWrite);
 }
 
-void file_errors(const World& w, const Process& p, Step& s, MmapRequest& r, const Op& op) {
+void file_errors(World& w, const Process& p, Step& s, MmapRequest& r, const Op& op) {
   using namespace program::map;
   constexpr std::uint64_t largest = INT64_MAX;
   if (r.offset > largest || r.pages > largest - r.offset) s.must(kEOVERFLOW, C::mmap_create_offset_overflow);
@@ -147,7 +147,7 @@ void file_errors(const World& w, const Process& p, Step& s, MmapRequest& r, cons
     s.must(kEINVAL, C::mmap_type_required);
     return;
   }
-  const Inode& file = w.inodes[r.file->inode];
+  Inode& file = w.inodes[r.file->inode];
   bool knows_sync = w.may_know_sync(file);
   if (r.validate && (op.flags & kUnknown))
     s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
@@ -209,7 +209,7 @@ MmapRequest mmap_request(World& w, const Process& p, const Op& op) {
   return r;
 }
 
-void mmap_errors(const World& w, const Process& p, Step& s, MmapRequest& r) {
+void mmap_errors(World& w, const Process& p, Step& s, MmapRequest& r) {
   const Op& op = s.op;
   if (r.offset % w.page() != 0) s.must(kEINVAL, C::mmap_create_offset_unaligned);
   if (r.huge) return huge_mapping_errors(w, p, s, r);

@@ -59,8 +59,8 @@ void range_errors(const Process& p, Step& s, const Vma* v, std::uint64_t high) {
 }
 
 // As of the mmap that it is.
-void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std::uint64_t low,
-                    std::uint64_t size, std::uint64_t offset) {
+void mapping_errors(World& w, const Process& p, Step& s, const Vma& v, std::uint64_t low, std::uint64_t size,
+                    std::uint64_t offset) {
   using namespace program::seal;
   mapping_limit_errors(w, p, s, 0, C::mmap_limit_map_count);
   if (low < w.facts().min_address && !p.cred.machine) s.must(kEPERM, C::mmap_fixed_low_address_priv);
