@@ -13,6 +13,7 @@ using program::OpCode;
 using program::Program;
 
 constexpr std::uint8_t kPlainByte = 0x41;
+constexpr std::uint8_t kOtherByte = 0x42;  // that no other store is simplified to
 
 Program without(const Program& program, std::size_t index) {
   Program shorter = program;
@@ -91,6 +92,30 @@ void file_instead(const Program& program, std::vector<Program>& offers) {
   }
 }
 
+// What is read from a file into memory is stored there, and a byte of it is by a store, which needs no file:
+// the first byte or the last.
+void store_instead(const Program& program, std::vector<Program>& offers) {
+  for (std::size_t at = 0; at < program.ops.size(); ++at) {
+    const Op& read = program.ops[at];
+    if (read.code != OpCode::pread_to) continue;
+    const auto sized = sized_before(program, at, read.object);
+    if (!sized) continue;
+    Op store;
+    store.code = OpCode::store;
+    store.proc = read.proc;
+    store.addr = read.addr;
+    store.value = kOtherByte;
+    Program other = program;
+    other.ops[at] = store;
+    offers.push_back(without(other, *sized));
+    store.addr.pages = static_cast<std::int16_t>(store.addr.pages + read.len.pages);
+    store.addr.bytes = static_cast<std::int16_t>(store.addr.bytes + read.len.bytes - 1);
+    program::normalize(store);
+    other.ops[at] = store;
+    offers.push_back(without(other, *sized));
+  }
+}
+
 // A parent that has ended need not have been: the child does everything itself.
 void child_instead(const Program& program, std::vector<Program>& offers) {
   for (std::size_t fork = 0; fork < program.ops.size(); ++fork) {
@@ -165,6 +190,7 @@ std::vector<Program> exchanges(const Program& program) {
   std::vector<Program> offers;
   lower_limits(program, offers);
   file_instead(program, offers);
+  store_instead(program, offers);
   child_instead(program, offers);
   names_instead(program, offers);
   storage_instead(program, offers);

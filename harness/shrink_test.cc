@@ -228,6 +228,10 @@ TEST(Exchanges, AWriteMakesUpForTheSizeThatAStoreNeeds) {
   EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 ftruncate f1 size=1p\np1 pwrite f1 len=1p byte=0x41\n"),
                                         parse("p0 mmap m0 f1 len=1p prot=rw flags=shared\n"
                                               "p1 pwrite f1 len=1p byte=0x41\n")));
+  EXPECT_THAT(
+      exchanges(parse("p0 ftruncate f1 size=1p\np0 pread_to f1 m0+1 len=1p\np0 pread_to f2 m0 len=1p\n")),
+      ElementsAre(parse("p0 store m0+1 0x42\np0 pread_to f2 m0 len=1p\n"),
+                  parse("p0 store m0+1p 0x42\np0 pread_to f2 m0 len=1p\n")));
   EXPECT_THAT(exchanges(parse("p0 ftruncate f2 size=1p\np0 mmap m0 f1 len=1p prot=rw flags=shared\n"
                               "p1 store m0 0x12\n")),
               SizeIs(1))

@@ -124,7 +124,7 @@ void huge_pages(Play& p) {
   }
 }
 
-constexpr Scenario kScenarios[] = {append_only, append_only, huge_file, huge_pages};
+constexpr Scenario kScenarios[] = {append_only, append_only, huge_file, huge_pages, huge_pages};
 
 }  // namespace
 
