@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/futex.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
@@ -347,6 +349,19 @@ static long do_open(const struct bare_op* op) {
   return 0;
 }
 
+static long set_append_only(const char* name, int off) {
+  int flags = 0;
+  const int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  if (fd < 0) return -1;
+  long result = ioctl(fd, FS_IOC_GETFLAGS, &flags);
+  flags = off ? flags & ~FS_APPEND_FL : flags | FS_APPEND_FL;
+  if (result == 0) result = ioctl(fd, FS_IOC_SETFLAGS, &flags);
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return result;
+}
+
 static long do_shm_open(const struct bare_op* op) {
   if (into_slot(op, open(object(op->object), (int)op->flags, op->mode)) < 0) return -1;
   sh->objects_created |= 1U << op->object;
@@ -630,6 +645,8 @@ static long perform(const struct bare_op* op) {
     case BARE_TIMES:
     case BARE_BLOCKS:
       return fstat(descriptor(op->object), &st);
+    case BARE_CHATTR:
+      return set_append_only(path(op->object), (int)op->prot);
     case BARE_CALL:
       return do_call(address);
     case BARE_SHM_INFO:
@@ -723,7 +740,8 @@ static void clean_up(void) {
   }
   for (uint32_t i = 0; i < sh->id_count; ++i) shmctl(sh->ids[i], IPC_RMID, NULL);
   for (int n = 0; n < 8; ++n) {
-    if ((sh->paths_created & 1U << n) != 0) unlink(path(n));
+    if ((sh->paths_created & 1U << n) == 0 || unlink(path(n)) == 0 || errno != EPERM) continue;
+    if (set_append_only(path(n), 1) != 0 || unlink(path(n)) != 0) die(path(n));
   }
   for (int n = 0; n < BARE_OBJECTS; ++n) {
     if ((sh->objects_created & 1U << n) != 0) unlink(object(n));

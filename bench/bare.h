@@ -74,6 +74,7 @@ enum bare_code {
   BARE_BLOCKS,
   BARE_CROWD,
   BARE_MEMFD_NAME,
+  BARE_CHATTR,
   /* What it does not do: exec, which would cost it a start of its own; read devices; start the machine anew;
    * fill file systems or mount them; and mlockall, which locks what each of the two programs has itself, and
    * that is not alike. */

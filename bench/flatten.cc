@@ -54,7 +54,8 @@ constexpr Flag kMap[] = {{program::map::kShared, MAP_SHARED},
                          {program::map::kLegacy, MAP_DENYWRITE | MAP_EXECUTABLE}};
 constexpr Flag kGet[] = {{program::shmget::kCreat, IPC_CREAT},
                          {program::shmget::kExcl, IPC_EXCL},
-                         {program::shmget::kNoReserve, SHM_NORESERVE}};
+                         {program::shmget::kNoReserve, SHM_NORESERVE},
+                         {program::shmget::kHuge, SHM_HUGETLB}};
 constexpr Flag kAttach[] = {{program::shmat::kReadOnly, SHM_RDONLY},
                             {program::shmat::kRound, SHM_RND},
                             {program::shmat::kRemap, SHM_REMAP},
@@ -76,7 +77,9 @@ std::uint64_t translate(std::uint32_t ours, std::span<const Flag> flags) {
   return theirs;
 }
 
-constexpr Flag kMemfd[] = {{program::memfd::kSealing, MFD_ALLOW_SEALING}, {program::memfd::kUnknown, 0x4000}};
+constexpr Flag kMemfd[] = {{program::memfd::kSealing, MFD_ALLOW_SEALING},
+                           {program::memfd::kUnknown, 0x4000},
+                           {program::memfd::kHuge, MFD_HUGETLB}};
 constexpr Flag kSeal[] = {{program::seal::kSeal, F_SEAL_SEAL}, {program::seal::kShrink, F_SEAL_SHRINK},
                           {program::seal::kGrow, F_SEAL_GROW}, {program::seal::kWrite, F_SEAL_WRITE},
                           {program::seal::kFutureWrite, 16},   {program::seal::kUnknown, 0x4000}};
@@ -107,7 +110,7 @@ constexpr bare_code kCodes[] = {
     BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
     BARE_SHM_STAT, BARE_SYSVIPC,  BARE_NONE,        BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
     BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_NONE,          BARE_SETNS,     BARE_BLOCKS,
-    BARE_NONE,     BARE_CROWD,    BARE_MEMFD_NAME,  BARE_NONE};
+    BARE_NONE,     BARE_CROWD,    BARE_MEMFD_NAME,  BARE_NONE,          BARE_CHATTR};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 std::uint32_t name_bytes(program::MemfdName name) {
@@ -169,6 +172,7 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       out.prot = native(static_cast<program::Signal>(op.small) == program::Signal::kill ? SIGKILL : SIGTERM);
       break;
     case OpCode::setns:
+    case OpCode::chattr:
       out.prot = op.small;
       break;
     case OpCode::shmget:

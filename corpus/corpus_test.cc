@@ -220,10 +220,7 @@ TEST(CorpusAsAWhole, HasAProgramForEveryClaimOfTheIntroductoryText) {
 
 // Where document and kernel differ, a program shows them apart, but for what no program can show.
 constexpr Without kRulingWithoutProgram[] = {
-    {"D7", "there is no operation that makes a file append-only"},
-    {"D8", "huge pages are the machine's, not a program's"},
     {"D31", "there is no operation that opens /proc/PID/map_files"},
-    {"D35", "memory files of programs have no huge pages"},
 };
 
 TEST(CorpusAsAWhole, HasAProgramForEveryRuling) {

@@ -137,6 +137,7 @@ p0 shmget s0 key=k1 size=1p flags=creat mode=600
 p0 shmat m1 s0
 p0 shm_open f1 o0 access=rw flags=creat mode=600
 p0 shm_open f2 o3 access=rw flags=creat mode=600
+p0 chattr n0 append=on
 p0 fork p1
 p1 fork p2
 )";

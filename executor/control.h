@@ -111,12 +111,14 @@ struct Control {
 
   bool reads_storage;              // what the program's file system stores can be read, or there is none
   bool fills;                      // the program's file system can be filled up
+  bool has_attributes;             // its files have the append-only attribute
   Word fill_asked, fill_answered;  // 0, or 1 and what is to be left
   long fill_result;
   bool observes_maps;              // some op is `maps`, so opened files are identified
   bool uses_pipe;                  // some op is `contents`
   bool sets_limits;                // some op is `limit`
   bool starts_anew;                // some op is `reboot`
+  bool makes_huge_files;           // some op is `memfd` with `huge`
   bool crowds;                     // some op is `crowd`, so processes have the range that it divides
   DeviceNumber files;              // of the directory that programs work in
   Text<kDirectoryRoom> directory;  // where it is, from the one that processes are in: empty, or `…/`

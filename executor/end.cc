@@ -80,7 +80,11 @@ bool remove_leftovers(std::uint64_t in_namespace, Sentence& wrong) {
     wrong << "the file system that the program had unmounted could not be mounted again";
     return false;
   }
-  remove_files(AT_FDCWD, control->directory.view(), control->paths_created);
+  if (long result = remove_files(AT_FDCWD, control->directory.view(), control->paths_created);
+      failed(result)) {
+    wrong << "a file of the program could not be removed: " << error_name(result);
+    return false;
+  }
   if (long result = end_fill(); failed(result)) {
     wrong << "the file system that was filled up could not be emptied: " << error_name(result);
     return false;

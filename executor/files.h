@@ -19,7 +19,8 @@ class PathName {
 };
 
 // Removes those of `which` (bit K is nK) that are there; `path` is the program's directory, from `outside`.
-void remove_files(int outside, std::string_view path, unsigned which);
+// -errno of one that stays.
+long remove_files(int outside, std::string_view path, unsigned which);
 inline constexpr unsigned kAllFiles = (1U << program::kNames) - 1;
 
 }  // namespace shmcheck::executor

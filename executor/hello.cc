@@ -70,16 +70,6 @@ constexpr unsigned kCapabilities[] = {CAP_CHOWN,    CAP_DAC_OVERRIDE, CAP_DAC_RE
                                       CAP_FOWNER,   CAP_FSETID,       CAP_KILL,
                                       CAP_IPC_LOCK, CAP_IPC_OWNER,    CAP_SYS_ADMIN};
 
-bool is_capable() {
-  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct data[2] = {};
-  if (failed(sys(SYS_capget, &header, data))) return false;
-  for (unsigned cap : kCapabilities) {
-    if ((data[cap / 32].effective >> cap % 32 & 1) == 0) return false;
-  }
-  return true;
-}
-
 // The selected word of shmem_enabled stands in brackets.
 bool gives_huge_pages() {
   char room[128];
@@ -108,6 +98,11 @@ void put_limits() {
           << " reboot=" << yes_no(target.reboots) << " shmem_huge=" << yes_no(gives_huge_pages())
           << " nx=" << yes_no(target.nx) << " max_map_count=" << target.max_map_count
           << " objects_noexec=" << yes_no(target.objects_noexec);
+}
+
+void put_huge_pages() {
+  payload << " huge=" << program::kHugePagesNames[static_cast<std::size_t>(target.layout.huge)]
+          << " huge_page=" << target.layout.huge_page << " huge_users=" << target.layout.huge_users;
 }
 
 void put_own() {
@@ -139,11 +134,26 @@ void put_facts(const Place& place) {
           << target.other_uid[1] << " capable=" << yes_no(is_capable())
           << " first_userns=" << yes_no(is_first_userns()) << " private_ipc=" << yes_no(target.private_ipc);
   put_limits();
+  put_huge_pages();
   payload << " stored=" << yes_no(place.reads_storage) << " fill=" << yes_no(place.fills)
-          << " noexec=" << yes_no(place.noexec) << " remounts=" << yes_no(place.disk.there) << "\n";
+          << " noexec=" << yes_no(place.noexec) << " remounts=" << yes_no(place.disk.there)
+          << " append=" << program::kAppendNames[static_cast<std::size_t>(place.append)] << "\n";
 }
 
 }  // namespace
+
+bool has_capability(unsigned capability) {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  return !failed(sys(SYS_capget, &header, data)) &&
+         (data[capability / 32].effective >> capability % 32 & 1) != 0;
+}
+
+bool is_capable() {
+  for (unsigned capability : kCapabilities)
+    if (!has_capability(capability)) return false;
+  return true;
+}
 
 void say_absent(std::string_view thing, std::string_view evidence) {
   absences << "absent " << thing << ": " << evidence << "\n";

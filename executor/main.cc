@@ -9,6 +9,7 @@
 #include "executor/crowd.h"
 #include "executor/fill.h"
 #include "executor/hello.h"
+#include "executor/huge.h"
 #include "executor/init.h"
 #include "executor/limits.h"
 #include "executor/namespaces.h"
@@ -68,6 +69,8 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   prepare_objects();
   find_map_limit();
   find_ipc_namespaces();
+  find_huge_pages();
+  find_huge_users();
   if (!target.reboots) say_absent("reboot", "nobody would start this machine again with its disk");
   if (!find_own_ranges(wrong)) return false;
   prepare_rejoin();
@@ -83,6 +86,7 @@ std::string_view enter_place(Server& server, std::uint8_t place) {
   server.current = place;
   control->files = server.places[place].device;
   control->reads_storage = server.places[place].reads_storage;
+  control->has_attributes = server.places[place].append != program::AppendAttribute::none;
   choose_fill(server.places[place]);
   control->directory = server.places[place].path;
   control->disk = server.places[place].disk;
@@ -106,7 +110,8 @@ bool after(Server& server, std::uint32_t sequence, Ran ran) {
 bool answer_run(Server& server, std::uint32_t sequence, std::span<const std::uint8_t> payload) {
   const std::string_view wrong = enter_place(server, payload.empty() ? UINT8_MAX : payload[0]);
   if (!wrong.empty()) return server.channel.send(FrameType::error, sequence, wrong);
-  clear_place(server.places[payload[0]]);
+  if (failed(clear_place(server.places[payload[0]])))
+    return server.channel.send(FrameType::error, sequence, "files of a program before this one stay");
   return after(server, sequence, run_program(server.channel, sequence, payload.subspan(1)));
 }
 
@@ -197,10 +202,13 @@ int main(int argc, char** argv) {
   if (!parse_options(argc, argv, options, wrong)) return usage(wrong.view());
   bool has_channel = options.in >= 0 && options.out >= 0;
   if (!has_channel && sys(SYS_getpid) == 1) {
-    if (become_init(options, wrong)) run(options);
+    const bool ready = become_init(options, wrong);
+    find_huge_group();
+    if (ready) run(options);
     power_off(wrong.view());
   }
   if (!has_channel) return usage("--in and --out are needed");
+  find_huge_group();
   long result = enter_namespaces(options);
   if (failed(result)) return usage(error_name(result));
   return run(options) ? 0 : 1;

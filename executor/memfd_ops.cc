@@ -13,7 +13,8 @@ namespace {
 constexpr long kUnknownMemfdFlag = 0x4000, kUnknownSeal = 0x4000;
 
 constexpr FlagPair kMemfdFlags[] = {{program::memfd::kSealing, MFD_ALLOW_SEALING},
-                                    {program::memfd::kUnknown, kUnknownMemfdFlag}};
+                                    {program::memfd::kUnknown, kUnknownMemfdFlag},
+                                    {program::memfd::kHuge, MFD_HUGETLB}};
 constexpr FlagPair kSeals[] = {{program::seal::kSeal, F_SEAL_SEAL},
                                {program::seal::kShrink, F_SEAL_SHRINK},
                                {program::seal::kGrow, F_SEAL_GROW},

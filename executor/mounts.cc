@@ -12,6 +12,7 @@
 
 #include <cstring>
 
+#include "executor/attributes.h"
 #include "executor/control.h"
 #include "executor/files.h"
 #include "executor/fill.h"
@@ -91,13 +92,8 @@ long mount_overlay(const char* room, const Path& target_directory) {
 constexpr const char* kProbe = "probe";  // no name of a program's
 
 // Read from a file that is mapped for that.
-DeviceNumber device_number(int directory) {
-  DeviceNumber number;
-  struct stat status = {};
-  if (failed(sys(SYS_fstat, directory, &status))) return number;
-  number.in_stat = number.in_maps = status.st_dev;
-  long fd = sys(SYS_openat, directory, kProbe, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (failed(fd)) return number;
+DeviceNumber device_number(std::uint64_t in_stat, long fd) {
+  DeviceNumber number{in_stat, in_stat};
   long address = sys(SYS_mmap, nullptr, target.layout.page, PROT_READ, MAP_SHARED, fd, 0);
   if (!failed(address)) {
     MapsReader maps;
@@ -105,9 +101,21 @@ DeviceNumber device_number(int directory) {
       if (line.low == static_cast<std::uint64_t>(address)) number.in_maps = line.device;
     sys(SYS_munmap, address, target.layout.page);
   }
-  sys(SYS_close, fd);
-  sys(SYS_unlinkat, directory, kProbe, 0);
   return number;
+}
+
+// What a file there tells of all. Where the mount is not the executor's own the attribute would outlive one
+// that is killed.
+void look_at_a_file(bool own, Place& place) {
+  struct stat status = {};
+  if (failed(sys(SYS_fstat, place.directory, &status))) return;
+  place.device.in_stat = place.device.in_maps = status.st_dev;
+  const long fd = sys(SYS_openat, place.directory, kProbe, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (failed(fd)) return;
+  place.device = device_number(status.st_dev, fd);
+  if (own) place.append = append_attribute(static_cast<int>(fd));
+  sys(SYS_close, fd);
+  sys(SYS_unlinkat, place.directory, kProbe, 0);
 }
 
 // The directory under `parent` that programs work in. `keep`: it goes with its mount.
@@ -123,7 +131,7 @@ long open_place(std::string_view parent, bool keep, Place& place) {
   if (failed(result)) return result;
   place.directory = static_cast<int>(result);
   place.used_before = existed;
-  place.device = device_number(place.directory);
+  look_at_a_file(keep && target.private_mounts, place);
   struct statfs fs = {};
   result = sys(SYS_fstatfs, place.directory, &fs);
   place.type = static_cast<std::uint64_t>(fs.f_type);
@@ -312,9 +320,10 @@ std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> 
   return count;
 }
 
-void clear_place(Place& place) {
-  if (place.used_before) remove_files(place.directory, place.path.view(), kAllFiles);
-  place.used_before = false;
+long clear_place(Place& place) {
+  const long result = place.used_before ? remove_files(place.directory, place.path.view(), kAllFiles) : 0;
+  place.used_before = failed(result);
+  return result;
 }
 
 long unmount_places(std::span<Place> places) {

@@ -21,6 +21,7 @@ struct Place {
   bool fills = false;          // it can be filled up (fill.h)
   std::uint64_t blocks = 0;    // how many the file system has, then
   bool noexec = false;         // mounted without execution
+  program::AppendAttribute append = program::AppendAttribute::none;
 };
 inline constexpr std::size_t kMaxPlaces = 1 + std::size(kDisks);
 
@@ -28,8 +29,8 @@ inline constexpr std::size_t kMaxPlaces = 1 + std::size(kDisks);
 // What is not to be had goes to say_absent. Returns the number of places, the tmpfs first.
 std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> places);
 
-// Before a program: removes what the machine found on the disk when it was started.
-void clear_place(Place& place);
+// Before a program: removes what the machine found on the disk when it was started; 0 or -errno.
+long clear_place(Place& place);
 // Before the machine is started anew: 0 or -errno of what is still in use. Nothing can be run afterwards.
 long unmount_places(std::span<Place> places);
 

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "executor/call.h"
+#include "executor/huge.h"
 #include "executor/vdso.h"
 
 namespace shmcheck::executor {
@@ -23,7 +24,7 @@ constexpr Performer kPerformers[] = {
     perform_stored,   perform_unshare,    perform_ipc_info,   perform_shm_stat,    perform_sysvipc,
     perform_mlockall, perform_munlockall, perform_rlimit,     perform_remap,       perform_call,
     perform_age,      perform_times,      perform_reboot,     perform_setns,       perform_blocks,
-    perform_fill,     perform_crowd,      perform_memfd_name, perform_remount,
+    perform_fill,     perform_crowd,      perform_memfd_name, perform_remount,     perform_chattr,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -61,11 +62,15 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !target.has_objects;
   if (op.code == OpCode::stored) return !control->reads_storage;
   if (op.code == OpCode::fill) return !control->fills;
+  if (op.code == OpCode::chattr) return !control->has_attributes;
   if (op.code == OpCode::unshare || op.code == OpCode::setns) return !target.unshares_ipc;
   if (op.code == OpCode::reboot) return !target.reboots;
   if (op.code == OpCode::crowd) return target.max_map_count == 0;
   if (op.code == OpCode::remount) return !control->disk.there;
-  if (op.code == OpCode::shmget) return (target.foreign_keys >> op.byte & 1) != 0;
+  if (op.code == OpCode::shmget && (target.foreign_keys >> op.byte & 1) != 0) return true;
+  if (control->makes_huge_files && program::withheld_of_huge_file(op) &&
+      is_of_huge_pages(descriptor(op.object)))
+    return true;
   bool replaces = op.code == OpCode::shmat && (op.flags & program::shmat::kRemap) != 0;
   return program::withheld(op, at, target.layout, replaces ? segment_bytes(op) : 0);
 }

@@ -17,7 +17,8 @@ constexpr long kBadCommand = 77;
 
 constexpr FlagPair kGetFlags[] = {{program::shmget::kCreat, IPC_CREAT},
                                   {program::shmget::kExcl, IPC_EXCL},
-                                  {program::shmget::kNoReserve, SHM_NORESERVE}};
+                                  {program::shmget::kNoReserve, SHM_NORESERVE},
+                                  {program::shmget::kHuge, SHM_HUGETLB}};
 constexpr FlagPair kAttachFlags[] = {{program::shmat::kReadOnly, SHM_RDONLY},
                                      {program::shmat::kRound, SHM_RND},
                                      {program::shmat::kRemap, SHM_REMAP},

@@ -44,7 +44,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
   }
   control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
   control->observes_maps = control->uses_pipe = control->sets_limits = false;
-  control->starts_anew = control->crowds = false;
+  control->starts_anew = control->crowds = control->makes_huge_files = false;
   for (Word i = 0; i < control->op_count; ++i) {
     const std::uint8_t* record = bytes.data() + i * kRecordBytes;
     Op& op = control->ops[i];
@@ -58,6 +58,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     control->observes_maps |= op.code == OpCode::maps;
     control->uses_pipe |= op.code == OpCode::contents;
     control->sets_limits |= op.code == OpCode::limit;
+    control->makes_huge_files |= op.code == OpCode::memfd && (op.flags & program::memfd::kHuge) != 0;
     control->starts_anew |= op.code == OpCode::reboot && target.reboots;
     control->crowds |= op.code == OpCode::crowd;
   }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "model/blame.h"
+#include "model/huge.h"
 #include "model/rules.h"
 #include "model/shm_stat.h"
 #include "program/withheld.h"
@@ -23,7 +24,7 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored,     rule_unshare,   rule_ipc_info,
     rule_shm_stat, rule_sysvipc,  rule_mlockall,    rule_munlockall, rule_rlimit,    rule_remap,
     rule_call,     rule_age,      rule_times,       rule_reboot,     rule_setns,     rule_blocks,
-    rule_fill,     rule_crowd,    rule_memfd_name,  rule_remount};
+    rule_fill,     rule_crowd,    rule_memfd_name,  rule_remount,    rule_chattr};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -52,6 +53,8 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::fork && !w.facts().fork) return true;
   if (op.code == OpCode::stored) return !w.facts().stored;
   if (op.code == OpCode::fill) return !w.facts().fill;
+  if (op.code == OpCode::chattr) return w.facts().append == program::AppendAttribute::none;
+  if (names_huge_file(w, p, op)) return true;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::reboot) return !w.facts().reboot;
   if (op.code == OpCode::unshare || op.code == OpCode::setns) return !w.facts().ipc_namespaces;
@@ -59,7 +62,8 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::remount) return !w.facts().remounts || w.facts().fs == program::FileSystem::tmpfs;
   if (op.code == OpCode::call && w.facts().arch != "x86_64") return true;
   program::Resolved at{w.value(op.addr), w.value(op.len), w.value(op.off), w.value(op.to)};
-  program::Layout layout{w.page(), w.facts().shmlba, w.facts().top, w.facts().own};
+  program::Layout layout{w.page(),       w.facts().shmlba,    w.facts().top,       w.facts().own,
+                         w.facts().huge, w.facts().huge_page, w.facts().huge_users};
   return program::withheld(op, at, layout, segment_bytes(w, p, op));
 }
 

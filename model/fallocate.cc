@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "model/append_only.h"
 #include "model/rlimit.h"
 #include "model/rules.h"
 #include "model/times.h"
@@ -52,6 +53,7 @@ void errors(World& w, Step& s, const OpenFile& file, std::uint64_t offset, std::
   if (how == Allocate::unknown) s.must(kEOPNOTSUPP, kEINVAL, C::none);
   if (how == Allocate::punch_only) s.must(kEOPNOTSUPP, kEINVAL, C::punch_keep_size_required);
   if (!file.writable) s.must(kEBADF, inode.posix ? C::pshm_open_rdonly : C::none);
+  if (how != Allocate::extend && how != Allocate::keep) append_only_errors(w.inodes[file.inode], s, kEPERM);
   std::uint64_t end = offset + length;
   if (static_cast<std::int64_t>(end) < 0 || end > largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
   bool tmpfs = w.fs_of(inode) == program::FileSystem::tmpfs;

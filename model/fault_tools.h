@@ -39,6 +39,7 @@ std::span<const Fault> reboot_faults();
 std::span<const Fault> space_faults();
 std::span<const Fault> map_limit_faults();
 std::span<const Fault> remount_faults();
+std::span<const Fault> refusal_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

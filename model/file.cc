@@ -2,6 +2,8 @@
 // depend on them.
 #include <fmt/format.h>
 
+#include "model/append_only.h"
+#include "model/huge.h"
 #include "model/rlimit.h"
 #include "model/room.h"
 #include "model/rules.h"
@@ -114,11 +116,13 @@ void rule_open(World& w, Process& p, Step& s) {
   std::int32_t found = w.paths[op.object];
   bool truncates = (op.flags & kTrunc) != 0;
   if (found >= 0) {
-    const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
+    Inode& inode = w.inodes[static_cast<std::size_t>(found)];
     std::uint32_t want = (access != program::Access::write_only ? 4U : 0U) |
                          (access != program::Access::read_only || truncates ? 2U : 0U);
     if ((op.flags & kCreat) && (op.flags & kExcl)) s.must(kEEXIST, C::none);
     if (!file_access(inode, p.cred, want)) s.must(kEACCES, C::perm_file_at_open);
+    const bool anywhere = access != program::Access::read_only && !(op.flags & kAppend);
+    if (anywhere || truncates) append_only_errors(inode, s, kEPERM);
   } else if (!(op.flags & kCreat)) {
     s.must(kENOENT, w.paths_lost[op.object] ? C::persist_tmpfs_lost : C::none);
   }
@@ -148,7 +152,10 @@ void rule_close(World& w, Process& p, Step& s) {
 
 void rule_unlink(World& w, Process&, Step& s) {
   std::int32_t found = w.paths[s.op.object];
-  if (found < 0) s.must(kENOENT, C::none);
+  if (found < 0)
+    s.must(kENOENT, C::none);
+  else
+    append_only_errors(w.inodes[static_cast<std::size_t>(found)], s, kEPERM);
   if (s.failed(C::none)) return;
   w.entry_changes(s.op.object, found);
   remove_name(w, w.paths[s.op.object], w.path_entries[s.op.object]);
@@ -163,9 +170,23 @@ bool may_link(const World& w, const Process& p, const Inode& inode) {
 }
 }  // namespace
 
+namespace {
+bool perhaps_append_only(const World& w, std::int32_t inode) {
+  return w.inodes[static_cast<std::size_t>(inode)].append_only == Attribute::perhaps;
+}
+}  // namespace
+
 void rule_rename(World& w, Process&, Step& s) {
   std::int32_t found = w.paths[s.op.object], replaced = w.paths[s.op.byte];
   if (found < 0) s.must(kENOENT, C::none);
+  // Which of two it is of, should neither be known, is not told.
+  if (found >= 0 && replaced >= 0 && found != replaced && perhaps_append_only(w, found) &&
+      perhaps_append_only(w, replaced)) {
+    s.may(kEPERM, Freedom::not_yet_stored);
+  } else if (found >= 0 && found != replaced) {
+    append_only_errors(w.inodes[static_cast<std::size_t>(found)], s, kEPERM);
+    if (replaced >= 0) append_only_errors(w.inodes[static_cast<std::size_t>(replaced)], s, kEPERM);
+  }
   if (s.failed(C::mmap_create_rename_link)) return;
   w.happens(static_cast<std::uint32_t>(found), C::mmap_create_rename_link);
   // rename(2): two names of one file, and both stay.
@@ -183,6 +204,7 @@ void rule_link(World& w, Process& p, Step& s) {
   if (found < 0) s.must(kENOENT, C::none);
   if (w.paths[s.op.byte] >= 0) s.must(kEEXIST, C::none);
   if (found >= 0 && !may_link(w, p, w.inodes[static_cast<std::size_t>(found)])) s.must(kEPERM, C::none);
+  if (found >= 0) append_only_errors(w.inodes[static_cast<std::size_t>(found)], s, kEPERM);
   if (s.failed(C::mmap_create_rename_link)) return;
   w.happens(static_cast<std::uint32_t>(found), C::mmap_create_rename_link);
   ++w.inodes[static_cast<std::size_t>(found)].links;
@@ -198,6 +220,7 @@ void truncate_to(World& w, Process& p, Step& s, std::int32_t index, std::uint64_
     const Inode& inode = w.inodes[static_cast<std::size_t>(index)];
     if (!s.must_fail() && beyond_file_size(p, inode, size)) return dies_of_file_size(w, p, s);
     if (size > largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
+    if (inode.huge && !whole_huge_pages(w, size)) s.must(kEINVAL, C::none);  // hugetlbfs_setattr
     if (size < inode.size && (inode.seals & program::seal::kShrink)) s.must(kEPERM, C::seal_shrink);
     if (size > inode.size && (inode.seals & program::seal::kGrow)) s.must(kEPERM, C::seal_grow);
   }
@@ -222,6 +245,7 @@ void rule_ftruncate(World& w, Process& p, Step& s) {
     s.must(kEBADF, clause_of_closed(p, s.op.object));
   else if (!file->writable)
     s.must(kEINVAL, kEBADF, w.inodes[file->inode].posix ? C::pshm_open_rdonly : C::none);
+  if (file) append_only_errors(w.inodes[file->inode], s, kEPERM);
   truncate_to(w, p, s, file ? static_cast<std::int32_t>(file->inode) : -1, size);
 }
 
@@ -233,6 +257,7 @@ void rule_truncate(World& w, Process& p, Step& s) {
     s.must(kENOENT, C::none);
   else if (!file_access(w.inodes[static_cast<std::size_t>(found)], p.cred, 2))
     s.must(kEACCES, C::none);
+  if (found >= 0) append_only_errors(w.inodes[static_cast<std::size_t>(found)], s, kEPERM);
   s.applies(C::trunc_truncate_by_path);
   truncate_to(w, p, s, found, size);
 }

@@ -37,6 +37,8 @@ enum class InodeKind : std::uint8_t { file, shared_anonymous, segment };
 
 enum class Moved : std::uint8_t { no, perhaps, yes };
 
+enum class Attribute : std::uint8_t { off, perhaps, on };
+
 struct Inode {
   InodeKind kind = InodeKind::file;
   std::uint64_t size = 0;
@@ -45,10 +47,13 @@ struct Inode {
   std::uint32_t uid = 0, gid = 0;
   bool memfd = false;  // made by memfd_create: no file of the program's directory
   program::MemfdName memfd_name = program::MemfdName::plain;
+  bool huge = false;        // and its pages are huge
   bool posix = false;       // made by shm_open: a file of /dev/shm
   bool linked = false;      // by link(2)
   bool of_device = false;   // shared anonymous memory that a mapping of /dev/zero made
   std::uint32_t seals = 0;  // program::seal
+  Attribute append_only = Attribute::off;
+  bool append_only_changed = false;  // and not written to storage for certain
   std::uint8_t path = 255;  // index of the path it was opened by last, from kNames on of the object's name
   ObjectBytes bytes;
   Storage storage;

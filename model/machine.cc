@@ -101,6 +101,10 @@ Facts model_facts(const Fault* fault) {
   f.max_map_count = 1024;
   f.objects_noexec = true;
   f.remounts = true;
+  f.huge = program::HugePages::empty;
+  f.huge_page = std::uint64_t{2} << 20;
+  f.huge_users = 1;
+  f.append = program::AppendAttribute::settable;
   return f;
 }
 

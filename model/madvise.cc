@@ -1,4 +1,5 @@
 // madvise(2): advice that changes what is seen, and the errors of every advice.
+#include "model/append_only.h"
 #include "model/map_limit.h"
 #include "model/rules.h"
 #include "model/times.h"
@@ -29,6 +30,7 @@ int refusal(const World& w, const Vma& v, std::uint64_t at, std::uint64_t high, 
       // hold (fs/open.c, vfs_fallocate).
       if (static_cast<std::int64_t>(v.object_offset(std::max(v.low, at), w.page())) < 0) return kEINVAL;
       const Inode& inode = w.object_of(v);
+      if (append_only_when_mapped(w, inode) == Attribute::on) return kEPERM;
       if (v.object_offset(std::min(v.high, high) - 1, w.page()) >= largest_file(w, inode)) return kEFBIG;
       return inode.seals & (program::seal::kWrite | program::seal::kFutureWrite) ? kEPERM : 0;
     }
@@ -37,10 +39,13 @@ int refusal(const World& w, const Vma& v, std::uint64_t at, std::uint64_t high, 
   }
 }
 
-C clause_of_refusal(Advice advice, int error) {
+C clause_of_refusal(const World& w, const Vma* stopped_by, Advice advice, int error) {
   if (error == kEINVAL && advice != Advice::free && advice != Advice::wipeonfork)
     return C::madvise_dontneed_locked;
-  if (error == kEPERM) return C::seal_future_write;
+  if (error == kEPERM)
+    return stopped_by && append_only_when_mapped(w, w.object_of(*stopped_by)) == Attribute::on
+               ? C::none
+               : C::seal_future_write;
   return advice == Advice::remove ? C::madvise_remove_not_shared_writable : C::madvise_free_shared;
 }
 
@@ -262,6 +267,7 @@ void rule_madvise(World& w, Process& p, Step& s) {
     only_writable = pick == 0;
   }
   Walk result = walk(w, p, low, low + pages, advice, only_writable);
+  const Vma* const stopped_by = result.error ? p.memory.find(result.end) : nullptr;
   const Change limited = change_within(w, p, low, result.end, [=](Vma& v) {
     const bool other = changes_flags(v, advice);
     set_flags(v, advice);
@@ -273,7 +279,7 @@ void rule_madvise(World& w, Process& p, Step& s) {
   else if (limited.limited == Limited::perhaps)
     s.may(kEAGAIN, Freedom::map_merge);
   if (limited.limited != Limited::yes && result.error)
-    s.must(result.error, clause_of_refusal(advice, result.error));
+    s.must(result.error, clause_of_refusal(w, stopped_by, advice, result.error));
   else if (limited.limited != Limited::yes && result.hole)
     s.must(kENOMEM, C::madvise_hole);
   s.failed(s.saw(kENOMEM) ? C::madvise_hole : clause_of_success(p, low, advice));

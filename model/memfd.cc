@@ -8,7 +8,7 @@ namespace shmcheck::model {
 
 namespace {
 
-constexpr int kENOENT = 2, kEFAULT = 14, kEINVAL = 22;
+constexpr int kENOENT = 2, kEFAULT = 14, kEINVAL = 22, kENOSYS = 38;
 using program::MemfdName;
 
 std::string link_of(MemfdName name) {
@@ -38,13 +38,31 @@ void rule_memfd(World& w, Process& p, Step& s) {
   if (s.op.flags & kUnknown) s.must(kEINVAL, C::memfd_flags);
   if (name == MemfdName::bad) s.must(kEFAULT, C::memfd_name_limit);
   if (name == MemfdName::longer) s.must(kEINVAL, C::memfd_name_limit);
-  if (s.failed(name == MemfdName::longest ? C::memfd_name_limit : C::memfd_create)) return;
+  // Without huge pages there is no such file (hugetlb_file_setup); sealing them is refused in ERRORS, and was
+  // until 4.16 (D35).
+  const bool huge = (s.op.flags & kHuge) != 0, both = huge && (s.op.flags & kSealing);
+  const bool without = huge && w.facts().huge == program::HugePages::none;
+  if (without && s.exact())
+    s.must(kENOSYS, C::memfd_hugetlb_sealing);
+  else if (without)
+    s.may(kENOSYS, Freedom::documented_alternative), s.may(kEINVAL, Freedom::documented_alternative);
+  else if (both && w.facts().release < program::release(4, 16))
+    s.must(kEINVAL, C::memfd_hugetlb_sealing);
+  else if (both && !s.exact())
+    s.may(kEINVAL, Freedom::documented_alternative);
+  if (s.failed(name == MemfdName::longest ? C::memfd_name_limit
+               : both                     ? C::memfd_hugetlb_sealing
+                                          : C::memfd_create))
+    return;
+  // What it is made of then no document says.
+  if (without) s.lose_quietly(Freedom::documented_alternative);
   Inode fresh;
   fresh.memfd = true;
   fresh.memfd_name = name;
   const bool taken =
       std::ranges::any_of(w.inodes, [=](const Inode& i) { return i.memfd && i.memfd_name == name; });
   fresh.size_clause = taken ? C::memfd_name : C::memfd_create;
+  fresh.huge = huge;
   fresh.mode = kAllMode;
   fresh.uid = p.cred.uid;
   fresh.gid = p.cred.gid;

@@ -61,6 +61,8 @@ C clause_of_grant(const World& w, const Process& p, const Step& s, const MmapReq
   const bool empty = r.file && w.inodes[r.file->inode].size == 0;
   if (p.other_mappings && s.saw(kENOMEM)) return C::mmap_limit_map_count;
   if (read_only && s.saw(kEACCES)) return C::mmap_fd_read_only_private_write;
+  if (r.file && s.saw(kEACCES) && w.inodes[r.file->inode].append_only == Attribute::on)
+    return C::mmap_fd_append_only_inode;
   if (empty && s.saw(kEINVAL)) return C::mmap_create_empty_file;
   if (flags & program::map::kPopulate) return C::mmap_flag_populate;
   if (!r.validate && (flags & program::map::kUnknown)) return C::mmap_type_shared_ignores_unknown;
@@ -128,6 +130,11 @@ void insert(World& w, Process& p, Step& s, const MmapRequest& r, std::uint64_t l
 void rule_mmap(World& w, Process& p, Step& s) {
   MmapRequest r = mmap_request(w, p, s.op);
   mmap_errors(w, p, s, r);
+  if (r.huge) {
+    // Only where documents allow it: what such a mapping is like they do not say.
+    if (!s.failed(C::mmap_flag_hugetlb_priv)) s.lose_quietly(Freedom::documented_alternative);
+    return;
+  }
   if (s.must_fail() && s.failures() > 1) s.applies(C::prec_mmap_multi);
   if (s.must_fail() && r.fixed && !r.noreplace && !s.exact() && r.pages != 0 && r.pages <= w.facts().top) {
     s.applies(C::prec_mmap_failed_fixed);

@@ -5,9 +5,12 @@
 
 namespace shmcheck::model {
 
+// No user address space has a free range of this length.
+inline constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
+
 struct MmapRequest {
   std::uint64_t address, length, offset, pages;  // pages: length rounded up, in bytes
-  bool anonymous, shared, validate, fixed, noreplace, write;
+  bool anonymous, shared, validate, fixed, noreplace, write, huge;
   program::MapSource source;
   bool sealed = false;    // seals are the first thing that is wrong
   bool no_space = false;  // RLIMIT_AS has none for what would replace the range
@@ -17,6 +20,6 @@ struct MmapRequest {
 MmapRequest mmap_request(World& w, const Process& p, const Op& op);
 // States the argument errors, in the order of ksys_mmap_pgoff and do_mmap, and notes in the request those
 // that are found when what was there may have gone.
-void mmap_errors(const World& w, const Process& p, Step& s, MmapRequest& r);
+void mmap_errors(World& w, const Process& p, Step& s, MmapRequest& r);
 
 }  // namespace shmcheck::model

@@ -1,5 +1,7 @@
 #include <algorithm>
 
+#include "model/append_only.h"
+#include "model/huge.h"
 #include "model/map_limit.h"
 #include "model/mmap.h"
 #include "model/rlimit.h"
@@ -10,9 +12,6 @@ namespace {
 constexpr int kEPERM = 1, kEBADF = 9, kEAGAIN = 11, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kENODEV = 19,
               kEINVAL = 22, kEMFILE = 24, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
 constexpr std::uint32_t kType = program::map::kShared | program::map::kPrivate;
-
-// No user address space has a free range of this length.
-constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
 
 void length_errors(const World& w, Step& s, const MmapRequest& r) {
   if (r.length == 0)
@@ -140,7 +139,7 @@ bool seals_come_last(const World& w, const MmapRequest& r) {
          !(w.inodes[r.file->inode].seals & program::seal::kWrite);
 }
 
-void file_errors(const World& w, const Process& p, Step& s, MmapRequest& r, const Op& op) {
+void file_errors(World& w, const Process& p, Step& s, MmapRequest& r, const Op& op) {
   using namespace program::map;
   constexpr std::uint64_t largest = INT64_MAX;
   if (r.offset > largest || r.pages > largest - r.offset) s.must(kEOVERFLOW, C::mmap_create_offset_overflow);
@@ -148,7 +147,7 @@ void file_errors(const World& w, const Process& p, Step& s, MmapRequest& r, cons
     s.must(kEINVAL, C::mmap_type_required);
     return;
   }
-  const Inode& file = w.inodes[r.file->inode];
+  Inode& file = w.inodes[r.file->inode];
   bool knows_sync = w.may_know_sync(file);
   if (r.validate && (op.flags & kUnknown))
     s.must(kEOPNOTSUPP, C::mmap_type_validate_unknown);
@@ -166,6 +165,11 @@ void file_errors(const World& w, const Process& p, Step& s, MmapRequest& r, cons
     if (w.inodes[r.file->inode].posix) s.applies(C::pshm_open_rdonly);
     s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
   }
+  // The manual asks for PROT_WRITE as well (D7).
+  if (r.shared && r.file->writable && (r.write || s.exact()))
+    append_only_errors(file, s, kEACCES, C::mmap_fd_append_only_inode);
+  else if (r.shared && r.file->writable && file.append_only != Attribute::off)
+    s.may(kEACCES, Freedom::documented_alternative);
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
   if ((op.small & program::kProtExec) && w.noexec(file)) s.must(kEPERM, C::mmap_fd_noexec_mount);
   stack_errors(s, r);
@@ -192,7 +196,8 @@ MmapRequest mmap_request(World& w, const Process& p, const Op& op) {
   r.address = w.value(op.addr);
   r.length = w.value(op.len);
   r.offset = w.value(op.off);
-  r.pages = (r.length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
+  r.huge = (op.flags & (kAnonymous | kHuge)) == (kAnonymous | kHuge);
+  r.pages = r.huge ? huge_length(w, r.length) : (r.length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
   r.anonymous = (op.flags & kAnonymous) != 0;
   r.validate = (op.flags & kType) == kType;
   r.shared = (op.flags & kShared) != 0;
@@ -204,9 +209,10 @@ MmapRequest mmap_request(World& w, const Process& p, const Op& op) {
   return r;
 }
 
-void mmap_errors(const World& w, const Process& p, Step& s, MmapRequest& r) {
+void mmap_errors(World& w, const Process& p, Step& s, MmapRequest& r) {
   const Op& op = s.op;
   if (r.offset % w.page() != 0) s.must(kEINVAL, C::mmap_create_offset_unaligned);
+  if (r.huge) return huge_mapping_errors(w, p, s, r);
   bool slot = r.source == program::MapSource::slot;
   if (!r.anonymous && slot && !r.file) s.must(kEBADF, C::mmap_fd_bad);
   // Only files of a file system for them have huge pages.

@@ -3,6 +3,7 @@
 // crash they have what was written for certain, and elsewhere bytes of some time since.
 #include <algorithm>
 
+#include "model/append_only.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -111,6 +112,7 @@ void keep_file(World& w, Step& s, std::uint32_t index) {
     inode.storage.written(0, UINT64_MAX, C::persist_umount_flushes);
   }
   w.storage_outlives(index, crashes(s));
+  append_only_outlives(inode, crashes(s));
   inode.size_unwritten = false;
   inode.size_clause = C::writeback_never_beyond_size;
   inode.restored = w.steps;

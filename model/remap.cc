@@ -1,4 +1,5 @@
 // remap_file_pages(2), which Linux has emulated by a new mapping since 4.0. In the order of mm/mmap.c.
+#include "model/append_only.h"
 #include "model/map_limit.h"
 #include "model/rlimit.h"
 #include "model/rules.h"
@@ -7,7 +8,7 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kEAGAIN = 11, kEINVAL = 22, kENOSYS = 38, kEOVERFLOW = 75;
+constexpr int kEPERM = 1, kEAGAIN = 11, kEACCES = 13, kEINVAL = 22, kENOSYS = 38, kEOVERFLOW = 75;
 
 // Whether a range of mappings is one to the kernel: of the same open file, with the same flags.
 enum class Unity { one, perhaps, broken };
@@ -58,8 +59,8 @@ void range_errors(const Process& p, Step& s, const Vma* v, std::uint64_t high) {
 }
 
 // As of the mmap that it is.
-void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std::uint64_t low,
-                    std::uint64_t size, std::uint64_t offset) {
+void mapping_errors(World& w, const Process& p, Step& s, const Vma& v, std::uint64_t low, std::uint64_t size,
+                    std::uint64_t offset) {
   using namespace program::seal;
   mapping_limit_errors(w, p, s, 0, C::mmap_limit_map_count);
   if (low < w.facts().min_address && !p.cred.machine) s.must(kEPERM, C::mmap_fixed_low_address_priv);
@@ -68,6 +69,12 @@ void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std
   constexpr std::uint64_t largest = INT64_MAX;
   if (offset > largest || size > largest - offset)
     s.must(kEOVERFLOW, kEINVAL, C::mmap_create_offset_overflow);
+  // That the attribute refuses it the manual of mmap says.
+  const Attribute append_only = append_only_when_mapped(w, w.object_of(v));
+  if (v.writable_file && append_only != Attribute::off && s.exact())
+    append_only_errors(w.object_of(v), s, kEACCES, C::mmap_fd_append_only_inode);
+  else if (v.writable_file && append_only != Attribute::off)
+    s.may(kEACCES, Freedom::documented_alternative);
   std::uint32_t seals = w.object_of(v).seals & (kWrite | kFutureWrite);
   if (!seals || !v.writable_file) return;
   bool early = w.facts().release >= program::release(6, 13);

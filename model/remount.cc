@@ -1,6 +1,7 @@
 // umount(2) and mount(2) MS_REMOUNT of the program's file system: what keeps it, and what it keeps.
 #include <algorithm>
 
+#include "model/append_only.h"
 #include "model/rules.h"
 #include "model/times.h"
 
@@ -59,6 +60,7 @@ void unmounted(World& w, Step& s) {
     write_back(w, s, i);
     w.inodes[i].storage.written(0, UINT64_MAX, C::persist_umount_flushes);
     w.storage_outlives(i, false);
+    append_only_outlives(w.inodes[i], false);
     stores_are_noticed_again(w, i);
     w.inodes[i].size_unwritten = false;
     w.not_resident(i);

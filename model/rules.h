@@ -24,6 +24,8 @@ using Rule = void(World&, Process&, Step&);
 Rule rule_open, rule_close, rule_unlink, rule_rename, rule_link, rule_ftruncate, rule_truncate, rule_fstat;
 // stored.cc, blocks.cc, fill.cc
 Rule rule_stored, rule_blocks, rule_fill;
+// append_only.cc
+Rule rule_chattr;
 // shm_open.cc
 Rule rule_shm_open, rule_shm_unlink;
 // file_io.cc

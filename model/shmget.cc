@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "model/huge.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -49,6 +50,7 @@ void creation_errors(World& w, const Process& p, Step& s, std::uint64_t size) {
   else if (all_ours && pages + present > limits.shmall)
     s.must(kENOSPC, pages + present - marked_pages(w, ids) > limits.shmall ? C::limit_shmall
                                                                            : C::limit_shmall_release);
+  huge_segment_errors(w, p, s);
   if (static_cast<std::int64_t>(size) < 0)
     s.must(kEINVAL, kENOMEM, C::shmget_size_unbacked);
   else if (size >= kHopeless && !(s.op.flags & program::shmget::kNoReserve))

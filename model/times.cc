@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "model/append_only.h"
+
 namespace shmcheck::model {
 
 void moves_mtime(Inode& inode, C clause) {
@@ -56,6 +58,8 @@ void rule_age(World& w, Process& p, Step& s) {
     s.must(kEBADF, C::none);
   else if (w.inodes[file->inode].uid != p.cred.uid && !p.cred.capable)
     s.must(kEPERM, C::none);
+  else
+    append_only_errors(w.inodes[file->inode], s, kEPERM);  // notify_change: ATTR_TIMES_SET
   if (s.failed(C::none)) return;
   Inode& inode = w.inodes[file->inode];
   inode.atime = inode.mtime = Moved::no;

@@ -173,6 +173,18 @@ bool parse_fs(std::string_view v, Facts& f) {
   return true;
 }
 
+template <auto Member, const auto& Names>
+constexpr Key choice_key(std::string_view name, std::string_view expected) {
+  return {name, false, expected,
+          [](const Facts& f) { return std::string(Names[static_cast<std::size_t>(f.*Member)]); },
+          [](std::string_view v, Facts& f) {
+            std::size_t index = 0;
+            if (!parse_choice(v, Names, index)) return false;
+            f.*Member = static_cast<std::remove_reference_t<decltype(f.*Member)>>(index);
+            return true;
+          }};
+}
+
 constexpr Key kTable[] = {
     unsigned_key<&Facts::protocol>("protocol", true),
     name_key<&Facts::kernel>("kernel"),
@@ -222,6 +234,10 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::noexec>("noexec"),
     yes_no_key<&Facts::objects_noexec>("objects_noexec"),
     yes_no_key<&Facts::remounts>("remounts"),
+    choice_key<&Facts::huge, kHugePagesNames>("huge", "unknown, none, empty or some"),
+    unsigned_key<&Facts::huge_page>("huge_page"),
+    unsigned_key<&Facts::huge_users>("huge_users"),
+    choice_key<&Facts::append, kAppendNames>("append", "none, fixed or settable"),
 };
 
 }  // namespace

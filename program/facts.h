@@ -17,6 +17,18 @@ struct Range {
 
 enum class FileSystem : std::uint8_t { tmpfs, ext4, xfs, btrfs, overlay, other };
 
+// What there is of huge pages of the default size: nothing known, a kernel without them, an empty pool that
+// may not grow, or pages.
+enum class HugePages : std::uint8_t { unknown, none, empty, some };
+inline constexpr std::string_view kHugePagesNames[] = {"unknown", "none", "empty", "some"};
+// Who may ask for a segment of huge pages by his group: bit K of Facts::huge_users is uK.
+inline constexpr std::uint32_t kHugeUsersUnknown = 8;
+
+// Whether files of the program's directory have the append-only attribute: not at all, or not for programs;
+// as one that nobody may change; or one that u0 may.
+enum class AppendAttribute : std::uint8_t { none, fixed, settable };
+inline constexpr std::string_view kAppendNames[] = {"none", "fixed", "settable"};
+
 struct Facts {
   std::uint32_t protocol = 1;
   std::string kernel = "linux";  // uname -s in lower case
@@ -56,6 +68,10 @@ struct Facts {
   bool noexec = false;              // the program's directory is on a mount without execution (ST_NOEXEC)
   bool objects_noexec = false;      // and so is /dev/shm
   bool remounts = false;  // the program's file system is storage that programs can unmount and mount
+  HugePages huge = HugePages::unknown;             // vm.nr_hugepages and vm.nr_overcommit_hugepages
+  std::uint64_t huge_page = 0;                     // Hugepagesize of /proc/meminfo, bytes
+  std::uint32_t huge_users = kHugeUsersUnknown;    // vm.hugetlb_shm_group
+  AppendAttribute append = AppendAttribute::none;  // FS_IOC_GETFLAGS, CAP_LINUX_IMMUTABLE
   bool operator==(const Facts&) const = default;
 };
 

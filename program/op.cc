@@ -31,8 +31,10 @@ constexpr NamedValue kMapFlags[] = {{"validate", map::kShared | map::kPrivate},
                                     {"huge", map::kHuge},
                                     {"legacy", map::kLegacy}};
 constexpr NamedValue kMapSources[] = {{"slot", 0}, {"zero", 1}, {"null", 2}, {"directory", 3}, {"pipe", 4}};
-constexpr NamedValue kShmgetFlags[] = {
-    {"creat", shmget::kCreat}, {"excl", shmget::kExcl}, {"noreserve", shmget::kNoReserve}};
+constexpr NamedValue kShmgetFlags[] = {{"creat", shmget::kCreat},
+                                       {"excl", shmget::kExcl},
+                                       {"noreserve", shmget::kNoReserve},
+                                       {"huge", shmget::kHuge}};
 constexpr NamedValue kShmatFlags[] = {
     {"rdonly", shmat::kReadOnly}, {"rnd", shmat::kRound}, {"remap", shmat::kRemap}, {"exec", shmat::kExec}};
 constexpr NamedValue kShmCommands[] = {{"stat", 0}, {"rmid", 1},   {"set", 2},
@@ -56,8 +58,10 @@ constexpr NamedValue kAllocate[] = {{"extend", 0},   {"keep", 1},      {"punch",
 constexpr NamedValue kEndings[] = {{"orderly", 0}, {"crash", 1}};
 constexpr NamedValue kJoins[] = {{"pidfd", 0}, {"file", 1}};
 constexpr NamedValue kRooms[] = {{"none", 0}, {"all", 1}};
+constexpr NamedValue kAppendOnly[] = {{"on", 0}, {"off", 1}};
 constexpr NamedValue kSync[] = {{"all", 0}, {"data", 1}};
-constexpr NamedValue kMemfdFlags[] = {{"sealing", memfd::kSealing}, {"unknown", memfd::kUnknown}};
+constexpr NamedValue kMemfdFlags[] = {
+    {"sealing", memfd::kSealing}, {"unknown", memfd::kUnknown}, {"huge", memfd::kHuge}};
 constexpr NamedValue kSeals[] = {{"seal", seal::kSeal},
                                  {"shrink", seal::kShrink},
                                  {"grow", seal::kGrow},
@@ -189,6 +193,7 @@ constexpr Arg kRemount[] = {choice(Slot::small, "how", kRemounts)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 constexpr Arg kFill[] = {choice(Slot::small, "left", kRooms)};
+constexpr Arg kChattr[] = {object(), {ArgKind::choice, Slot::small, "append", true, kAppendOnly}};
 
 using N = NameKind;
 using R = ResultKind;
@@ -298,6 +303,10 @@ constexpr OpSpec kSpecs[] = {
      "umount(2) of the program's file system, which is then mounted again; or with how=ro mount(2) "
      "MS_REMOUNT to "
      "read-only and back"},
+    {"chattr", N::none, N::path, R::nothing, kChattr,
+     "FS_IOC_SETFLAGS: sets FS_APPEND_FL of a file, with which it can only be written to at its end, or "
+     "takes "
+     "it away"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -79,6 +79,7 @@ enum class OpCode : std::uint8_t {
   crowd,
   memfd_name,
   remount,
+  chattr,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -141,7 +142,7 @@ inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kTrunc = 4, kAppend = 8;
 }
 enum class Access : std::uint8_t { read_only, read_write, write_only };  // Op::small of open, shm_open
 namespace shmget {
-inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kNoReserve = 4;
+inline constexpr std::uint32_t kCreat = 1, kExcl = 2, kNoReserve = 4, kHuge = 8;
 }
 namespace shmat {
 inline constexpr std::uint32_t kReadOnly = 1, kRound = 2, kRemap = 4, kExec = 8;
@@ -190,12 +191,14 @@ enum class Allocate : std::uint8_t {  // Op::small of fallocate
 };
 // Op::small of fill: what is left of the program's file system.
 enum class Room : std::uint8_t { none, all };
+// Op::small of chattr: whether a file is to be written to at its end only.
+enum class AppendOnly : std::uint8_t { on, off };
 // What `times` adds up: the times of a file that are not those which `age` has set.
 namespace moved {
 inline constexpr std::uint8_t kAccess = 1, kModification = 2;
 }
 namespace memfd {
-inline constexpr std::uint32_t kSealing = 1, kUnknown = 2;
+inline constexpr std::uint32_t kSealing = 1, kUnknown = 2, kHuge = 4;
 }
 // Op::byte of memfd: the name that the file is given. The longest has as many bytes as one may have, `longer`
 // one more; `bad` lies beyond every user address space.

@@ -100,6 +100,11 @@ struct Draw {
       return std::string(kNames[dice->below(std::size(kNames))]);
     } else if constexpr (std::is_same_v<Fact, FileSystem>) {
       return static_cast<FileSystem>(dice->below(static_cast<std::uint64_t>(FileSystem::other) + 1));
+    } else if constexpr (std::is_same_v<Fact, HugePages>) {
+      return static_cast<HugePages>(dice->below(static_cast<std::uint64_t>(HugePages::some) + 1));
+    } else if constexpr (std::is_same_v<Fact, AppendAttribute>) {
+      return static_cast<AppendAttribute>(
+          dice->below(static_cast<std::uint64_t>(AppendAttribute::settable) + 1));
     } else {
       static_assert(std::is_same_v<Fact, std::vector<Range>>, "a fact of a new type");
       Fact ranges(dice->below(4));

@@ -339,11 +339,12 @@ std::string Writer::cleanup() const {
   if (needs(kNeedRemount)) out += "  if (umount(\"m\") || unlink(\"image\") || rmdir(\"m\")) perror(dir);\n";
   if (needs(kNeedFiles)) {
     const std::string remove = "rmdir(strrchr(dir, '/') + 1)";
-    out +=
-        "  for (; name[1] < '8'; name[1]++) unlink(name);\n"
-        "  if (chdir(\"..\") || " +
-        (needs(kNeedFill) ? "(umount2(strrchr(dir, '/') + 1, MNT_DETACH), " + remove + ")" : remove) +
-        ") perror(dir);\n";
+    out += "  for (; name[1] < '8'; name[1]++) " +
+           std::string(needs(kNeedChattr) ? "set_append_only(name, 1), " : "") +
+           "unlink(name);\n"
+           "  if (chdir(\"..\") || " +
+           (needs(kNeedFill) ? "(umount2(strrchr(dir, '/') + 1, MNT_DETACH), " + remove + ")" : remove) +
+           ") perror(dir);\n";
   }
   if (at_end_) out += "  if (i == last) {\n" + end_code() + "  }\n";
   if (!segments_.empty()) {

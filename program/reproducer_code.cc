@@ -387,6 +387,18 @@ static void fill(int all) { /* leaves all of it, or nothing */
   ok(0);
 }
 )c"},
+    {kNeedChattr, kNeedOk | kNeedFiles, "fcntl.h sys/ioctl.h linux/fs.h",
+     R"c(static int set_append_only(const char *path, int off) {
+  int flags = 0, fd = open(path, O_RDONLY | O_NONBLOCK);
+  int r = fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) ? -1 : 0;
+  flags = off ? flags & ~FS_APPEND_FL : flags | FS_APPEND_FL;
+  if (!r) r = ioctl(fd, FS_IOC_SETFLAGS, &flags);
+  int error = errno;
+  if (fd >= 0) close(fd);
+  return errno = error, r;
+}
+static void chattr(long path, int off) { ok(set_append_only((char *)path, off)); }
+)c"},
     {kNeedPipeEnd, 0, "", R"c(static int pipe_end(void) {
   int end[2];
   return pipe(end) ? -1 : end[0];

@@ -37,8 +37,10 @@ constexpr CName kOpenFlags[] = {{openflag::kCreat, "O_CREAT"},
                                 {openflag::kExcl, "O_EXCL"},
                                 {openflag::kTrunc, "O_TRUNC"},
                                 {openflag::kAppend, "O_APPEND"}};
-constexpr CName kGetFlags[] = {
-    {shmget::kCreat, "IPC_CREAT"}, {shmget::kExcl, "IPC_EXCL"}, {shmget::kNoReserve, "SHM_NORESERVE"}};
+constexpr CName kGetFlags[] = {{shmget::kCreat, "IPC_CREAT"},
+                               {shmget::kExcl, "IPC_EXCL"},
+                               {shmget::kNoReserve, "SHM_NORESERVE"},
+                               {shmget::kHuge, "SHM_HUGETLB"}};
 constexpr CName kAttachFlags[] = {{shmat::kReadOnly, "SHM_RDONLY"},
                                   {shmat::kRound, "SHM_RND"},
                                   {shmat::kRemap, "SHM_REMAP"},
@@ -51,7 +53,8 @@ constexpr CName kRemapFlags[] = {{mremap::kMayMove, "MREMAP_MAYMOVE"},
                                  {mremap::kFixed, "MREMAP_FIXED"},
                                  {mremap::kDontUnmap, "4 /* MREMAP_DONTUNMAP */"},
                                  {mremap::kUnknown, "0x100"}};
-constexpr CName kMemfdFlags[] = {{memfd::kSealing, "MFD_ALLOW_SEALING"}, {memfd::kUnknown, "0x4000"}};
+constexpr CName kMemfdFlags[] = {
+    {memfd::kSealing, "MFD_ALLOW_SEALING"}, {memfd::kUnknown, "0x4000"}, {memfd::kHuge, "MFD_HUGETLB"}};
 constexpr CName kSealBits[] = {{seal::kSeal, "F_SEAL_SEAL"},
                                {seal::kShrink, "F_SEAL_SHRINK"},
                                {seal::kGrow, "F_SEAL_GROW"},
@@ -378,6 +381,8 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "remount(" + std::to_string(op.small) + ");";
     case OpCode::memfd_name:
       return "memfd_name(" + descriptor(op.object) + ");";
+    case OpCode::chattr:
+      return "chattr(" + list(path(op), name_of(op.small)) + ");";
     case OpCode::end:
       break;
   }
@@ -418,6 +423,8 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedBlocks;
     case OpCode::fill:
       return kNeedFill;
+    case OpCode::chattr:
+      return kNeedChattr;
     case OpCode::shmat:
       return mapped | kNeedSegments;
     case OpCode::load:

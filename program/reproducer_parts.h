@@ -64,6 +64,7 @@ enum Need : std::uint64_t {
   kNeedLongName = std::uint64_t{1} << 49,
   kNeedMemfdName = std::uint64_t{1} << 50,
   kNeedRemount = std::uint64_t{1} << 51,
+  kNeedChattr = std::uint64_t{1} << 55,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

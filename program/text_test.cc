@@ -119,7 +119,11 @@ constexpr std::string_view kExamples =
     "p0 crowd left=3\n"
     "p0 memfd f3 flags=sealing name=longest\n"
     "p0 memfd_name f3\n"
-    "p0 remount how=ro\n";
+    "p0 remount how=ro\n"
+    "p0 memfd f3 flags=sealing,huge\n"
+    "p0 shmget s0 key=private size=1p flags=huge mode=600\n"
+    "p0 chattr n0 append=on\n"
+    "p0 chattr n0 append=off\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

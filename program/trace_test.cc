@@ -190,7 +190,7 @@ TEST(FactsText, HasAFixedOrder) {
       "private_ipc=yes shmmax=0 shmall=0 shmmni=0 memlock=8388608 set_limits=yes exec=yes fork=yes "
       "stored=yes shm_objects=yes protected_hardlinks=no protected_regular=no ipc_namespaces=yes "
       "next_id=yes reboot=no shmem_huge=no nx=no fill=yes max_map_count=0 noexec=no objects_noexec=no "
-      "remounts=no");
+      "remounts=no huge=unknown huge_page=0 huge_users=8 append=none");
 }
 
 TEST(FactsText, MissingKeysKeepTheirDefaults) {
@@ -213,6 +213,8 @@ TEST(FactsText, AMessageNamesTheWordAndChangesNothing) {
       {"fs=fat", "expected tmpfs, ext4, xfs, btrfs, overlay or other for fs=, found 'fs=fat'"},
       {"own=0x1-0x2,", "expected ranges like 0x1000-0x2000,0x4000-0x5000 for own=, found 'own=0x1-0x2,'"},
       {"own=0x1", "expected ranges like 0x1000-0x2000,0x4000-0x5000 for own=, found 'own=0x1'"},
+      {"huge=2", "expected unknown, none, empty or some for huge=, found 'huge=2'"},
+      {"append=yes", "expected none, fixed or settable for append=, found 'append=yes'"},
       {"capable=1", "expected yes or no for capable=, found 'capable=1'"},
       {"other_uid=1", "expected two user ids like 1001,1002 for other_uid=, found 'other_uid=1'"},
       {"kernel=%4", "expected a name for kernel=, found 'kernel=%4'"},

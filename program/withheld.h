@@ -20,8 +20,13 @@
 //   mmap
 //       with `fixed` and not `noreplace`; refused: as munmap. And, since what it makes is more than a
 //       mapping: a stack (`growsdown` of private anonymous memory), which would grow over what lies below;
-//       huge pages, which are the machine's; private memory of /dev/zero, which is anonymous and yet has a
-//       file
+//       private memory of /dev/zero, which is anonymous and yet has a file; and huge pages
+//   mmap, shmget with `huge`, which takes pages of the machine's, unless it can only be refused: the kernel
+//   has
+//       none, or its pool is empty and cannot grow, and the pages are reserved (no `noreserve`). What is at
+//       an address of the program's is unmapped before they are asked for (`fixed`)
+//   memfd with `huge`
+//       where it is not known whether the kernel has any
 //   mremap
 //       the old pages (at least one), and with `fixed` the new ones, which are unmapped before the old are
 //       looked at; refused: unknown flags, `fixed` without `maymove`, no new length, an address that is
@@ -62,6 +67,9 @@ constexpr std::uint64_t access_bytes(const Op& op) {
 struct Layout {
   std::uint64_t page = 4096, shmlba = 4096, top = 0;
   std::span<const Range> own;
+  HugePages huge = HugePages::unknown;
+  std::uint64_t huge_page = 0;
+  std::uint32_t huge_users = kHugeUsersUnknown;
 
   // Of [low, low + length) modulo 2^64, which may wrap.
   constexpr bool own_overlaps(std::uint64_t low, std::uint64_t length) const {
@@ -103,10 +111,26 @@ constexpr bool of_fallocate(const Op& op, const Resolved& at, const Layout& layo
   return !takes_none && !refused && at.len > std::uint64_t{4} * kMaxIoPages * layout.page;
 }
 
-constexpr bool of_kind(const Op& op) {
+constexpr bool takes_huge_pages(const Layout& layout, bool reserves) {
+  return layout.huge != HugePages::none && (layout.huge != HugePages::empty || !reserves);
+}
+
+constexpr bool of_huge_mmap(const Op& op, const Layout& layout) {
+  const bool chosen = (op.flags & (map::kFixed | map::kNoReplace)) == 0;
+  return takes_huge_pages(layout, chosen && (op.flags & map::kNoReserve) == 0);
+}
+
+// The kernel rounds the length up, and of nothing it reserves nothing.
+constexpr bool of_huge_segment(const Op& op, const Resolved& at, const Layout& layout) {
+  if ((op.flags & shmget::kHuge) == 0) return false;
+  const bool some = at.len <= UINT64_MAX - layout.huge_page, known = layout.huge_users < kHugeUsersUnknown;
+  return takes_huge_pages(layout, some && known && (op.flags & shmget::kNoReserve) == 0);
+}
+
+constexpr bool of_kind(const Op& op, const Layout& layout) {
   constexpr std::uint32_t kType = map::kShared | map::kPrivate;
   bool anonymous = (op.flags & map::kAnonymous) != 0, is_private = (op.flags & kType) == map::kPrivate;
-  if (anonymous && (op.flags & map::kHuge) != 0) return true;
+  if (anonymous && (op.flags & map::kHuge) != 0) return of_huge_mmap(op, layout);
   if (anonymous) return is_private && (op.flags & map::kGrowsDown) != 0;
   return is_private && static_cast<MapSource>(op.byte) == MapSource::zero;
 }
@@ -139,7 +163,7 @@ constexpr bool withheld(const Op& op, const Resolved& at, const Layout& layout,
     case OpCode::pwrite_from:
       return layout.own_overlaps(at.addr, at.len);
     case OpCode::mmap:
-      if (withheld_detail::of_kind(op)) return true;
+      if (withheld_detail::of_kind(op, layout)) return true;
       if ((op.flags & map::kFixed) == 0 || (op.flags & map::kNoReplace) != 0) return false;
       [[fallthrough]];
     case OpCode::munmap: {
@@ -153,6 +177,10 @@ constexpr bool withheld(const Op& op, const Resolved& at, const Layout& layout,
       return layout.aligned(at.addr) && !layout.wraps(at.addr, length) &&
              layout.own_overlaps(at.addr, length);
     }
+    case OpCode::shmget:
+      return withheld_detail::of_huge_segment(op, at, layout);
+    case OpCode::memfd:
+      return (op.flags & memfd::kHuge) != 0 && layout.huge == HugePages::unknown;
     case OpCode::fallocate:
       return withheld_detail::of_fallocate(op, at, layout);
     case OpCode::mlock:
@@ -167,6 +195,25 @@ constexpr bool withheld(const Op& op, const Resolved& at, const Layout& layout,
       return withheld_detail::of_shmat(op, at, layout, segment_bytes);
     default:
       return false;
+  }
+}
+
+// Whether an op is withheld if the descriptor that it names is of a file of huge pages: its bytes are pages
+// of the machine's, and what they are stored in is measured by another page.
+inline bool withheld_of_huge_file(const Op& op) {
+  if (spec(op.code).object_kind != NameKind::file || op.object >= kFiles) return false;
+  switch (op.code) {
+    case OpCode::close:
+    case OpCode::seal:
+    case OpCode::seals:
+    case OpCode::fstat:
+    case OpCode::ftruncate:
+    case OpCode::memfd_name:
+      return false;
+    case OpCode::mmap:
+      return (op.flags & map::kAnonymous) == 0 && static_cast<MapSource>(op.byte) == MapSource::slot;
+    default:
+      return true;
   }
 }
 

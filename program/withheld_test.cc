@@ -98,6 +98,8 @@ constexpr Case kCases[] = {
      map::kShared | map::kAnonymous | map::kHuge,
      0,
      true},
+    {"a segment of huge pages", OpCode::shmget, {.len = kPage}, shmget::kHuge, 0, true},
+    {"a memory file of huge pages", OpCode::memfd, {}, memfd::kHuge, 0, true},
     {"a fork", OpCode::fork, {.addr = 0x400000}, 0, 0, false},
 };
 
@@ -108,6 +110,64 @@ TEST(Withheld, HoldsForEveryCase) {
     op.flags = c.flags;
     EXPECT_EQ(withheld(op, c.at, kLayout, c.segment_bytes), c.withheld) << c.why;
   }
+}
+
+// What they are asked of decides whether an op can take any.
+TEST(Withheld, HugePagesAreTakenOfAPoolThatMayHaveSome) {
+  struct Asked {
+    std::string_view why;
+    OpCode code;
+    std::uint32_t flags;
+    std::uint64_t length;
+    bool of_none, of_empty, of_some;
+  };
+  constexpr std::uint32_t kAnonymous = map::kShared | map::kAnonymous | map::kHuge;
+  constexpr Asked kAsked[] = {
+      {"a mapping", OpCode::mmap, kAnonymous, kPage, false, false, true},
+      {"one without pages of its own", OpCode::mmap, kAnonymous | map::kNoReserve, kPage, false, true, true},
+      {"one over another", OpCode::mmap, kAnonymous | map::kFixed, kPage, false, true, true},
+      {"one over nothing", OpCode::mmap, kAnonymous | map::kNoReplace, kPage, false, true, true},
+      {"a segment", OpCode::shmget, shmget::kHuge, kPage, false, false, true},
+      {"one without pages of its own", OpCode::shmget, shmget::kHuge | shmget::kNoReserve, kPage, false, true,
+       true},
+      {"one that is rounded up to nothing", OpCode::shmget, shmget::kHuge, ~std::uint64_t{0}, false, true,
+       true},
+      {"a memory file", OpCode::memfd, memfd::kHuge, 0, false, false, false},
+  };
+  for (const Asked& a : kAsked) {
+    Op op;
+    op.code = a.code;
+    op.flags = a.flags;
+    Layout layout = kLayout;
+    layout.huge_page = 2 << 20;
+    layout.huge_users = 0;
+    const Resolved at{.addr = kFree, .len = a.length};
+    layout.huge = HugePages::none;
+    EXPECT_EQ(withheld(op, at, layout), a.of_none) << a.why;
+    layout.huge = HugePages::empty;
+    EXPECT_EQ(withheld(op, at, layout), a.of_empty) << a.why;
+    layout.huge = HugePages::some;
+    EXPECT_EQ(withheld(op, at, layout), a.of_some) << a.why;
+  }
+}
+
+TEST(Withheld, OfAFileOfHugePagesOnlyWhatItIs) {
+  const auto is_withheld = [](OpCode code, std::uint32_t flags, std::uint8_t object) {
+    Op op;
+    op.code = code;
+    op.flags = flags;
+    op.object = object;
+    return withheld_of_huge_file(op);
+  };
+  for (OpCode code :
+       {OpCode::close, OpCode::seal, OpCode::seals, OpCode::fstat, OpCode::ftruncate, OpCode::memfd_name})
+    EXPECT_FALSE(is_withheld(code, 0, 0)) << spec(code).name;
+  for (OpCode code : {OpCode::pread, OpCode::pwrite, OpCode::fallocate, OpCode::fsync, OpCode::blocks})
+    EXPECT_TRUE(is_withheld(code, 0, 0)) << spec(code).name;
+  EXPECT_TRUE(is_withheld(OpCode::mmap, map::kShared, 0));
+  EXPECT_FALSE(is_withheld(OpCode::mmap, map::kShared | map::kAnonymous, 0));
+  EXPECT_FALSE(is_withheld(OpCode::pread, 0, kFileBad));
+  EXPECT_FALSE(is_withheld(OpCode::unlink, 0, 0));
 }
 
 TEST(Withheld, AnAccessIsAsLongAsItsSize) {

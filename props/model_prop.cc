@@ -328,7 +328,8 @@ void append(Program& program, const Program& more) {
 void remapping_a_shared_file_keeps_its_bytes() {
   // A limit may allow the file to be mapped once, and not again.
   harness::GeneratorOptions unlimited = short_programs();
-  for (OpCode code : {OpCode::rlimit, OpCode::fill}) unlimited.allowed.reset(static_cast<std::size_t>(code));
+  for (OpCode code : {OpCode::rlimit, OpCode::fill, OpCode::chattr})
+    unlimited.allowed.reset(static_cast<std::size_t>(code));
   Program program = *programs(unlimited);
   append(program, parsed("p0 open f7 n7 access=rw flags=creat mode=0666\n"
                          "p0 ftruncate f7 size=2p-100\n"

@@ -26,7 +26,7 @@ constexpr Builder* kBuilders[] = {
     build_link,     build_shm_open, build_shm_unlink,  build_stored,     build_unshare,   build_ipc_info,
     build_shm_stat, build_sysvipc,  build_mlockall,    build_munlockall, build_rlimit,    build_remap,
     build_call,     build_age,      build_times,       build_reboot,     build_setns,     build_blocks,
-    build_fill,     build_crowd,    build_memfd_name,  build_remount,
+    build_fill,     build_crowd,    build_memfd_name,  build_remount,    build_chattr,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 

@@ -14,7 +14,7 @@ using Builder = Op(Scene&, std::uint8_t process);
 Builder build_open, build_close, build_fstat, build_unlink, build_ftruncate, build_truncate, build_pread,
     build_pwrite, build_pread_to, build_pwrite_from, build_fallocate, build_fsync, build_memfd, build_seal,
     build_seals, build_rename, build_link, build_shm_open, build_shm_unlink, build_stored, build_age,
-    build_times, build_blocks, build_fill, build_memfd_name;
+    build_times, build_blocks, build_fill, build_memfd_name, build_chattr;
 // ops_memory.cc
 Builder build_mmap, build_munmap, build_mprotect, build_msync, build_madvise, build_mremap, build_mlock,
     build_munlock, build_mincore, build_load, build_store, build_contents, build_remap, build_call;

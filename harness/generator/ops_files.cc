@@ -133,6 +133,7 @@ Op build_memfd(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::memfd, p);
   op.result = s.fresh_file(p);
   op.flags = s.dice.chance(85) ? program::memfd::kSealing : 0U;
+  if (s.dice.chance(2)) op.flags |= program::memfd::kHuge;
   // Of the plain name there are several, as a rule.
   if (s.dice.chance(15)) op.byte = static_cast<std::uint8_t>(s.dice.below(5));
   return op;
@@ -222,6 +223,18 @@ Op build_times(Scene& s, std::uint8_t p) {
 
 Op build_blocks(Scene& s, std::uint8_t p) {
   return with_file(s, OpCode::blocks, p);
+}
+
+// What is on is mostly taken off again: not much can be done with the file until then.
+Op build_chattr(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::chattr, p);
+  op.object = s.path();
+  const std::int32_t inode = s.world().paths[op.object];
+  const bool on =
+      inode >= 0 && s.world().inodes[static_cast<std::size_t>(inode)].append_only != model::Attribute::off;
+  op.small = static_cast<std::uint8_t>(s.dice.chance(on ? 80 : 20) ? program::AppendOnly::off
+                                                                   : program::AppendOnly::on);
+  return op;
 }
 
 Op build_fill(Scene& s, std::uint8_t p) {

@@ -18,6 +18,7 @@ Op build_shmget(Scene& s, std::uint8_t p) {
   op.byte = s.key();
   op.len = s.size(5);
   op.mode = some_mode(s);
+  if (s.dice.chance(2)) op.flags |= program::shmget::kHuge;
   if (op.byte == 0) return op;
   bool present = s.key_in_use(op.byte);
   if (!present || s.dice.chance(40)) op.flags |= program::shmget::kCreat;

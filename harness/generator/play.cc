@@ -85,15 +85,16 @@ void play_scenario(Scene& scene) {
   // Files and what reaches storage of them are one subject, and so are segments and their namespaces.
   static const std::vector<Scenario> files = joined(file_scenarios(), storage_scenarios()),
                                      sysv = joined(sysv_scenarios(), ipcns_scenarios());
-  const std::array<std::span<const Scenario>, 7> all = {files,
+  const std::array<std::span<const Scenario>, 8> all = {files,
                                                         memory_scenarios(),
                                                         sysv,
                                                         limit_scenarios(),
                                                         name_scenarios(),
                                                         peer_scenarios(),
-                                                        space_scenarios()};
+                                                        space_scenarios(),
+                                                        refusal_scenarios()};
   std::span<const Scenario> group =
-      all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U, 6U})];
+      all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U, 6U, 7U})];
   if (scene.options.allowed[static_cast<std::size_t>(OpCode::reboot)] && scene.dice.chance(50))
     group = reboot_scenarios();
   Play play(scene);

@@ -113,5 +113,6 @@ std::span<const Scenario> limit_scenarios();
 std::span<const Scenario> reboot_scenarios();
 std::span<const Scenario> space_scenarios();
 std::span<const Scenario> storage_scenarios();
+std::span<const Scenario> refusal_scenarios();
 
 }  // namespace shmcheck::harness

@@ -203,7 +203,8 @@ void sealed(Play& p) {
   if (m) p.fill(a, *m, 1);
   std::uint8_t b = p.partner(a).value_or(a);
   p.seal(b, f,
-         p.dice.pick({kWrite, kWrite, kFutureWrite, kFutureWrite, kShrink, kGrow, kShrink | kGrow, kSeal}));
+         p.dice.pick(
+             {kWrite, kWrite, kFutureWrite, kFutureWrite, kShrink, kGrow, kGrow, kShrink | kGrow, kSeal}));
   if (m && p.dice.chance(30)) {
     p.unmap(a, *m, pages(2));
     p.seal(b, f, kWrite);
@@ -213,7 +214,7 @@ void sealed(Play& p) {
     std::uint8_t who = p.dice.chance(50) ? a : b;
     switch (p.dice.below(6)) {
       case 0:
-        p.write(who, f, p.dice.pick({pages(0), pages(1, 100), pages(2, -8)}), pages(0, 16));
+        p.write(who, f, p.dice.pick({pages(0), pages(1, 100), pages(2, -8), pages(2, -8)}), pages(0, 16));
         break;
       case 1:
         p.truncate(who, f, p.dice.pick({pages(1), pages(3), pages(2, 17)}));

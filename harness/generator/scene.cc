@@ -38,6 +38,9 @@ bool Scene::tame(const Op& op) const {
   std::uint64_t impossible = w.facts().top - largest;  // lengths that no address space can hold
   switch (op.code) {
     case OpCode::ftruncate:
+      // A file of huge pages has none of them before it is mapped.
+      if (const model::Inode* file = inode(op.proc, op.object); file && file->huge) return true;
+      [[fallthrough]];
     case OpCode::truncate:
     case OpCode::shmget:
       return small_or(number(op.len), kHalf);
