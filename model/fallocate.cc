@@ -172,6 +172,7 @@ void shift(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::ui
     d.freedom = Freedom::copied_doubt;
     inode.bytes.doubt(std::move(d));
   }
+  if (!inserts) w.gives_back(index, offset / w.page(), (from - 1) / w.page() + 1);
   // Where its blocks lie now is not told apart.
   for (PageSet* pages : {&inode.stored, &inode.synced, &inode.preallocated})
     pages->drop(offset / w.page(), UINT64_MAX);
