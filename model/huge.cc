@@ -70,8 +70,8 @@ void huge_mapping_errors(const World& w, const Process& p, Step& s, const MmapRe
   // What is rounded up to nothing is no length; so is what any length is rounded up to elsewhere.
   if (r.length == 0)
     s.must(kEINVAL, C::mmap_create_len_zero);
-  else if (r.pages == 0 && s.exact())
-    s.must(kEINVAL, C::mmap_create_len_too_big);
+  else if (r.pages == 0)
+    s.must(kEINVAL, kENOMEM, C::mmap_create_len_too_big);
   mapping_limit_errors(w, p, s, kEMFILE, C::mmap_limit_map_count);
   if (r.pages >= kNoRoom) s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
   if (!s.must_fail()) {

@@ -14,11 +14,12 @@ void protect(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t hig
     const Vma* v = p.memory.find(at);
     std::uint64_t end = std::min(v->high, high);
     if (v->prot != prot) {
-      // What is locked stays as it is when stores become possible: the pages are copied now.
-      bool copies = v->locked && !v->on_fault && !v->shared && !(v->prot & program::kProtWrite) &&
-                    (prot & program::kProtWrite) && s.profile >= Profile::defacto;
+      // What is locked stays as it is when stores become possible: the pages are brought in and copied now.
+      const bool populates = v->locked && !v->on_fault && !v->shared && !(v->prot & program::kProtWrite) &&
+                             (prot & program::kProtWrite);
       w.change_part(who, at, end, s.when, [=](Vma& part) { part.prot = prot; });
-      if (copies) w.populate_copies(*p.memory.find(at), at, end);
+      if (populates) note_populated(w, *p.memory.find(at));
+      if (populates && s.profile >= Profile::defacto) w.populate_copies(*p.memory.find(at), at, end);
     }
     at = end;
   }
