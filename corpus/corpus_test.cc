@@ -221,7 +221,6 @@ constexpr Without kRulingWithoutProgram[] = {
     {"D7", "there is no operation that makes a file append-only"},
     {"D8", "huge pages are the machine's, not a program's"},
     {"D22", "a process may have more mappings than a program has operations"},
-    {"D31", "there is no operation that opens /proc/PID/map_files"},
     {"D35", "memory files of programs have no huge pages"},
 };
 

@@ -70,6 +70,7 @@ struct Target {
   bool reboots = false;          // somebody starts the machine again when a program asks for it
   bool execs = false;            // its processes can exec (rejoin.h)
   bool unshares_ipc = false;     // and can make further IPC namespaces
+  bool map_files = false;        // it has /proc/self/map_files
   bool has_objects = false;      // /dev/shm is a tmpfs where programs may have objects
   std::uint64_t object_tag = 0;  // in their names, so that nobody else's are met
   std::uint32_t uid = 0, gid = 0;
@@ -100,11 +101,13 @@ struct Control {
   bool fills;                      // the program's file system can be filled up
   Word fill_asked, fill_answered;  // 0, or 1 and what is to be left
   long fill_result;
-  bool observes_maps;  // some op is `maps`, so opened files are identified
-  bool uses_pipe;      // some op is `contents`
-  bool sets_limits;    // some op is `limit`
-  bool starts_anew;    // some op is `reboot`
-  DeviceNumber files;  // of the directory that programs work in
+  bool counts_descriptors;            // some op is `descriptors`
+  bool observes_maps;                 // some op is `maps`, so opened files are identified
+  bool uses_pipe;                     // some op is `contents`
+  bool sets_limits;                   // some op is `limit`
+  bool starts_anew;                   // some op is `reboot`
+  DeviceNumber files;                 // of the directory that programs work in
+  std::uint64_t own_descriptors[16];  // bits: what processes have open before the first step
   std::uint32_t identity_count;
   FileIdentity identity[kMaxIdentities];
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "executor/call.h"
+#include "executor/descriptors.h"
 #include "executor/files.h"
 #include "executor/runs.h"
 
@@ -60,6 +61,7 @@ void remember_identity(int fd, std::uint8_t path) {
 long into_slot(long fd, std::uint8_t slot, int flags) {
   if (failed(fd)) return fd;
   long moved = sys(SYS_dup3, fd, descriptor(slot), flags);
+  if (!failed(moved)) forget_memory(slot);
   sys(SYS_close, fd);
   return moved;
 }

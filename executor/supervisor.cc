@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "executor/children.h"
+#include "executor/descriptors.h"
 #include "executor/end.h"
 #include "executor/fault.h"
 #include "executor/files.h"
@@ -43,6 +44,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
   }
   control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
   control->observes_maps = control->uses_pipe = control->sets_limits = control->starts_anew = false;
+  control->counts_descriptors = false;
   for (Word i = 0; i < control->op_count; ++i) {
     const std::uint8_t* record = bytes.data() + i * kRecordBytes;
     Op& op = control->ops[i];
@@ -54,6 +56,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
       return false;
     }
     control->observes_maps |= op.code == OpCode::maps;
+    control->counts_descriptors |= op.code == OpCode::descriptors;
     control->uses_pipe |= op.code == OpCode::contents;
     control->sets_limits |= op.code == OpCode::limit;
     control->starts_anew |= op.code == OpCode::reboot && target.reboots;
@@ -199,6 +202,7 @@ Attempt begin_reboot() {
 Attempt attempt_program(Sentence& wrong, bool last, const program::Resume* resume) {
   reset();
   if (resume != nullptr) take_over(*resume);
+  if (control->counts_descriptors) note_own_descriptors();
   Word seen = load(control->event);
   long result = resume != nullptr ? start_process_again() : start_first_process();
   if (failed(result)) {

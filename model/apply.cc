@@ -23,7 +23,7 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored,     rule_unshare,   rule_ipc_info,
     rule_shm_stat, rule_sysvipc,  rule_mlockall,    rule_munlockall, rule_rlimit,    rule_remap,
     rule_call,     rule_age,      rule_times,       rule_reboot,     rule_setns,     rule_blocks,
-    rule_fill};
+    rule_fill,     rule_map_file, rule_descriptors};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -43,6 +43,13 @@ std::uint64_t segment_bytes(const World& w, const Process& p, const Op& op) {
   return ipc_access(k.perm, p.cred, 4) ? k.segsz : 0;
 }
 
+// Of memory that has no name, what only a mapping shows otherwise, some ops are known.
+bool of_memory(const World& w, const Process& p, const Op& op) {
+  if (program::spec(op.code).object_kind != program::NameKind::file) return false;
+  const OpenFile* file = w.open_file(p, op.object);
+  return file && w.inodes[file->inode].kind != InodeKind::file && !program::known_of_memory(op.code);
+}
+
 bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::limit || op.code == OpCode::limits) {
     const bool next_id = static_cast<program::Limit>(op.small) == program::Limit::next_id;
@@ -52,6 +59,8 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::fork && !w.facts().fork) return true;
   if (op.code == OpCode::stored) return !w.facts().stored;
   if (op.code == OpCode::fill) return !w.facts().fill;
+  if (op.code == OpCode::map_file && !w.facts().map_files) return true;
+  if (of_memory(w, p, op)) return true;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::reboot) return !w.facts().reboot;
   if (op.code == OpCode::unshare || op.code == OpCode::setns) return !w.facts().ipc_namespaces;

@@ -218,6 +218,7 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::shmem_huge>("shmem_huge"),
     yes_no_key<&Facts::nx>("nx"),
     yes_no_key<&Facts::fill>("fill"),
+    yes_no_key<&Facts::map_files>("map_files"),
 };
 
 }  // namespace

@@ -60,6 +60,8 @@ enum Need : std::uint64_t {
   kNeedJoin = std::uint64_t{1} << 45,
   kNeedBlocks = std::uint64_t{1} << 46,
   kNeedFill = std::uint64_t{1} << 47,
+  kNeedMapFile = std::uint64_t{1} << 48,
+  kNeedDescriptors = std::uint64_t{1} << 49,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -22,7 +22,8 @@ bool has_argument(const Op& op, Slot slot) {
 
 bool observes(OpCode code) {
   return code == OpCode::contents || code == OpCode::maps || code == OpCode::fstat || code == OpCode::pread ||
-         code == OpCode::stored || code == OpCode::load || code == OpCode::sysvipc || code == OpCode::blocks;
+         code == OpCode::stored || code == OpCode::load || code == OpCode::sysvipc ||
+         code == OpCode::blocks || code == OpCode::descriptors;
 }
 
 }  // namespace
@@ -76,7 +77,8 @@ void Scene::look_at_files() {
       Op op = make_op(OpCode::fstat, p);
       op.object = f;
       perform(op);
-      if (dice.chance(15)) {
+      const bool memory = world().inodes[inode].kind != model::InodeKind::file;
+      if (!memory && dice.chance(15)) {
         op.code = OpCode::blocks;
         perform(op);
       }

@@ -1,6 +1,8 @@
 // Which builder makes which op, and what an op needs to work.
 #include "harness/generator/ops.h"
 
+#include <algorithm>
+
 namespace shmcheck::harness {
 
 std::optional<Quantity> some_place(Scene& s, std::uint8_t proc) {
@@ -26,12 +28,12 @@ constexpr Builder* kBuilders[] = {
     build_link,     build_shm_open, build_shm_unlink,  build_stored,     build_unshare,   build_ipc_info,
     build_shm_stat, build_sysvipc,  build_mlockall,    build_munlockall, build_rlimit,    build_remap,
     build_call,     build_age,      build_times,       build_reboot,     build_setns,     build_blocks,
-    build_fill,
+    build_fill,     build_map_file, build_descriptors,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 
 // What an op works on; without it, it can only fail.
-enum class Subject { none, file, memory_file, memory, segment, attach };
+enum class Subject { none, file, memory_file, memory, segment, attach, object };
 
 Subject subject(OpCode code) {
   switch (code) {
@@ -64,6 +66,7 @@ Subject subject(OpCode code) {
     case OpCode::mincore:
     case OpCode::remap:
     case OpCode::call:
+    case OpCode::map_file:
       return Subject::memory;
     case OpCode::shmat:
     case OpCode::shmctl:
@@ -71,6 +74,8 @@ Subject subject(OpCode code) {
       return Subject::segment;
     case OpCode::shmdt:
       return Subject::attach;
+    case OpCode::shm_unlink:
+      return Subject::object;
     default:
       return Subject::none;
   }
@@ -89,6 +94,9 @@ OpCode provider(Scene& s, std::uint8_t p, OpCode code) {
       return s.has_segment() ? code : OpCode::shmget;
     case Subject::attach:
       return s.attach_vma(p) ? code : s.has_segment() ? OpCode::shmat : OpCode::shmget;
+    case Subject::object:
+      return std::ranges::any_of(s.world().objects, [](std::int32_t o) { return o >= 0; }) ? code
+                                                                                           : OpCode::shm_open;
     case Subject::none:
       break;
   }

@@ -13,22 +13,22 @@ struct Weight {
 // How often an op is wanted when nothing is known of the program. Observers are low: most observations are
 // placed by the program's habit of watching.
 constexpr Weight kWeights[] = {
-    {OpCode::open, 8},        {OpCode::close, 3},    {OpCode::unlink, 3},   {OpCode::ftruncate, 10},
-    {OpCode::truncate, 5},    {OpCode::pread, 4},    {OpCode::pwrite, 9},   {OpCode::pread_to, 8},
-    {OpCode::pwrite_from, 6}, {OpCode::fstat, 2},    {OpCode::mmap, 22},    {OpCode::munmap, 12},
-    {OpCode::mprotect, 12},   {OpCode::load, 14},    {OpCode::store, 26},   {OpCode::contents, 5},
-    {OpCode::fork, 9},        {OpCode::exit, 3},     {OpCode::kill, 3},     {OpCode::shmget, 14},
-    {OpCode::shmat, 18},      {OpCode::shmdt, 12},   {OpCode::shmctl, 14},  {OpCode::maps, 2},
-    {OpCode::msync, 8},       {OpCode::setid, 2},    {OpCode::mremap, 12},  {OpCode::madvise, 12},
-    {OpCode::fallocate, 8},   {OpCode::fsync, 2},    {OpCode::memfd, 4},    {OpCode::seal, 4},
-    {OpCode::seals, 2},       {OpCode::mlock, 6},    {OpCode::munlock, 3},  {OpCode::locked, 2},
-    {OpCode::mincore, 2},     {OpCode::shm_info, 2}, {OpCode::limit, 3},    {OpCode::limits, 1},
-    {OpCode::exec, 2},        {OpCode::rename, 2},   {OpCode::link, 2},     {OpCode::shm_open, 6},
-    {OpCode::shm_unlink, 3},  {OpCode::stored, 2},   {OpCode::unshare, 1},  {OpCode::ipc_info, 2},
-    {OpCode::shm_stat, 3},    {OpCode::sysvipc, 2},  {OpCode::mlockall, 2}, {OpCode::munlockall, 1},
-    {OpCode::rlimit, 2},      {OpCode::remap, 4},    {OpCode::call, 3},     {OpCode::age, 2},
-    {OpCode::times, 2},       {OpCode::reboot, 1},   {OpCode::setns, 3},    {OpCode::blocks, 2},
-    {OpCode::fill, 1},
+    {OpCode::open, 8},        {OpCode::close, 3},    {OpCode::unlink, 3},      {OpCode::ftruncate, 10},
+    {OpCode::truncate, 5},    {OpCode::pread, 4},    {OpCode::pwrite, 9},      {OpCode::pread_to, 8},
+    {OpCode::pwrite_from, 6}, {OpCode::fstat, 2},    {OpCode::mmap, 22},       {OpCode::munmap, 12},
+    {OpCode::mprotect, 12},   {OpCode::load, 14},    {OpCode::store, 26},      {OpCode::contents, 5},
+    {OpCode::fork, 9},        {OpCode::exit, 3},     {OpCode::kill, 3},        {OpCode::shmget, 14},
+    {OpCode::shmat, 18},      {OpCode::shmdt, 12},   {OpCode::shmctl, 14},     {OpCode::maps, 2},
+    {OpCode::msync, 8},       {OpCode::setid, 2},    {OpCode::mremap, 12},     {OpCode::madvise, 12},
+    {OpCode::fallocate, 8},   {OpCode::fsync, 2},    {OpCode::memfd, 4},       {OpCode::seal, 4},
+    {OpCode::seals, 2},       {OpCode::mlock, 6},    {OpCode::munlock, 3},     {OpCode::locked, 2},
+    {OpCode::mincore, 2},     {OpCode::shm_info, 2}, {OpCode::limit, 3},       {OpCode::limits, 1},
+    {OpCode::exec, 2},        {OpCode::rename, 2},   {OpCode::link, 2},        {OpCode::shm_open, 6},
+    {OpCode::shm_unlink, 3},  {OpCode::stored, 2},   {OpCode::unshare, 1},     {OpCode::ipc_info, 2},
+    {OpCode::shm_stat, 3},    {OpCode::sysvipc, 2},  {OpCode::mlockall, 2},    {OpCode::munlockall, 1},
+    {OpCode::rlimit, 2},      {OpCode::remap, 4},    {OpCode::call, 3},        {OpCode::age, 2},
+    {OpCode::times, 2},       {OpCode::reboot, 1},   {OpCode::setns, 3},       {OpCode::blocks, 2},
+    {OpCode::fill, 1},        {OpCode::map_file, 3}, {OpCode::descriptors, 1},
 };
 
 // Off, as usual, often, very often.
