@@ -453,8 +453,8 @@ static long do_map_file(const struct bare_op* op, uint64_t address) {
   return into_slot(op, open(path, O_RDONLY | O_CLOEXEC));
 }
 
-static long do_descriptors(void) {
-  DIR* directory = opendir("/proc/self/fd");
+static long do_list(const char* path) {
+  DIR* directory = opendir(path);
   if (directory == NULL) return -1;
   while (readdir(directory) != NULL) {
   }
@@ -635,7 +635,11 @@ static long perform(const struct bare_op* op) {
     case BARE_MAP_FILE:
       return do_map_file(op, address);
     case BARE_DESCRIPTORS:
-      return do_descriptors();
+      return do_list("/proc/self/fd");
+    case BARE_NAMES:
+      return do_list(".") != 0 ? -1 : do_list("/dev/shm");
+    case BARE_BRK:
+      return syscall(SYS_brk, 0L) == -1 ? -1 : 0;
     case BARE_NONE:
       return -1;
     case BARE_LIMITS:

@@ -74,6 +74,8 @@ enum bare_code {
   BARE_BLOCKS,
   BARE_MAP_FILE,
   BARE_DESCRIPTORS,
+  BARE_NAMES,
+  BARE_BRK,
   /* What it does not do: exec, which would cost it a start of its own; read devices; start the machine anew;
    * fill file systems; and mlockall, which locks what each of the two programs has itself, and that is not
    * alike. */

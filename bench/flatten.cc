@@ -107,7 +107,7 @@ constexpr bare_code kCodes[] = {
     BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
     BARE_SHM_STAT, BARE_SYSVIPC,  BARE_NONE,        BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
     BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_NONE,          BARE_SETNS,     BARE_BLOCKS,
-    BARE_NONE,     BARE_MAP_FILE, BARE_DESCRIPTORS};
+    BARE_NONE,     BARE_MAP_FILE, BARE_DESCRIPTORS, BARE_NAMES,         BARE_BRK};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 bare_address address(const Quantity& q, const Facts& facts) {

@@ -70,6 +70,7 @@ struct Target {
   bool reboots = false;          // somebody starts the machine again when a program asks for it
   bool execs = false;            // its processes can exec (rejoin.h)
   bool unshares_ipc = false;     // and can make further IPC namespaces
+  bool names = false;            // nobody else has names where its programs have theirs
   bool map_files = false;        // it has /proc/self/map_files
   bool has_objects = false;      // /dev/shm is a tmpfs where programs may have objects
   std::uint64_t object_tag = 0;  // in their names, so that nobody else's are met
@@ -101,6 +102,8 @@ struct Control {
   bool fills;                      // the program's file system can be filled up
   Word fill_asked, fill_answered;  // 0, or 1 and what is to be left
   long fill_result;
+  bool counts_names;                  // some op is `names`
+  long other_names;                   // what its directories held before the first step
   bool counts_descriptors;            // some op is `descriptors`
   bool observes_maps;                 // some op is `maps`, so opened files are identified
   bool uses_pipe;                     // some op is `contents`

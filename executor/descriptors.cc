@@ -21,31 +21,50 @@ bool is_own(std::uint64_t fd) {
   return fd < kNoted && (control->own_descriptors[fd / 64] >> fd % 64 & 1) != 0;
 }
 
-// Calls `each` for every descriptor of this process but the one that it takes to look. 0 or -errno.
+// Calls `each` with every name in a directory, but itself and its parent, and with its descriptor. 0 or
+// -errno.
 template <typename Each>
-long for_descriptors(Each each) {
+long for_names(const char* path, Each each) {
   struct Entry {
     std::uint64_t inode, offset;
     std::uint16_t length;
     std::uint8_t type;
     char name[1];
   };
-  const long directory = sys(SYS_openat, AT_FDCWD, "/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const long directory = sys(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (failed(directory)) return directory;
   alignas(8) char room[2048];
   long n = 0;
   while ((n = sys(SYS_getdents64, directory, room, sizeof room)) > 0) {
     for (long at = 0; at < n;) {
       const auto* entry = reinterpret_cast<const Entry*>(room + at);
-      std::string_view name = room + at + offsetof(Entry, name);
-      std::uint64_t fd = 0;
-      if (take_number(name, fd) && fd != static_cast<std::uint64_t>(directory)) each(fd);
+      const std::string_view name = room + at + offsetof(Entry, name);
+      if (name != "." && name != "..") each(name, static_cast<std::uint64_t>(directory));
       at += entry->length;
     }
   }
   sys(SYS_close, directory);
   return n;
 }
+
+// Calls `each` for every descriptor of this process but the one that it takes to look. 0 or -errno.
+template <typename Each>
+long for_descriptors(Each each) {
+  return for_names("/proc/self/fd", [&](std::string_view name, std::uint64_t directory) {
+    std::uint64_t fd = 0;
+    if (take_number(name, fd) && fd != directory) each(fd);
+  });
+}
+
+constexpr const char* kDirectories[] = {".", "/dev/shm"};
+
+// Of files of a program that goes on after a reboot, too.
+bool is_path(std::string_view name) {
+  return name.size() == 2 && name[0] == 'n' && name[1] >= '0' &&
+         name[1] < static_cast<char>('0' + program::kNames);
+}
+
+long break_at_start = 0;
 
 // What /proc/self/maps has at an address.
 struct Row {
@@ -67,7 +86,9 @@ Row row_at(std::uint64_t address) {
 
 }  // namespace
 
-void find_map_files() {
+void find_views() {
+  target.names = target.private_mounts && target.has_objects;
+  if (!target.names) say_absent("names", "its directories may hold names of somebody else");
   const long found = sys(SYS_faccessat, AT_FDCWD, "/proc/self/map_files", F_OK);
   target.map_files = !failed(found);
   if (failed(found)) say_absent("map_files", "/proc/self/map_files", found);
@@ -78,6 +99,17 @@ void note_own_descriptors() {
   for_descriptors([](std::uint64_t fd) {
     if (fd < kNoted) control->own_descriptors[fd / 64] |= std::uint64_t{1} << fd % 64;
   });
+}
+
+void note_other_names() {
+  control->other_names = 0;
+  for (const char* path : kDirectories)
+    for_names(path,
+              [](std::string_view name, std::uint64_t) { control->other_names += is_path(name) ? 0 : 1; });
+}
+
+void note_break() {
+  break_at_start = sys(SYS_brk, 0);
 }
 
 void forget_memory(std::uint8_t slot) {
@@ -94,6 +126,18 @@ void perform_descriptors(Call& call) {
   long count = 0;
   const long result = for_descriptors([&](std::uint64_t fd) { count += is_own(fd) ? 0 : 1; });
   settle_value(call, failed(result) ? result : count);
+}
+
+void perform_names(Call& call) {
+  long count = -control->other_names, result = 0;
+  for (const char* path : kDirectories) {
+    if (!failed(result)) result = for_names(path, [&](std::string_view, std::uint64_t) { ++count; });
+  }
+  settle_value(call, failed(result) ? result : count);
+}
+
+void perform_brk(Call& call) {
+  settle_value(call, sys(SYS_brk, 0) - break_at_start);
 }
 
 // Bounds are read, so that it does not matter how Linux has joined or divided what it shows.

@@ -48,11 +48,31 @@ p0 fork p1 -> *
 p1 fsync f2 -> withheld
 p1 memfd f2 -> ok
 p1 fsync f2 -> ok
+p0 close f2 -> ok
+p0 fsync f2 -> EBADF
 p0 map_file f3 a+1p -> ENOENT
 p0 map_file f3 top -> ENOENT
 p0 map_file f3 0 -> ENOENT
 p1 setid user=u1 -> ok
 p1 map_file f3 m1 -> EPERM
+)");
+}
+
+TEST_F(Ops, NamesAndTheBreak) {
+  if (!shared_driver().facts.at(0).names) GTEST_SKIP() << "its directories are not its own";
+  Expect(R"(
+p0 names -> 0
+p0 brk -> 0
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 link n0 to=n1 -> ok
+p0 shm_open f1 o3 access=rw flags=creat mode=600 -> ok
+p0 names -> 3
+p0 unlink n0 -> ok
+p0 names -> 2
+p0 mmap m0 - len=4p prot=rw flags=private,anon,populate -> *
+p0 exec -> ok
+p0 brk -> 0
+p0 names -> 2
 )");
 }
 

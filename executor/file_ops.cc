@@ -81,7 +81,9 @@ void perform_open(Call& call) {
 }
 
 void perform_close(Call& call) {
-  settle(call, sys(SYS_close, descriptor(call.op.object)));
+  const long result = sys(SYS_close, descriptor(call.op.object));
+  if (!failed(result)) forget_memory(call.op.object);
+  settle(call, result);
 }
 
 void perform_unlink(Call& call) {

@@ -106,7 +106,8 @@ void put_limits() {
           << " protected_regular=" << yes_no(read_number("/proc/sys/fs/protected_regular", 0) != 0)
           << " ipc_namespaces=" << yes_no(target.unshares_ipc) << " next_id=" << yes_no(target.sets_next_id)
           << " reboot=" << yes_no(target.reboots) << " shmem_huge=" << yes_no(gives_huge_pages())
-          << " nx=" << yes_no(target.nx) << " map_files=" << yes_no(target.map_files);
+          << " nx=" << yes_no(target.nx) << " map_files=" << yes_no(target.map_files)
+          << " names=" << yes_no(target.names);
 }
 
 void put_own() {

@@ -67,7 +67,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   find_limits();
   prepare_objects();
   find_ipc_namespaces();
-  find_map_files();
+  find_views();
   if (!target.reboots) say_absent("reboot", "nobody would start this machine again with its disk");
   if (!find_own_ranges(wrong)) return false;
   prepare_rejoin();

@@ -24,7 +24,7 @@ constexpr Performer kPerformers[] = {
     perform_stored,   perform_unshare,    perform_ipc_info,    perform_shm_stat,    perform_sysvipc,
     perform_mlockall, perform_munlockall, perform_rlimit,      perform_remap,       perform_call,
     perform_age,      perform_times,      perform_reboot,      perform_setns,       perform_blocks,
-    perform_fill,     perform_map_file,   perform_descriptors,
+    perform_fill,     perform_map_file,   perform_descriptors, perform_names,       perform_brk,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -63,6 +63,7 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::stored) return !control->reads_storage;
   if (op.code == OpCode::fill) return !control->fills;
   if (op.code == OpCode::map_file && !target.map_files) return true;
+  if (op.code == OpCode::names && !target.names) return true;
   if (withheld_of_memory(op)) return true;
   if (op.code == OpCode::unshare || op.code == OpCode::setns) return !target.unshares_ipc;
   if (op.code == OpCode::reboot) return !target.reboots;

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "executor/control.h"
+#include "executor/descriptors.h"
 #include "executor/fault.h"
 #include "executor/fork.h"
 #include "executor/hello.h"
@@ -64,6 +65,7 @@ bool come_back() {
   target = control->target;
   target.layout.own = {target.own, target.own_count};
   prepare_vdso();
+  note_break();
   install_fault_handler();
   sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   return true;

@@ -23,7 +23,7 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored,     rule_unshare,   rule_ipc_info,
     rule_shm_stat, rule_sysvipc,  rule_mlockall,    rule_munlockall, rule_rlimit,    rule_remap,
     rule_call,     rule_age,      rule_times,       rule_reboot,     rule_setns,     rule_blocks,
-    rule_fill,     rule_map_file, rule_descriptors};
+    rule_fill,     rule_map_file, rule_descriptors, rule_names,      rule_brk};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -60,6 +60,7 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::stored) return !w.facts().stored;
   if (op.code == OpCode::fill) return !w.facts().fill;
   if (op.code == OpCode::map_file && !w.facts().map_files) return true;
+  if (op.code == OpCode::names && !w.facts().names) return true;
   if (of_memory(w, p, op)) return true;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::reboot) return !w.facts().reboot;

@@ -1,4 +1,5 @@
-// What descriptors a process has, and those of what its mappings show: /proc/PID/fd and /proc/PID/map_files.
+// What a process has besides its mappings: descriptors (/proc/PID/fd), those of what its mappings show
+// (/proc/PID/map_files), names of files, its program break.
 #include <algorithm>
 
 #include "model/rules.h"
@@ -66,6 +67,26 @@ void rule_descriptors(World& w, Process& p, Step& s) {
   if (s.failed(clause)) return;
   s.returns(count, clause);
   s.adopted();  // a wrong number closes none
+}
+
+// Names are what open, shm_open and their like have given; a segment has none that a path could be.
+void rule_names(World& w, Process& p, Step& s) {
+  const auto named = [](std::int32_t inode) { return inode >= 0; };
+  const auto count = static_cast<std::uint64_t>(std::ranges::count_if(w.paths, named) +
+                                                std::ranges::count_if(w.objects, named));
+  const C clause = w.ipc.of(p).live.empty() ? C::none : C::sysv_life_never_on_file;
+  if (s.failed(clause)) return;
+  s.returns(count, clause);
+  s.adopted();  // a wrong number names nothing
+}
+
+// No op moves it.
+void rule_brk(World&, Process& p, Step& s) {
+  const bool attached = std::ranges::any_of(p.memory.vmas(), [](const Vma& v) { return v.segment >= 0; });
+  const C clause = attached ? C::shmat_brk : C::none;
+  if (s.failed(clause)) return;
+  s.returns(0, clause);
+  s.adopted();
 }
 
 }  // namespace shmcheck::model

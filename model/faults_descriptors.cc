@@ -28,6 +28,30 @@ void others_have_one(const World&, World& w, const Op& op, Outcome& o) {
     o.value += w.ipc.segments[i].creator != static_cast<std::int8_t>(op.proc);
 }
 
+constexpr C kNamed[] = {C::sysv_life_never_on_file};
+void segment_has_a_name(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code == OpCode::names && ok(o)) o.value += w.ipc.of(actor(w, op)).in_use();
+}
+
+constexpr C kBreak[] = {C::shmat_brk};
+void attach_moves_break(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::brk || !ok(o)) return;
+  for_attaches(actor(w, op), [&](std::uint32_t, const Vma& v) { o.value += v.high - v.low; });
+}
+
+// Stores to one of them are seen in the other.
+constexpr C kGenerations[] = {C::sysv_life_remap_after_new_key, C::share_not_in_other_object, C::shmat_demand,
+                              C::proc_sysvipc_rss_bytes};
+void key_finds_marked_memory(const World& was, World& w, const Op& op, Outcome& o) {
+  ShmidKernel* k = created(was, w, op, o);
+  if (!k || k->made_by_key == 0) return;
+  for (std::uint32_t i : w.ipc.of(*k).live) {
+    const ShmidKernel& marked = w.ipc.segments[i];
+    const bool same = marked.made_by_key == k->made_by_key && marked.segsz == k->segsz;
+    if (same && (marked.perm.mode & kShmDest)) k->inode = marked.inode;
+  }
+}
+
 constexpr C kEntry[] = {C::proc_map_files};
 void entry_for_everybody(World& w, Op& op) {
   if (op.code == OpCode::map_file && runs(w, op)) actor(w, op).cred.machine = true;
@@ -97,6 +121,17 @@ constexpr Fault kFaults[] = {
      false},
     {"segments-are-descriptors", "what somebody else has made in the namespace is among the descriptors",
      kPresent, nullptr, others_have_one, false},
+    {"segments-have-names", "every segment has a file of its own", kNamed, nullptr, segment_has_a_name,
+     false},
+    {"shmat-moves-break", "attaches are put where the heap is", kBreak, nullptr, attach_moves_break, false},
+    {"shmget-key-keeps-memory",
+     "a new segment has the memory of the marked one that had its key",
+     kGenerations,
+     nullptr,
+     key_finds_marked_memory,
+     true,
+     {},
+     true},
     {"map-files-for-everybody",
      "anybody may open what another mapping of the process shows",
      kEntry,

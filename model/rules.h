@@ -53,7 +53,7 @@ Rule rule_mlock, rule_munlock, rule_mlockall, rule_munlockall, rule_locked, rule
 // times.cc
 Rule rule_age, rule_times;
 // descriptors.cc
-Rule rule_map_file, rule_descriptors;
+Rule rule_map_file, rule_descriptors, rule_names, rule_brk;
 // rlimit.cc, remap.cc
 Rule rule_rlimit, rule_remap;
 
@@ -128,6 +128,10 @@ void put_into_slot(World& w, Process& p, std::uint8_t slot, OpenFile file);
 void remove_name(World& w, std::int32_t& name, std::uint32_t entry);
 // ftruncate(2) and its like, on an inode.
 void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size);
+// What demands that a full file system refuses what needs storage: of tmpfs its size.
+inline C clause_of_full(const World& w, const Inode& inode) {
+  return w.fs_of(inode) == program::FileSystem::tmpfs ? C::limit_tmpfs_size : C::access_no_space;
+}
 // The limits that an IPC namespace begins with.
 IpcLimits default_limits();
 // What demands that a limit of the process's namespace has its value, however it is read; `otherwise` where

@@ -174,6 +174,7 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   nobody_named(object, p);
   ShmidKernel k;
   k.perm = {key, p.cred.uid, p.cred.gid, p.cred.uid, p.cred.gid, s.op.mode};
+  k.made_by_key = key;
   k.ipc_namespace = p.ipc_namespace;
   k.inode = w.add_inode(std::move(object));
   k.id = id;

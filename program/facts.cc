@@ -219,6 +219,7 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::nx>("nx"),
     yes_no_key<&Facts::fill>("fill"),
     yes_no_key<&Facts::map_files>("map_files"),
+    yes_no_key<&Facts::names>("names"),
 };
 
 }  // namespace

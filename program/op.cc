@@ -302,6 +302,8 @@ constexpr OpSpec kSpecs[] = {
      R::count,
      {},
      "how many descriptors the process has, from /proc/self/fd; the executor's own are left out"},
+    {"names", N::none, N::none, R::count, {}, "how many names the program's directory and /dev/shm have"},
+    {"brk", N::none, N::none, R::count, {}, "brk(2): how many bytes the program break has moved"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

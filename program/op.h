@@ -78,6 +78,8 @@ enum class OpCode : std::uint8_t {
   fill,
   map_file,
   descriptors,
+  names,
+  brk,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);

@@ -379,6 +379,10 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "opened(" + list(descriptor(op.result), "O_CLOEXEC", "map_file(" + q(op.addr) + ")") + ");";
     case OpCode::descriptors:
       return "count(descriptors());";
+    case OpCode::names:
+      return "count(names());";
+    case OpCode::brk:
+      return "count(syscall(SYS_brk, 0) - start);";
     case OpCode::end:
       break;
   }
@@ -423,6 +427,10 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedMapFile;
     case OpCode::descriptors:
       return kNeedDescriptors;
+    case OpCode::names:
+      return kNeedNames | kNeedFiles;
+    case OpCode::brk:
+      return kNeedBreak;
     case OpCode::shmat:
       return mapped | kNeedSegments;
     case OpCode::load:

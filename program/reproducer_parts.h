@@ -62,6 +62,8 @@ enum Need : std::uint64_t {
   kNeedFill = std::uint64_t{1} << 47,
   kNeedMapFile = std::uint64_t{1} << 48,
   kNeedDescriptors = std::uint64_t{1} << 49,
+  kNeedNames = std::uint64_t{1} << 50,
+  kNeedBreak = std::uint64_t{1} << 51,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -114,6 +114,8 @@ constexpr std::string_view kExamples =
     "p0 call m0+1\n"
     "p0 map_file f0 m0+1p\n"
     "p0 descriptors\n"
+    "p0 names\n"
+    "p0 brk\n"
     "p0 fallocate f0 len=1p how=collapse\n"
     "p0 age f0\n"
     "p0 times f0\n"

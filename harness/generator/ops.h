@@ -19,8 +19,9 @@ Builder build_open, build_close, build_fstat, build_unlink, build_ftruncate, bui
 Builder build_mmap, build_munmap, build_mprotect, build_msync, build_madvise, build_mremap, build_mlock,
     build_munlock, build_mincore, build_load, build_store, build_contents, build_remap, build_call;
 // ops_processes.cc
-Builder build_fork, build_exit, build_kill, build_setid, build_maps, build_descriptors, build_locked,
-    build_exec, build_unshare, build_mlockall, build_munlockall, build_rlimit, build_reboot, build_setns;
+Builder build_fork, build_exit, build_kill, build_setid, build_maps, build_descriptors, build_names,
+    build_brk, build_locked, build_exec, build_unshare, build_mlockall, build_munlockall, build_rlimit,
+    build_reboot, build_setns;
 // ops_sysv.cc
 Builder build_shmget, build_shmat, build_shmdt, build_shmctl, build_shm_info, build_limit, build_limits,
     build_ipc_info, build_shm_stat, build_sysvipc;

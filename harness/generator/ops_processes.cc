@@ -80,6 +80,14 @@ Op build_descriptors(Scene&, std::uint8_t p) {
   return make_op(OpCode::descriptors, p);
 }
 
+Op build_names(Scene&, std::uint8_t p) {
+  return make_op(OpCode::names, p);
+}
+
+Op build_brk(Scene&, std::uint8_t p) {
+  return make_op(OpCode::brk, p);
+}
+
 Op build_locked(Scene&, std::uint8_t p) {
   return make_op(OpCode::locked, p);
 }

@@ -28,7 +28,8 @@ constexpr Weight kWeights[] = {
     {OpCode::shm_stat, 3},    {OpCode::sysvipc, 2},  {OpCode::mlockall, 2},    {OpCode::munlockall, 1},
     {OpCode::rlimit, 2},      {OpCode::remap, 4},    {OpCode::call, 3},        {OpCode::age, 2},
     {OpCode::times, 2},       {OpCode::reboot, 1},   {OpCode::setns, 3},       {OpCode::blocks, 2},
-    {OpCode::fill, 1},        {OpCode::map_file, 3}, {OpCode::descriptors, 1},
+    {OpCode::fill, 1},        {OpCode::map_file, 3}, {OpCode::descriptors, 1}, {OpCode::names, 1},
+    {OpCode::brk, 1},
 };
 
 // Off, as usual, often, very often.
