@@ -106,7 +106,7 @@ void old_defaults(const World&, World& w, const Op& op, Outcome& o) {
 
 constexpr C kMany[] = {C::limit_no_shmseg};
 constexpr int kEMFILE = 24;
-constexpr unsigned kMost = 6;
+constexpr unsigned kMost = 4;
 void few_attaches(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmat || !ok(o)) return;
   unsigned before = 0;
@@ -169,7 +169,7 @@ constexpr Fault kFaults[] = {
     {"unshare-old-defaults", "a new namespace begins with the limits of Linux 3.15", kDefaults, nullptr,
      old_defaults, false},
     {"shmat-few-per-process",
-     "a process can have six attaches and no more",
+     "a process can have four attaches and no more",
      kMany,
      nullptr,
      few_attaches,
