@@ -493,6 +493,47 @@ static long do_age(const struct bare_op* op) {
   return futimens(descriptor(op->object), long_ago);
 }
 
+static long do_memfd(const struct bare_op* op) {
+  char name[256];
+  memset(name, 'n', sizeof name);
+  name[op->bytes] = 0;
+  return into_slot(op,
+                   (int)syscall(SYS_memfd_create, op->value ? (long)op->value : (long)name, (long)op->flags));
+}
+
+static long do_memfd_name(const struct bare_op* op) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", descriptor(op->object));
+  const ssize_t n = readlink(path, (char*)buffer, kPage);
+  if (n < 0 || memcmp(buffer, "/memfd:", 7) == 0) return n < 0 ? -1 : 0;
+  errno = EINVAL;
+  return -1;
+}
+
+/* How many mappings /proc/self/maps has, without the kernel's own page, which comes last. */
+static uint64_t rows(void) {
+  static const char kernels[] = "[vsyscall]\n";
+  uint64_t n = 0, last = 0;
+  const int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+  for (ssize_t got; fd >= 0 && (got = read(fd, buffer, kPage)) > 0; last = (uint64_t)got)
+    for (ssize_t i = 0; i < got; i++) n += buffer[i] == '\n';
+  close(fd);
+  const size_t size = sizeof kernels - 1;
+  return n - (last >= size && memcmp(buffer + last - size, kernels, size) == 0);
+}
+
+/* Pages of other advice than their neighbours are mappings of their own. */
+static long do_crowd(const struct bare_op* op) {
+  char* const range = (char*)0x1400000000;
+  mmap(range, op->len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (madvise(range, op->len, MADV_NORMAL) != 0) return -1;
+  const uint64_t more = op->value - rows();
+  if (more % 2 != 0 && madvise(range, kPage, MADV_RANDOM) != 0) return -1;
+  for (uint64_t i = 1; i <= more / 2; i++)
+    if (madvise(range + 2 * i * kPage, kPage, MADV_RANDOM) != 0) return -1;
+  return 0;
+}
+
 /* Nothing but a return instruction is run. */
 static long do_call(uint64_t address) {
   unsigned char code = 0xc3;
@@ -585,7 +626,11 @@ static long perform(const struct bare_op* op) {
     case BARE_FSYNC:
       return op->prot ? fdatasync(descriptor(op->object)) : fsync(descriptor(op->object));
     case BARE_MEMFD:
-      return into_slot(op, (int)syscall(SYS_memfd_create, "bare", (long)op->flags));
+      return do_memfd(op);
+    case BARE_MEMFD_NAME:
+      return do_memfd_name(op);
+    case BARE_CROWD:
+      return do_crowd(op);
     case BARE_SEAL:
       return fcntl(descriptor(op->object), F_ADD_SEALS, (int)op->flags);
     case BARE_SEALS:

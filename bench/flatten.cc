@@ -107,8 +107,15 @@ constexpr bare_code kCodes[] = {
     BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
     BARE_SHM_STAT, BARE_SYSVIPC,  BARE_NONE,        BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
     BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_NONE,          BARE_SETNS,     BARE_BLOCKS,
-    BARE_NONE,     BARE_MAP_FILE, BARE_DESCRIPTORS, BARE_NAMES,         BARE_BRK};
+    BARE_NONE,     BARE_CROWD,    BARE_MEMFD_NAME,  BARE_NONE,          BARE_MAP_FILE,  BARE_DESCRIPTORS,
+    BARE_NAMES,    BARE_BRK};
 static_assert(std::size(kCodes) == program::kOpCodes);
+
+std::uint32_t name_bytes(program::MemfdName name) {
+  if (name == program::MemfdName::plain) return program::kMemfdPlainName.size();
+  if (name == program::MemfdName::longest) return program::kMemfdLongestName;
+  return name == program::MemfdName::longer ? program::kMemfdLongestName + 1 : 0;
+}
 
 bare_address address(const Quantity& q, const Facts& facts) {
   const std::uint64_t offset = static_cast<std::uint64_t>(std::int64_t{q.pages}) * facts.page_size +
@@ -213,6 +220,12 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       break;
     case OpCode::memfd:
       out.flags = translate(op.flags, kMemfd);
+      out.value = static_cast<program::MemfdName>(op.byte) == program::MemfdName::bad ? facts.top : 0;
+      out.bytes = name_bytes(static_cast<program::MemfdName>(op.byte));
+      break;
+    case OpCode::crowd:
+      out.value = facts.max_map_count + 1 - program::mappings_left(op.small);
+      out.len = (facts.max_map_count + 4) * facts.page_size;
       break;
     case OpCode::seal:
       out.flags = translate(op.flags, kSeal);

@@ -46,8 +46,9 @@ void perform_shm_open(Call&), perform_shm_unlink(Call&);
 void perform_memfd(Call&), perform_seal(Call&), perform_seals(Call&);
 void perform_mlockall(Call&), perform_munlockall(Call&), perform_remap(Call&), perform_call(Call&),
     perform_rlimit(Call&), perform_age(Call&), perform_times(Call&), perform_blocks(Call&),
-    perform_fill(Call&), perform_map_file(Call&), perform_descriptors(Call&), perform_names(Call&),
-    perform_brk(Call&);
+    perform_fill(Call&);
+void perform_crowd(Call&), perform_memfd_name(Call&), perform_remount(Call&), perform_map_file(Call&),
+    perform_descriptors(Call&), perform_names(Call&), perform_brk(Call&);
 void perform_mlock(Call&), perform_munlock(Call&), perform_locked(Call&), perform_mincore(Call&);
 void perform_mmap(Call&), perform_munmap(Call&), perform_mprotect(Call&), perform_msync(Call&),
     perform_mremap(Call&), perform_madvise(Call&);

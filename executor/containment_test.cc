@@ -234,6 +234,54 @@ p0 pread f0 len=3p -> {4096*41 4096*00 4096*43}
   ExpectNothingLeft();
 }
 
+TEST_F(Containment, ProgramsUnmountTheirFileSystem) {
+  if (geteuid() != 0 || !make_image("-b 4096")) GTEST_SKIP() << "not root, or no mkfs.ext4";
+  {
+    Driver driver(command({"--disk=ext4=" + (room_ / "image").string()}));
+    if (driver.facts.size() != 2) GTEST_SKIP() << "no loop device";
+    EXPECT_FALSE(driver.facts[0].remounts);
+    EXPECT_TRUE(driver.facts[1].remounts);
+    expect_trace(driver, "p0 remount -> withheld\n");
+    const char* const program = R"(
+p0 open f0 n0 access=rw flags=creat mode=600 -> ok
+p0 ftruncate f0 size=1p -> ok
+p0 mmap m0 f0 len=1p prot=rw flags=shared -> 0x*
+p0 store m0 0x41 -> ok
+p0 remount -> EBUSY
+p0 remount how=ro -> EBUSY
+p0 close f0 -> ok
+p0 fork p1 -> *
+p0 munmap m0 len=1p -> ok
+p0 remount -> EBUSY
+p0 kill p1 -> ok
+p0 remount -> ok
+p0 open f0 n0 -> ok
+p0 pread f0 len=1p -> {1*41 4095*00}
+p0 remount how=ro -> ok
+p0 open f1 n1 access=rw flags=creat mode=600 -> ok
+p0 setid user=u1 -> ok
+p0 remount -> EPERM
+)";
+    // Its files are gone each time, and nothing of one program keeps the file system of the next.
+    for (int i = 0; i < 3; ++i) expect_trace(driver, program, 1);
+    expect_trace(driver, "p0 open f0 n0 -> ENOENT\np0 remount -> ok\n", 1);
+    // What fills it up is there until it is given back, or its program is over.
+    expect_trace(driver, R"(
+p0 fill -> ok
+p0 remount -> EBUSY
+p0 remount how=ro -> EBUSY
+p0 fill left=all -> ok
+p0 remount -> ok
+p0 fill -> ok
+)",
+                 1);
+    expect_trace(driver,
+                 "p0 remount -> ok\np0 fill -> ok\np0 fill -> ok\np0 fill left=all -> ok\np0 remount -> ok\n",
+                 1);
+  }
+  ExpectNothingLeft();
+}
+
 // Segments of others are not the program's, where the namespace is theirs as well.
 TEST_F(Containment, WithoutNamespacesForeignSegmentsAreNotShown) {
   const int foreign = ::shmget(IPC_PRIVATE, 1, IPC_CREAT | 0600);

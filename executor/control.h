@@ -10,6 +10,7 @@
 #include <span>
 
 #include "executor/sys.h"
+#include "executor/text.h"
 #include "program/frame.h"
 #include "program/withheld.h"
 
@@ -56,6 +57,16 @@ struct DeviceNumber {
   std::uint64_t in_stat = 0, in_maps = 0;
 };
 
+// The file system of the directory that programs work in, where they can unmount it. Paths are from the
+// directory that processes are in, which is none of it.
+struct MountedDisk {
+  Text<128> source, point;
+  Text<16> type;
+  bool there = false;
+  bool lost = false;  // it did not come back
+};
+inline constexpr std::size_t kDirectoryRoom = 48;
+
 // What is known before the first program and inherited by every process.
 struct Target {
   program::Layout layout;
@@ -63,17 +74,19 @@ struct Target {
   std::size_t own_count = 0;
   bool private_ipc = false, private_pids = false, private_mounts = false;
   bool has_clone_parent = true;
-  bool forks = true;             // its processes can fork children of the supervisor
-  bool sets_limits = false;      // programs may change kernel.shm*
-  bool sets_next_id = false;     // shm_next_id, too
-  bool nx = false;               // the processor refuses to execute what is not executable
-  bool reboots = false;          // somebody starts the machine again when a program asks for it
-  bool execs = false;            // its processes can exec (rejoin.h)
-  bool unshares_ipc = false;     // and can make further IPC namespaces
-  bool names = false;            // nobody else has names where its programs have theirs
-  bool map_files = false;        // it has /proc/self/map_files
-  bool has_objects = false;      // /dev/shm is a tmpfs where programs may have objects
-  std::uint64_t object_tag = 0;  // in their names, so that nobody else's are met
+  bool forks = true;                // its processes can fork children of the supervisor
+  bool sets_limits = false;         // programs may change kernel.shm*
+  bool sets_next_id = false;        // shm_next_id, too
+  bool nx = false;                  // the processor refuses to execute what is not executable
+  bool reboots = false;             // somebody starts the machine again when a program asks for it
+  bool execs = false;               // its processes can exec (rejoin.h)
+  bool unshares_ipc = false;        // and can make further IPC namespaces
+  bool names = false;               // nobody else has names where its programs have theirs
+  bool map_files = false;           // it has /proc/self/map_files
+  std::uint64_t max_map_count = 0;  // 0: programs cannot come near it (crowd.h)
+  bool objects_noexec = false;      // /dev/shm is mounted without execution
+  bool has_objects = false;         // /dev/shm is a tmpfs where programs may have objects
+  std::uint64_t object_tag = 0;     // in their names, so that nobody else's are met
   std::uint32_t uid = 0, gid = 0;
   std::uint32_t other_uid[2] = {0, 0};  // gid alike
   std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have
@@ -105,12 +118,15 @@ struct Control {
   bool counts_names;                  // some op is `names`
   long other_names;                   // what its directories held before the first step
   bool counts_descriptors;            // some op is `descriptors`
+  std::uint64_t own_descriptors[16];  // bits: what processes have open before the first step
   bool observes_maps;                 // some op is `maps`, so opened files are identified
   bool uses_pipe;                     // some op is `contents`
   bool sets_limits;                   // some op is `limit`
   bool starts_anew;                   // some op is `reboot`
+  bool crowds;                        // some op is `crowd`, so processes have the range that it divides
   DeviceNumber files;                 // of the directory that programs work in
-  std::uint64_t own_descriptors[16];  // bits: what processes have open before the first step
+  Text<kDirectoryRoom> directory;     // where it is, from the one that processes are in: empty, or `…/`
+  MountedDisk disk;                   // beneath it, if it can be unmounted
   std::uint32_t identity_count;
   FileIdentity identity[kMaxIdentities];
 

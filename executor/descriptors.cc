@@ -56,7 +56,13 @@ long for_descriptors(Each each) {
   });
 }
 
-constexpr const char* kDirectories[] = {".", "/dev/shm"};
+// Calls `each` with every name that programs can give, and what else has one beside them. 0 or -errno.
+template <typename Each>
+long for_files(Each each) {
+  const std::string_view own = control->directory.view();
+  const long result = for_names(own.empty() ? "." : own.data(), each);
+  return failed(result) ? result : for_names("/dev/shm", each);
+}
 
 // Of files of a program that goes on after a reboot, too.
 bool is_path(std::string_view name) {
@@ -103,9 +109,7 @@ void note_own_descriptors() {
 
 void note_other_names() {
   control->other_names = 0;
-  for (const char* path : kDirectories)
-    for_names(path,
-              [](std::string_view name, std::uint64_t) { control->other_names += is_path(name) ? 0 : 1; });
+  for_files([](std::string_view name, std::uint64_t) { control->other_names += is_path(name) ? 0 : 1; });
 }
 
 void note_break() {
@@ -129,10 +133,8 @@ void perform_descriptors(Call& call) {
 }
 
 void perform_names(Call& call) {
-  long count = -control->other_names, result = 0;
-  for (const char* path : kDirectories) {
-    if (!failed(result)) result = for_names(path, [&](std::string_view, std::uint64_t) { ++count; });
-  }
+  long count = -control->other_names;
+  const long result = for_files([&](std::string_view, std::uint64_t) { ++count; });
   settle_value(call, failed(result) ? result : count);
 }
 

@@ -42,11 +42,13 @@ void record_timeout() {
 }
 
 // Whoever reads /proc/PID/cmdline or the like of a process that ends, ps for instance, holds its memory a
-// moment longer, and then it is he who detaches.
+// moment longer, and then it is he who detaches. That takes longer where the process had as many mappings as
+// vm.max_map_count.
 bool disturbed_by_outsiders() {
   constexpr timespec kMoment = {0, 1'000'000};
+  const int most = control->crowds ? 500 : 6;
   int moments = 0;
-  while (moments < 6 && attached_somewhere()) ++moments, sys(SYS_nanosleep, &kMoment, nullptr);
+  while (moments < most && attached_somewhere()) ++moments, sys(SYS_nanosleep, &kMoment, nullptr);
   return moments > 0 && !attached_somewhere();
 }
 
@@ -72,9 +74,13 @@ void record_end(std::uint64_t in_namespace) {
 
 bool remove_leftovers(std::uint64_t in_namespace, Sentence& wrong) {
   remove_segments(in_namespace);
-  remove_files(AT_FDCWD, control->paths_created);
   remove_objects();
   if (control->uses_pipe) drain_pipe();
+  if (control->disk.lost) {
+    wrong << "the file system that the program had unmounted could not be mounted again";
+    return false;
+  }
+  remove_files(AT_FDCWD, control->directory.view(), control->paths_created);
   if (long result = end_fill(); failed(result)) {
     wrong << "the file system that was filled up could not be emptied: " << error_name(result);
     return false;

@@ -34,9 +34,10 @@ constexpr std::int64_t kLongAgo = 1'000'000'000;
 
 }  // namespace
 
-void remove_files(int directory, unsigned which) {
+void remove_files(int outside, std::string_view path, unsigned which) {
   for (std::uint8_t i = 0; i < program::kNames; ++i) {
-    if ((which >> i & 1) != 0) sys(SYS_unlinkat, directory, PathName(i).text, 0);  // ENOENT: it is gone
+    if ((which >> i & 1) == 0) continue;
+    sys(SYS_unlinkat, outside, PathName(i, path).c_str(), 0);  // ENOENT: it is gone
   }
 }
 
@@ -70,7 +71,7 @@ void perform_open(Call& call) {
   const Op& op = call.op;
   PathName path(op.object);
   long flags = translate(op.flags, kOpenFlags) | kAccess[op.small];
-  long fd = into_slot(sys(SYS_openat, AT_FDCWD, path.text, flags, op.mode), op.result);
+  long fd = into_slot(sys(SYS_openat, AT_FDCWD, path.c_str(), flags, op.mode), op.result);
   if (!failed(fd)) {
     if ((op.flags & program::openflag::kCreat) != 0) {
       control->paths_created = static_cast<std::uint8_t>(control->paths_created | 1U << op.object);
@@ -87,7 +88,7 @@ void perform_close(Call& call) {
 }
 
 void perform_unlink(Call& call) {
-  long result = sys(SYS_unlinkat, AT_FDCWD, PathName(call.op.object).text, 0);
+  long result = sys(SYS_unlinkat, AT_FDCWD, PathName(call.op.object).c_str(), 0);
   if (!failed(result)) {
     control->paths_created = static_cast<std::uint8_t>(control->paths_created & ~(1U << call.op.object));
   }
@@ -105,12 +106,12 @@ void settle_second_name(Call& call, long result) {
 
 void perform_rename(Call& call) {
   PathName from(call.op.object), to(call.op.byte);
-  settle_second_name(call, sys(SYS_renameat2, AT_FDCWD, from.text, AT_FDCWD, to.text, 0));
+  settle_second_name(call, sys(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0));
 }
 
 void perform_link(Call& call) {
   PathName from(call.op.object), to(call.op.byte);
-  settle_second_name(call, sys(SYS_linkat, AT_FDCWD, from.text, AT_FDCWD, to.text, 0));
+  settle_second_name(call, sys(SYS_linkat, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), 0));
 }
 
 void perform_ftruncate(Call& call) {
@@ -118,7 +119,7 @@ void perform_ftruncate(Call& call) {
 }
 
 void perform_truncate(Call& call) {
-  settle(call, sys(SYS_truncate, PathName(call.op.object).text, call.at.len));
+  settle(call, sys(SYS_truncate, PathName(call.op.object).c_str(), call.at.len));
 }
 
 void perform_pread(Call& call) {

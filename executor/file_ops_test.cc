@@ -125,6 +125,20 @@ p0 stored f1 len=1p -> EOPNOTSUPP
 )");
 }
 
+TEST_F(Ops, NamesOfMemoryFiles) {
+  Expect(R"(
+p0 memfd f0 -> ok
+p0 memfd_name f0 -> {1*2f 1*6d 1*65 1*6d 1*66 1*64 1*3a 1*73 1*68 1*6d 1*63 1*68 1*65 1*63 1*6b 1*20 1*28 *}
+p0 memfd f1 name=longest -> ok
+p0 memfd_name f1 -> {1*2f 1*6d 1*65 1*6d 1*66 1*64 1*3a 249*6e 1*20 1*28 *}
+p0 memfd f2 name=longer -> EINVAL
+p0 memfd f2 name=bad -> EFAULT
+p0 memfd_name f2 -> ENOENT
+p0 open f2 n0 flags=creat mode=600 -> ok
+p0 memfd_name f2 -> EINVAL
+)");
+}
+
 TEST_F(Ops, SharedMemoryObjects) {
   Expect(R"(
 p0 shm_open f0 o0 access=rw -> ENOENT
@@ -150,6 +164,17 @@ p0 fstat f0 -> {size=0 *}
 p0 fork p1 -> *
 p1 setid user=u1 -> ok
 p1 shm_unlink o0 -> EACCES
+)");
+}
+
+TEST_F(Ops, ObjectsLieOnAMountWithoutExecution) {
+  if (!shared_driver().facts[0].objects_noexec) GTEST_SKIP() << "/dev/shm is somebody else's";
+  Expect(R"(
+p0 shm_open f0 o0 access=rw flags=creat mode=600 -> ok
+p0 ftruncate f0 size=1p -> ok
+p0 mmap m0 f0 len=1p prot=rx flags=shared -> EPERM
+p0 mmap m0 f0 len=1p prot=rw flags=shared -> 0x*
+p0 mprotect m0 len=1p prot=rx -> EACCES
 )");
 }
 

@@ -2,16 +2,24 @@
 #pragma once
 
 #include "executor/control.h"
+#include "executor/text.h"
 
 namespace shmcheck::executor {
 
-struct PathName {
-  explicit PathName(std::uint8_t object) { text[1] = static_cast<char>('0' + object); }
-  char text[3] = "n0";
+// From the directory that processes are in.
+class PathName {
+ public:
+  explicit PathName(std::uint8_t name, std::string_view directory = control->directory.view()) {
+    path_ << directory << "n" << static_cast<int>(name);
+  }
+  const char* c_str() const { return path_.c_str(); }
+
+ private:
+  Text<kDirectoryRoom + 4> path_;
 };
 
-// Removes those of `which` (bit K is nK) that are there.
-void remove_files(int directory, unsigned which);
+// Removes those of `which` (bit K is nK) that are there; `path` is the program's directory, from `outside`.
+void remove_files(int outside, std::string_view path, unsigned which);
 inline constexpr unsigned kAllFiles = (1U << program::kNames) - 1;
 
 }  // namespace shmcheck::executor

@@ -16,8 +16,34 @@ namespace {
 
 using program::Room;
 
-Place filled;        // the place that is current
-bool taken = false;  // and something of it is
+// The place that is current, and what has been taken of it: by a file without a name, on a disk two, which
+// are there only while something is, for they keep the file system from being unmounted.
+Place filled;
+int filler = -1, rest = -1;
+
+bool is_tmpfs() {
+  return filled.type == TMPFS_MAGIC;
+}
+
+long open_nameless(const Place& place) {
+  const char* path = place.path.view().empty() ? "." : place.path.c_str();
+  return sys(SYS_openat, place.directory, path, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+}
+
+long open_file(int& file) {
+  if (file >= 0) return 0;
+  const long fd = open_nameless(filled);
+  if (failed(fd)) return fd;
+  file = static_cast<int>(fd);
+  return 0;
+}
+
+void close_files() {
+  for (int* file : {&filler, &rest}) {
+    if (*file >= 0) sys(SYS_close, *file);
+    *file = -1;
+  }
+}
 
 long set_tmpfs_size(std::uint64_t blocks) {
   Text<64> options;
@@ -28,26 +54,20 @@ long set_tmpfs_size(std::uint64_t blocks) {
 // mm/shmem.c, shmem_reconfigure: not below what is used, and 0 would be no limit; the filler is one page.
 long fill_tmpfs() {
   struct statfs fs = {};
-  long result = sys(SYS_fstatfs, filled.filler, &fs);
+  long result = sys(SYS_fallocate, filler, 0, 0, target.layout.page);
+  if (!failed(result)) result = sys(SYS_fstatfs, filler, &fs);
   if (failed(result)) return result;
   return set_tmpfs_size(static_cast<std::uint64_t>(fs.f_blocks) - static_cast<std::uint64_t>(fs.f_bfree));
 }
 
-// Blocks of removed files come back with a commit of the journal, and those of stores that are yet to be
-// allocated are taken by then. What fallocate cannot take whole it takes in part, or nothing of.
-long fill_disk() {
-  long result = sys(SYS_syncfs, filled.filler);
-  struct statfs fs = {};
-  if (!failed(result)) result = sys(SYS_fstatfs, filled.filler, &fs);
-  if (failed(result)) return result;
-  const auto block = static_cast<std::uint64_t>(fs.f_bsize);
-  std::uint64_t chunk = static_cast<std::uint64_t>(fs.f_bavail) * block, end = 0;
-  if (chunk < block) chunk = block;
+// What fallocate cannot take whole it takes in part, or nothing of.
+long take_blocks(int file, std::uint64_t count, std::uint64_t block) {
+  std::uint64_t chunk = count * block, end = 0;
   while (chunk >= block) {
-    result = sys(SYS_fallocate, filled.filler, 0, end, chunk);
+    const long result = sys(SYS_fallocate, file, 0, end, chunk);
     if (failed(result) && result != -ENOSPC) return result;
     struct stat st = {};
-    long looked = sys(SYS_fstat, filled.filler, &st);
+    const long looked = sys(SYS_fstat, file, &st);
     if (failed(looked)) return looked;
     if (static_cast<std::uint64_t>(st.st_size) == end) chunk = chunk / 2 / block * block;
     end = static_cast<std::uint64_t>(st.st_size);
@@ -55,36 +75,53 @@ long fill_disk() {
   return 0;
 }
 
-bool is_tmpfs() {
-  return filled.type == TMPFS_MAGIC;
+// Blocks of removed files come back with a commit of the journal, and those of stores that are yet to be
+// allocated are taken by then. The last block is left where the file would need another for its own records;
+// a new file has four extents without any.
+long fill_disk() {
+  long result = sys(SYS_syncfs, filler);
+  struct statfs fs = {};
+  if (!failed(result)) result = sys(SYS_fstatfs, filler, &fs);
+  const auto block = static_cast<std::uint64_t>(fs.f_bsize), left = static_cast<std::uint64_t>(fs.f_bavail);
+  if (!failed(result)) result = take_blocks(filler, left > 0 ? left : 1, block);
+  if (!failed(result)) result = open_file(rest);
+  return failed(result) ? result : take_blocks(rest, 1, block);
 }
 
 long give_back() {
-  if (is_tmpfs()) return set_tmpfs_size(filled.blocks);
-  long result = sys(SYS_ftruncate, filled.filler, 0);
-  return failed(result) ? result : sys(SYS_syncfs, filled.filler);
+  if (filler < 0) return 0;
+  long result = is_tmpfs() ? set_tmpfs_size(filled.blocks) : sys(SYS_ftruncate, filler, 0);
+  if (!failed(result) && rest >= 0) result = sys(SYS_ftruncate, rest, 0);
+  if (!failed(result) && !is_tmpfs()) result = sys(SYS_syncfs, filler);
+  if (!failed(result)) close_files();
+  return result;
+}
+
+// A disk that is full is filled anew, by new files.
+long take() {
+  long result = is_tmpfs() ? 0 : give_back();
+  if (!failed(result)) result = open_file(filler);
+  if (failed(result)) return result;
+  return is_tmpfs() ? fill_tmpfs() : fill_disk();
 }
 
 }  // namespace
 
 long prepare_fill(Place& place) {
-  long fd = sys(SYS_openat, place.directory, ".", O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+  const long fd = open_nameless(place);
   if (failed(fd)) return fd;
   struct statfs fs = {};
-  long result = sys(SYS_fstatfs, fd, &fs);
-  if (!failed(result) && place.type == TMPFS_MAGIC) result = sys(SYS_fallocate, fd, 0, 0, target.layout.page);
-  if (failed(result)) {
-    sys(SYS_close, fd);
-    return result;
-  }
+  const long result = sys(SYS_fstatfs, fd, &fs);
+  sys(SYS_close, fd);
+  if (failed(result)) return result;
   place.blocks = static_cast<std::uint64_t>(fs.f_blocks);
-  place.filler = static_cast<int>(fd);
+  place.fills = true;
   return 0;
 }
 
 void choose_fill(const Place& place) {
   filled = place;
-  control->fills = place.filler >= 0;
+  control->fills = place.fills;
 }
 
 void answer_fill() {
@@ -92,17 +129,15 @@ void answer_fill() {
   if (asked == 0) return;
   store(control->fill_asked, 0);
   const bool all = static_cast<Room>(asked - 1) == Room::all;
-  taken = true;  // in part, should it fail
-  control->fill_result = all ? give_back() : is_tmpfs() ? fill_tmpfs() : fill_disk();
-  if (all && !failed(control->fill_result)) taken = false;
+  control->fill_result = all ? give_back() : take();
   store(control->fill_answered, 1);
   wake(control->fill_answered);
 }
 
 long end_fill() {
-  if (!taken) return 0;
-  taken = false;
-  return give_back();
+  const long result = give_back();
+  close_files();
+  return result;
 }
 
 void perform_fill(Call& call) {

@@ -1,15 +1,15 @@
 // Filling up the file system of programs, where it is the executor's own.
 //
 // The supervisor does it for the process whose op asks, which may have become another user, have limits, or
-// have forgotten by exec what the executor had open. A tmpfs is made as large as what it holds; on a disk a
-// file takes whatever is left.
+// have forgotten by exec what the executor had open. A tmpfs is made as large as what it holds; on a disk
+// files take whatever is left. They are there, and keep the file system mounted, until all is given back.
 #pragma once
 
 #include "executor/mounts.h"
 
 namespace shmcheck::executor {
 
-// Makes what filling the place will need. Without it programs cannot fill it; 0 or -errno.
+// Whether the place can be filled, and how large it is, which is put down; 0 or -errno.
 long prepare_fill(Place& place);
 
 // The place that is filled from now on; its directory is current.

@@ -106,7 +106,8 @@ void put_limits() {
           << " protected_regular=" << yes_no(read_number("/proc/sys/fs/protected_regular", 0) != 0)
           << " ipc_namespaces=" << yes_no(target.unshares_ipc) << " next_id=" << yes_no(target.sets_next_id)
           << " reboot=" << yes_no(target.reboots) << " shmem_huge=" << yes_no(gives_huge_pages())
-          << " nx=" << yes_no(target.nx) << " map_files=" << yes_no(target.map_files)
+          << " nx=" << yes_no(target.nx) << " max_map_count=" << target.max_map_count
+          << " objects_noexec=" << yes_no(target.objects_noexec) << " map_files=" << yes_no(target.map_files)
           << " names=" << yes_no(target.names);
 }
 
@@ -139,7 +140,8 @@ void put_facts(const Place& place) {
           << target.other_uid[1] << " capable=" << yes_no(is_capable())
           << " first_userns=" << yes_no(is_first_userns()) << " private_ipc=" << yes_no(target.private_ipc);
   put_limits();
-  payload << " stored=" << yes_no(place.reads_storage) << " fill=" << yes_no(place.filler >= 0) << "\n";
+  payload << " stored=" << yes_no(place.reads_storage) << " fill=" << yes_no(place.fills)
+          << " noexec=" << yes_no(place.noexec) << " remounts=" << yes_no(place.disk.there) << "\n";
 }
 
 }  // namespace

@@ -28,10 +28,16 @@ constexpr FlagPair kLockAllFlags[] = {{program::mlockall::kCurrent, MCL_CURRENT}
 long unlock_own_memory() {
   MapsReader maps;
   MapLine line;
+  Range own;  // what touches is unlocked together: the range of `crowd` is many mappings
   while (maps.next(line)) {
-    if (target.layout.own_overlaps(line.low, line.high - line.low))
-      sys(SYS_munlock, line.low, line.high - line.low);
+    if (!target.layout.own_overlaps(line.low, line.high - line.low)) continue;
+    if (line.low != own.high) {
+      sys(SYS_munlock, own.low, own.high - own.low);
+      own.low = line.low;
+    }
+    own.high = line.high;
   }
+  sys(SYS_munlock, own.low, own.high - own.low);
   return maps.error();
 }
 

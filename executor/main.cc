@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "executor/command.h"
+#include "executor/crowd.h"
 #include "executor/descriptors.h"
 #include "executor/fill.h"
 #include "executor/hello.h"
@@ -66,6 +67,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   if (!target.private_ipc) target.foreign_keys = find_foreign_keys();
   find_limits();
   prepare_objects();
+  find_map_limit();
   find_ipc_namespaces();
   find_views();
   if (!target.reboots) say_absent("reboot", "nobody would start this machine again with its disk");
@@ -84,6 +86,8 @@ std::string_view enter_place(Server& server, std::uint8_t place) {
   control->files = server.places[place].device;
   control->reads_storage = server.places[place].reads_storage;
   choose_fill(server.places[place]);
+  control->directory = server.places[place].path;
+  control->disk = server.places[place].disk;
   return {};
 }
 

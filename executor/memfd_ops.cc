@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 
 #include "executor/call.h"
+#include "executor/runs.h"
+#include "executor/text.h"
 
 namespace shmcheck::executor {
 namespace {
@@ -19,11 +21,43 @@ constexpr FlagPair kSeals[] = {{program::seal::kSeal, F_SEAL_SEAL},
                                {program::seal::kFutureWrite, 16 /* F_SEAL_FUTURE_WRITE */},
                                {program::seal::kUnknown, kUnknownSeal}};
 
+constexpr std::string_view kLinkOfMemfd = "/memfd:";
+
+// As an argument of memfd_create.
+class Name {
+ public:
+  explicit Name(program::MemfdName name) : bad_(name == program::MemfdName::bad) {
+    std::size_t bytes = program::kMemfdLongestName + (name == program::MemfdName::longer ? 1 : 0);
+    if (name == program::MemfdName::plain) text_ << program::kMemfdPlainName;
+    if (name < program::MemfdName::longest) return;
+    while (text_.view().size() < bytes) text_ << std::string_view(&program::kMemfdLongNameFill, 1);
+  }
+  std::uint64_t address() const {
+    return bad_ ? target.layout.top : reinterpret_cast<std::uint64_t>(text_.c_str());
+  }
+
+ private:
+  bool bad_;
+  Text<program::kMemfdLongestName + 2> text_;
+};
+
 }  // namespace
 
 void perform_memfd(Call& call) {
-  long fd = sys(SYS_memfd_create, "shmcheck", translate(call.op.flags, kMemfdFlags));
+  const Name name(static_cast<program::MemfdName>(call.op.byte));
+  long fd = sys(SYS_memfd_create, name.address(), translate(call.op.flags, kMemfdFlags));
   settle(call, into_slot(fd, call.op.result));
+}
+
+void perform_memfd_name(Call& call) {
+  Text<64> path;
+  path << "/proc/self/fd/" << descriptor(call.op.object);
+  std::span<std::uint8_t> room = bounce_area();
+  long n = sys(SYS_readlinkat, AT_FDCWD, path.c_str(), room.data(), room.size());
+  if (failed(n)) return settle(call, n);
+  const std::string_view link(reinterpret_cast<const char*>(room.data()), static_cast<std::size_t>(n));
+  if (!link.starts_with(kLinkOfMemfd)) return settle(call, -EINVAL);
+  push_byte_runs(call.words, room.first(link.size()));
 }
 
 void perform_seal(Call& call) {

@@ -159,6 +159,27 @@ p0 contents a len=3p via=kernel -> {4096*00 1*01 8191*00}
 }
 
 // Nothing but a return instruction is run, even for those who are not allowed to look.
+TEST_F(Ops, CrowdLeavesAsManyMappings) {
+  Expect(R"(
+p0 crowd left=3 -> 0
+p0 mmap m0 - len=4p prot=rw flags=shared,anon addr=a -> a+0p
+p0 mmap m1 - len=1p prot=rw flags=shared,anon -> 0x*
+p0 mprotect m0+1p len=1p prot=r -> ENOMEM
+p0 mmap m2 - len=1p prot=rw flags=shared,anon -> 0x*
+p0 mmap m3 - len=1p prot=rw flags=shared,anon -> ENOMEM
+p0 maps -> {a+0p..a+4p *}
+p0 crowd left=4 -> 3
+p0 mmap m3 - len=1p prot=rw flags=shared,anon -> 0x*
+p0 mlockall flags=current -> ok
+p0 locked -> 28672
+p0 exec -> ok
+p0 mmap m4 - len=1p prot=rw flags=shared,anon -> 0x*
+p0 crowd left=1 -> 1
+p0 mmap m5 - len=1p prot=rw flags=shared,anon -> 0x*
+p0 mmap m6 - len=1p prot=rw flags=shared,anon -> ENOMEM
+)");
+}
+
 TEST_F(Ops, Call) {
   Expect(R"(
 p0 mmap m0 - len=1p prot=rwx flags=private,anon addr=a -> a+0p

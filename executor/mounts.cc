@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 
 #include <cstring>
 
@@ -61,12 +62,12 @@ long open_loop(int image, Path& device) {
   return result;
 }
 
-long mount_image(int image, const char* type, const Path& target_directory) {
-  Path device;
+// The loop device stays open, so that it does not clear itself while the image is not mounted.
+long mount_image(int image, const char* type, const Path& target_directory, Path& device) {
   long loop = open_loop(image, device);
   if (failed(loop)) return loop;
   long result = sys(SYS_mount, device.c_str(), target_directory.c_str(), type, 0, nullptr);
-  sys(SYS_close, loop);
+  if (failed(result)) sys(SYS_close, loop);
   return result;
 }
 
@@ -127,6 +128,7 @@ long open_place(std::string_view parent, bool keep, Place& place) {
   result = sys(SYS_fstatfs, place.directory, &fs);
   place.type = static_cast<std::uint64_t>(fs.f_type);
   place.block = static_cast<std::uint64_t>(fs.f_bsize);
+  place.noexec = (fs.f_flags & ST_NOEXEC) != 0;
   return result;
 }
 
@@ -193,26 +195,53 @@ bool is_overlay(const Disk& disk) {
   return std::string_view(disk.type) == "overlay";
 }
 
-long mount_disk(const Disk& disk, int source, const char* room, const Path& target_directory) {
+// `device`: what it was mounted from, of a disk that is one.
+long mount_disk(const Disk& disk, int source, const char* room, const Path& target_directory, Path& device) {
   if (is_overlay(disk)) return mount_overlay(room, target_directory);
   struct stat status = {};
   long result = sys(SYS_fstat, source, &status);
   if (failed(result)) return result;
-  return S_ISBLK(status.st_mode)
-             ? sys(SYS_mount, disk.source, target_directory.c_str(), disk.type, 0, nullptr)
-             : mount_image(source, disk.type, target_directory);
+  if (!S_ISBLK(status.st_mode)) return mount_image(source, disk.type, target_directory, device);
+  device << disk.source;
+  return sys(SYS_mount, disk.source, target_directory.c_str(), disk.type, 0, nullptr);
+}
+
+// Processes stay outside, so that nothing of the executor's keeps it mounted. What has another device number
+// each time it is mounted (btrfs) would not be recognised by `maps`.
+void let_be_unmounted(const Disk& disk, const char* room, const Path& device, Place& place) {
+  if (device.view().empty()) return;
+  if (place.device.in_stat != place.device.in_maps)
+    return say_absent("remount", "the file system has no device number of its own");
+  long outside = sys(SYS_openat, AT_FDCWD, room, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (failed(outside)) return say_absent("remount", room, outside);
+  sys(SYS_close, place.directory);
+  place.directory = static_cast<int>(outside);
+  place.path << disk.name << "/shmcheck/";
+  place.disk.source << device.view();
+  place.disk.point << disk.name;
+  place.disk.type << disk.type;
+  place.disk.there = true;
 }
 
 long prepare_disk(const Disk& disk, int source, const char* room, Place& place) {
-  if (disk.directory != nullptr) return open_place(disk.directory, false, place);
+  if (disk.directory != nullptr) {
+    long result = open_place(disk.directory, false, place);
+    if (!failed(result) && disk.name == "ext4") open_device(room, place);
+    return result;
+  }
   if (room == nullptr) return -EPERM;
   Path path;
   path << room << "/" << disk.name;
   long result = sys(SYS_mkdirat, AT_FDCWD, path.c_str(), 0755);
-  if (!failed(result)) result = mount_disk(disk, source, room, path);
+  Path device;
+  if (!failed(result)) result = mount_disk(disk, source, room, path, device);
   if (failed(result)) return result;
   mounted[mounted_count++] = path;
-  return open_place(path.view(), true, place);
+  result = open_place(path.view(), true, place);
+  if (failed(result)) return result;
+  if (disk.name == "ext4") open_device(room, place);
+  let_be_unmounted(disk, room, device, place);
+  return 0;
 }
 
 using Sources = std::array<int, std::size(kDisks)>;  // descriptors of what disks are mounted from
@@ -274,7 +303,6 @@ std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> 
     if (failed(result)) {
       say_absent(disk.name, "mount", result);
     } else {
-      if (disk.name == "ext4") open_device(room, places[count]);
       try_fill(disk.name, disk.directory == nullptr, places[count]);
       ++count;
     }
@@ -285,19 +313,18 @@ std::size_t prepare_places(const Options& options, std::span<Place, kMaxPlaces> 
 }
 
 void clear_place(Place& place) {
-  if (place.used_before) remove_files(place.directory, kAllFiles);
+  if (place.used_before) remove_files(place.directory, place.path.view(), kAllFiles);
   place.used_before = false;
 }
 
 long unmount_places(std::span<Place> places) {
+  long result = end_fill();
   sys(SYS_chdir, "/");
   sys(SYS_close, kDevice);
   for (Place& place : places) {
     sys(SYS_close, place.directory);
-    if (place.filler >= 0) sys(SYS_close, place.filler);
-    place.directory = place.filler = -1;
+    place.directory = -1;
   }
-  long result = 0;
   while (mounted_count > 0) {
     const long unmounted = sys(SYS_umount2, mounted[--mounted_count].c_str(), 0);
     if (failed(unmounted)) result = unmounted;

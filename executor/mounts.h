@@ -11,13 +11,16 @@ namespace shmcheck::executor {
 
 // A directory that is empty between programs and that everybody may write to.
 struct Place {
-  int directory = -1;
+  int directory = -1;         // which processes are in, and from which
+  Text<kDirectoryRoom> path;  // it is there: empty for the same
+  MountedDisk disk;
   std::uint64_t type = 0, block = 0;  // as statfs has them
   DeviceNumber device;
   bool reads_storage = false;  // by kDevice, or it has none
   bool used_before = false;    // its disk may have files of a program that goes on
-  int filler = -1;             // a file without a name, by which it is filled up (fill.h)
-  std::uint64_t blocks = 0;    // how many the file system has
+  bool fills = false;          // it can be filled up (fill.h)
+  std::uint64_t blocks = 0;    // how many the file system has, then
+  bool noexec = false;         // mounted without execution
 };
 inline constexpr std::size_t kMaxPlaces = 1 + std::size(kDisks);
 

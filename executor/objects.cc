@@ -5,6 +5,7 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 
 #include "executor/call.h"
 #include "executor/hello.h"
@@ -50,6 +51,7 @@ bool is_fit() {
     say_absent("POSIX shared memory", kDirectory, result);
     return false;
   }
+  target.objects_noexec = (fs.f_flags & ST_NOEXEC) != 0;
   bool fit = fs.f_type == TMPFS_MAGIC && (st.st_mode & 07777) == 01777;
   if (!fit) say_absent("POSIX shared memory", "/dev/shm is no tmpfs of mode 1777");
   return fit;
@@ -59,7 +61,8 @@ bool is_fit() {
 
 void prepare_objects() {
   if (target.private_mounts) {
-    long result = sys(SYS_mount, "shmcheck", kDirectory, "tmpfs", 0, "mode=1777");
+    // The program's directory is as a rule on a mount that allows execution, so both kinds are there.
+    long result = sys(SYS_mount, "shmcheck", kDirectory, "tmpfs", MS_NOEXEC, "mode=1777");
     mounted = !failed(result);
     if (!mounted) say_absent("own /dev/shm", "mount", result);
   }

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "executor/control.h"
+#include "executor/crowd.h"
 #include "executor/hello.h"
 #include "executor/maps.h"
 #include "executor/small_file.h"
@@ -118,6 +119,7 @@ bool find_own_ranges(Sentence& wrong) {
   target.layout.top = find_top(processor.five_levels);
   target.nx = processor.nx;
   if (!add_from_maps()) add_from_symbols();
+  if (target.max_map_count != 0) add(crowd_range().low, crowd_range().high);
   join();
   target.layout.own = {target.own, target.own_count};
   std::uint64_t arena_end = kArenaAddress + kArenaPages * target.layout.page;

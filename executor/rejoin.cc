@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "executor/control.h"
+#include "executor/crowd.h"
 #include "executor/descriptors.h"
 #include "executor/fault.h"
 #include "executor/fork.h"
@@ -48,8 +49,8 @@ bool fits() {
   return any;
 }
 
-// An emulator of user programs hands execve to its host, which then runs the new image itself. It shows a
-// process its own image at /proc/self/exe, but not by the other names of that link.
+}  // namespace
+
 bool is_emulated() {
   char shown[256], real[256];
   long shown_length = sys(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", shown, sizeof shown);
@@ -58,12 +59,15 @@ bool is_emulated() {
   return shown_length != real_length || std::memcmp(shown, real, static_cast<std::size_t>(real_length)) != 0;
 }
 
+namespace {
+
 // All that a new image has to find out again.
 bool come_back() {
   find_page_size();
   if (failed(map_control_again())) return false;
   target = control->target;
   target.layout.own = {target.own, target.own_count};
+  if (control->crowds && target.max_map_count != 0 && failed(map_crowd_range())) return false;
   prepare_vdso();
   note_break();
   install_fault_handler();

@@ -13,6 +13,10 @@ namespace shmcheck::executor {
 // is not possible.
 void settle_layout(char** argv);
 
+// An emulator of user programs hands execve to its host, which then runs the new image itself. It shows a
+// process its own image at /proc/self/exe, but not by the other names of that link.
+bool is_emulated();
+
 // Finds out, with a process of its own, whether processes can exec and rejoin; absent otherwise.
 void prepare_rejoin();
 

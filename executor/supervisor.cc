@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "executor/children.h"
+#include "executor/crowd.h"
 #include "executor/descriptors.h"
 #include "executor/end.h"
 #include "executor/fault.h"
@@ -43,7 +44,8 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     return false;
   }
   control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
-  control->observes_maps = control->uses_pipe = control->sets_limits = control->starts_anew = false;
+  control->observes_maps = control->uses_pipe = control->sets_limits = false;
+  control->starts_anew = control->crowds = false;
   control->counts_descriptors = control->counts_names = false;
   for (Word i = 0; i < control->op_count; ++i) {
     const std::uint8_t* record = bytes.data() + i * kRecordBytes;
@@ -61,6 +63,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     control->uses_pipe |= op.code == OpCode::contents;
     control->sets_limits |= op.code == OpCode::limit;
     control->starts_anew |= op.code == OpCode::reboot && target.reboots;
+    control->crowds |= op.code == OpCode::crowd;
   }
   return true;
 }
@@ -80,6 +83,12 @@ void reset() {
   program::put_little(result_area().data() + 4, std::uint64_t{0});
 }
 
+// Where the range cannot be had, `crowd` will say so.
+[[noreturn]] void begin_program(std::uint8_t process) {
+  if (control->crowds && target.max_map_count != 0) map_crowd_range();
+  live_as(process);
+}
+
 long start_first_process() {
   ProcessSlot& first = control->process[0];
   // As a rule it has the turn from its first moment on, which saves a sleep and a wake. Where it is to lead a
@@ -88,7 +97,7 @@ long start_first_process() {
   store(first.turn, at_once ? 1 : 0);
   store(first.alive, 1);
   long pid = fork_raw(CLONE_PARENT_SETTID, &first.pid);
-  if (pid == 0) live_as(0);
+  if (pid == 0) begin_program(0);
   if (failed(pid)) return pid;
   program::put_little(result_area().data() + 4, static_cast<std::uint64_t>(pid));
   if (!target.private_pids) {
@@ -120,7 +129,7 @@ long start_process_again() {
   ProcessSlot& slot = control->process[process];
   store(slot.alive, 1);
   const long pid = fork_raw(CLONE_PARENT_SETTID, &slot.pid);
-  if (pid == 0) live_as(process);
+  if (pid == 0) begin_program(process);
   if (failed(pid)) return pid;
   head.value = static_cast<std::uint64_t>(pid);
   head.after = clock_seconds();

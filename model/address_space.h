@@ -15,6 +15,7 @@ struct Vma {
   std::uint8_t prot = 0;  // program::kProtRead | …
   bool shared = false;
   bool may_write = true;       // mprotect may give PROT_WRITE
+  bool may_exec = true;        // and PROT_EXEC
   bool writable_file = false;  // made through a descriptor open for writing
   bool dont_fork = false;
   bool wipe_on_fork = false;

@@ -23,7 +23,8 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_link,     rule_shm_open, rule_shm_unlink,  rule_stored,     rule_unshare,   rule_ipc_info,
     rule_shm_stat, rule_sysvipc,  rule_mlockall,    rule_munlockall, rule_rlimit,    rule_remap,
     rule_call,     rule_age,      rule_times,       rule_reboot,     rule_setns,     rule_blocks,
-    rule_fill,     rule_map_file, rule_descriptors, rule_names,      rule_brk};
+    rule_fill,     rule_crowd,    rule_memfd_name,  rule_remount,    rule_map_file,  rule_descriptors,
+    rule_names,    rule_brk};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -65,6 +66,8 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::reboot) return !w.facts().reboot;
   if (op.code == OpCode::unshare || op.code == OpCode::setns) return !w.facts().ipc_namespaces;
+  if (op.code == OpCode::crowd) return w.facts().max_map_count == 0;
+  if (op.code == OpCode::remount) return !w.facts().remounts || w.facts().fs == program::FileSystem::tmpfs;
   if (op.code == OpCode::call && w.facts().arch != "x86_64") return true;
   program::Resolved at{w.value(op.addr), w.value(op.len), w.value(op.off), w.value(op.to)};
   program::Layout layout{w.page(), w.facts().shmlba, w.facts().top, w.facts().own};
@@ -86,6 +89,29 @@ void not_run(Step& s, OutcomeKind kind) {
 // Whether each page that the op looks at is touched, and the outcome says whether there was space for it.
 bool tells_space(OpCode code) {
   return code == OpCode::load || code == OpCode::store || code == OpCode::contents;
+}
+
+// The outcome says whether there was space, though the op need not touch every page that it looks at.
+bool shows_space(OpCode code) {
+  return tells_space(code) || code == OpCode::pread_to || code == OpCode::pwrite_from;
+}
+
+// The outcome depends on it, and need not say so: the call goes on to what comes after, or gives another
+// reason.
+bool hides_space(OpCode code) {
+  return code == OpCode::mlock || code == OpCode::madvise || code == OpCode::call;
+}
+
+// Nobody knows whether there was space for the pages that the op looked at.
+void lose_space(const World& w, Step& s) {
+  if (!w.unsure_of_space || s.running() || shows_space(s.op.code)) return;
+  const OutcomeKind seen = s.seen().kind;
+  const bool ran = seen == OutcomeKind::ok || seen == OutcomeKind::error || seen == OutcomeKind::signal ||
+                   seen == OutcomeKind::died;
+  if (hides_space(s.op.code) && ran)
+    s.cannot_tell(Freedom::spare_space);
+  else if (!s.report().diverged)
+    s.lose_quietly(Freedom::spare_space);
 }
 
 // Which clauses speak of the attaches that an op adds and takes away.
@@ -146,7 +172,7 @@ void apply(World& w, Step& s) {
   kRules[static_cast<std::size_t>(op.code)](w, p, s);
   note_layout(w, op, about, s.running() ? s.made() : s.seen());
   if (w.full) w.note_left_files();
-  if (w.unsure_of_space && !s.running() && !tells_space(op.code)) s.cannot_tell(Freedom::spare_space);
+  lose_space(w, s);
   w.last_clock = s.when.high;
 }
 

@@ -80,6 +80,9 @@ void note_layout(World& w, const Op& op, LayoutEvent event, const Outcome& outco
                  outcome.error == kENOMEM;
     event.clause = begun ? clause_of_call(op, true) : C::none;
     event.removed = C::none;
+    const Process& p = w.processes[op.proc];
+    const bool at_limit = p.other_mappings && p.memory.covers(event.low, event.high);
+    if (event.clause == C::mprotect_unmapped && at_limit) event.clause = C::mprotect_map_limit;
   }
   if (event.clause != C::none) w.processes[op.proc].layout.note(event);
 }
@@ -98,7 +101,8 @@ C clause_of_removed(const World& w, std::uint8_t who, std::uint64_t address) {
 C blame_of_lost(const World& w, std::uint8_t who, const Vma& vma, std::uint64_t address, bool protection) {
   auto newest = [&](std::uint64_t beside, bool any) {
     for (const LayoutEvent& e : w.processes[who].layout.all()) {
-      bool of_protection = e.clause == C::mprotect_sets || e.clause == C::mprotect_unmapped;
+      bool of_protection = e.clause == C::mprotect_sets || e.clause == C::mprotect_unmapped ||
+                           e.clause == C::mprotect_map_limit;
       if (e.clause == C::none || e.step <= vma.made || of_protection != protection) continue;
       // About all attaches, wherever they are.
       const bool of_attach = e.clause == C::ipcns_attach_survives_unshare && vma.segment >= 0;

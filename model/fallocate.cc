@@ -160,6 +160,7 @@ void shift(World& w, Step& s, std::uint32_t index, std::uint64_t offset, std::ui
   inode.bytes.cut(offset, w.page());
   inode.size = size;
   inode.size_unwritten = true;
+  inode.end_in_cache = false;
   w.write_object(index, to, tail.data(), tail.size(), {OriginKind::shifted, s.op.proc, w.next_vma, w.steps});
   if (doubted) {
     Doubt d;

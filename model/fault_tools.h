@@ -37,6 +37,8 @@ std::span<const Fault> request_faults();
 std::span<const Fault> time_faults();
 std::span<const Fault> reboot_faults();
 std::span<const Fault> space_faults();
+std::span<const Fault> map_limit_faults();
+std::span<const Fault> remount_faults();
 std::span<const Fault> group_faults();
 std::span<const Fault> descriptor_faults();
 

@@ -14,7 +14,8 @@ std::span<const Fault> faults() {
                        piece_faults,     copy_faults,    user_faults,      leftover_faults,  lock_faults,
                        fallocate_faults, seal_faults,    limit_faults,     situation_faults, object_faults,
                        storage_faults,   ipcns_faults,   shm_table_faults, request_faults,   time_faults,
-                       reboot_faults,    space_faults,   group_faults,     descriptor_faults}) {
+                       reboot_faults,    space_faults,   map_limit_faults, remount_faults,   group_faults,
+                       descriptor_faults}) {
       std::span<const Fault> part = table();
       joined.insert(joined.end(), part.begin(), part.end());
     }

@@ -37,6 +37,7 @@ struct Reach {
   std::uint64_t certain =
       ~std::uint64_t{0};  // of these, those before the first page that an architecture may refuse
   std::uint64_t unconditional = ~std::uint64_t{0};  // of these, those which every file system transfers
+  C ended_by = C::none;  // what demands that it ends where all that was wanted does
 };
 
 // A transfer stops at the first page that cannot be accessed. Exact: all before it is transferred.
@@ -55,7 +56,7 @@ std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::ui
     s.may(kEFAULT, Freedom::partial_transfer);
   C clause = prefix < wanted || (!s.running() && s.seen().value < wanted && s.seen().kind == OutcomeKind::ok)
                  ? C::access_syscall_short
-                 : C::none;
+                 : reach.ended_by;
   if (s.saw(kEFAULT)) clause = C::access_syscall_efault;
   if (s.failed(clause)) return std::nullopt;
   if (read_is_free && !s.running() && s.seen().value == reach.certain && reach.certain > 0) {
@@ -75,7 +76,7 @@ std::optional<std::uint64_t> transferred(Step& s, std::uint64_t address, std::ui
 
 // tmpfs and ext4 of newer kernels: a write that copies nothing nevertheless moves the end of the file up to
 // its offset (the copy is tried before the buffer is faulted in, and write_end sets the size). Seen on 6.18,
-// not on 6.1.
+// not on 6.1. The inode in memory knows of it; that of the disk need not (ext4: i_disksize stays).
 enum class EmptyWrite : std::uint8_t { keeps_size, extends, either };
 EmptyWrite empty_write(const Step& s, program::FileSystem fs) {
   if (s.facts.kernel == "model") return EmptyWrite::keeps_size;
@@ -161,15 +162,44 @@ void write_copied(World& w, Process& p, Step& s, const Transfer& t, std::uint64_
   }
 }
 
-// Whether to read the buffer may take some of what is left of a full file system: a hole of a file there.
-bool takes_space(World& w, Process& p, std::uint64_t address, std::uint64_t length) {
+// Where the first page of the buffer lies that there was no space for, among those for which nobody knows:
+// the outcome says so. Nowhere: `prefix`.
+std::uint64_t until_space_ends(World& w, Process& p, Step& s, std::uint64_t address, std::uint64_t prefix,
+                               bool write) {
+  if (s.running() || (s.seen().kind != OutcomeKind::ok && !s.saw(kEFAULT))) return prefix;
+  const std::uint64_t stopped = s.saw(kEFAULT) ? 0 : s.seen().value;
+  std::uint64_t at = 0;
+  bool there = false;
+  for_pieces(w, p, address, prefix, write, [&](std::uint64_t, std::uint64_t part, const Access& a) {
+    if (a.unsure) s.uses(Freedom::spare_space);
+    there |= a.unsure && at == stopped;
+    at += part;
+    return true;
+  });
+  return there ? stopped : prefix;
+}
+
+// Whether to read the buffer may take some of what is left for the file: pages of tmpfs that may not be
+// there.
+bool takes_space(World& w, Process& p, const Transfer& t, std::uint64_t address) {
+  if (!w.of_full(w.inodes[t.file->inode])) return false;
   bool takes = false;
-  for_pieces(w, p, address, length, false, [&](std::uint64_t, std::uint64_t, const Access& a) {
-    const bool of_file = a.vma && a.vma->inode >= 0 && w.of_full(w.object_of(*a.vma));
-    takes |= of_file && !w.object_of(*a.vma).stored.contains(a.offset / w.page());
+  for_pieces(w, p, address, t.length, false, [&](std::uint64_t, std::uint64_t, const Access& a) {
+    if (a.vma && a.vma->inode >= 0) takes |= w.may_take_page(w.object_of(*a.vma), a.offset / w.page());
     return a.vma != nullptr;
   });
   return takes;
+}
+
+// Whether the buffer or the file gets the last of it is not known, nor what the world is then.
+void lose_space(Step& s, const Transfer& t) {
+  s.may(kENOSPC, Freedom::spare_space);
+  s.may(kEFAULT, Freedom::spare_space);
+  if (!s.failed(C::access_no_space)) {
+    s.expect(s.seen().value <= t.length, C::access_syscall_short,
+             [&] { return fmt::format("at most {} bytes", t.length); });
+  }
+  if (!s.report().diverged) s.lose_quietly(Freedom::spare_space);
 }
 
 // A write ends where the file system has nothing more. Whether it looks there first or at the memory differs
@@ -179,6 +209,23 @@ void lacks_space(World& w, Process& p, Step& s, Transfer& t, std::uint64_t addre
   if (there > 0) return;
   s.must(kENOSPC, clause_of_full(w, w.inodes[t.file->inode]));
   if (accessible_prefix(w, p, address, 1, false) == 0) s.may(kEFAULT, Freedom::which_error);
+}
+
+// Of a write for which there may be space the outcome says where it ended: before a block that was not to be
+// had.
+void settle_space(World& w, Step& s, Transfer& t, const WriteSpace& space) {
+  s.uses(Freedom::spare_space);
+  t.length = std::min(t.length, space.most);
+  if (s.running()) return;
+  if (s.saw(kENOSPC) && space.least == 0) {
+    s.may(kENOSPC, Freedom::spare_space);
+    return may_have_storage(w, t, 0);
+  }
+  const std::uint64_t ended = s.seen().kind == OutcomeKind::ok ? s.seen().value : 0;
+  const std::uint64_t block = std::min<std::uint64_t>(w.facts().fs_block, w.page());
+  if (ended == 0 || ended < space.least || ended >= t.length || (t.offset + ended) % block != 0) return;
+  may_have_storage(w, t, ended);
+  t.length = ended;
 }
 
 }  // namespace
@@ -196,6 +243,7 @@ void rule_pread_to(World& w, Process& p, Step& s) {
                if (a.kind == Access::Kind::no_space) no_space_moves_mtime(w, *a.vma);
                return a.kind == Access::Kind::byte;
              });
+  prefix = until_space_ends(w, p, s, address, prefix, true);
   std::optional<std::uint64_t> count = transferred(s, address, wanted, {prefix});
   if (!count) return;
   if (*count > 0) moves_atime(w, s, w.inodes[t.file->inode]);
@@ -232,11 +280,14 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   Transfer t = check_arguments(w, p, s, true, outside_user_space(w, address, w.value(s.op.len)));
   if (!settle_limit(w, s, t)) return;
   if (t.dies) return dies_of_file_size(w, p, s);
+  const std::uint64_t length = t.length;
   if (!s.must_fail()) {
     const WriteSpace space = space_of_write(w, t);
-    const bool unsure = space.least != space.most || takes_space(w, p, address, t.length);
-    if (unsure && !s.running()) return s.lose_quietly(Freedom::spare_space);
-    if (space.most < t.length) lacks_space(w, p, s, t, address, space.most);
+    if (takes_space(w, p, t, address) && !s.running()) return lose_space(s, t);
+    if (space.least != space.most)
+      settle_space(w, s, t, space);
+    else if (space.most < t.length)
+      lacks_space(w, p, s, t, address, space.most);
   }
   bool refused = s.must_fail();
   std::uint64_t wanted = refused ? 0 : t.length;
@@ -257,11 +308,14 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   // The times are moved before anything is copied.
   if (t.file && t.file->writable && t.length > 0) may_move_mtime(w.inodes[t.file->inode]);
   std::uint64_t prefix = refused ? 0 : readable_prefix(w, p, t, address, wanted, moves_end);
-  if (moves_end && prefix == 0) {
+  prefix = until_space_ends(w, p, s, address, prefix, false);
+  if (moves_end && prefix == 0 && !s.saw(kENOSPC)) {
     object_changes(w, s, t.file->inode, w.inodes[t.file->inode].size, 0);
     extend(w, s, t.file->inode, t.offset);
+    w.inodes[t.file->inode].end_in_cache = w.is_stored(w.inodes[t.file->inode]);
   }
   Reach reach{prefix, readable_for_certain(w, p, address, prefix)};
+  if (t.length < length) reach.ended_by = C::access_no_space;
   if (!ends_where_it_must(fs) && accessible_prefix(w, p, address, wanted, false) < wanted)
     reach.unconditional = 0;
   if (s.saw(kENOSPC) && !s.must_fail()) {

@@ -18,6 +18,7 @@ void rule_fill(World& w, Process&, Step& s) {
   }
   w.note_left_files();
   w.spare_most = 0;
+  for (const Inode& inode : w.inodes) w.spare_most += w.of_full(inode) ? inode.reclaimed : 0;
 }
 
 }  // namespace shmcheck::model

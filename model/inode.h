@@ -43,7 +43,8 @@ struct Inode {
   std::uint32_t links = 0;
   std::uint32_t mode = 0;  // permission bits
   std::uint32_t uid = 0, gid = 0;
-  bool memfd = false;       // made by memfd_create: no file of the program's directory
+  bool memfd = false;  // made by memfd_create: no file of the program's directory
+  program::MemfdName memfd_name = program::MemfdName::plain;
   bool posix = false;       // made by shm_open: a file of /dev/shm
   bool linked = false;      // by link(2)
   bool of_device = false;   // shared anonymous memory that a mapping of /dev/zero made
@@ -52,6 +53,7 @@ struct Inode {
   ObjectBytes bytes;
   Storage storage;
   bool size_unwritten = false;  // changed since it was written to storage for certain
+  bool end_in_cache = false;    // moved by a write that copied nothing, of which its storage may not know
   std::uint32_t restored = 0;   // the step in which the machine was started anew last that it outlived
   bool slack_stored = false;    // to which a mapping ever stored
   std::uint64_t slack_from = UINT64_MAX;  // while a write extends it: where its end was
@@ -76,6 +78,7 @@ struct Inode {
   bool large_folios = false;       // its pages may have come in together
   bool left = false;               // without a name or a user, while its file system was full
   std::uint64_t most_pages = 0;    // that `accessed` ever had
+  std::uint64_t reclaimed = 0;     // pages that tmpfs may have given up and not accounted yet
   bool populated = false;          // pages may have come in without an access of the program
   // What blame looks at (blame.h): the smallest sizes that it was ever cut to and grown from, and whether
   // pages were removed from it.

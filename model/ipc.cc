@@ -136,7 +136,8 @@ void World::end_namespace(std::uint32_t ipc_namespace) {
       processes, [=](const Process& p) { return p.life == Life::alive && p.ipc_namespace == ipc_namespace; });
   const auto attached = [&](std::uint32_t s) { return ipc.segments[s].nattch > 0; };
   if (member || ipc.namespaces[ipc_namespace].held || std::ranges::any_of(live, attached)) return;
-  for (std::uint32_t s : live) destroy_segment(s, clauses::Clause::ipcns_end_destroys);
+  // Who asks for it afterwards lives in another one, where it never was.
+  for (std::uint32_t s : live) destroy_segment(s, clauses::Clause::ipcns_isolation);
 }
 
 std::int32_t World::named_segment(std::uint32_t ipc_namespace, std::uint8_t name) const {

@@ -98,6 +98,9 @@ Facts model_facts(const Fault* fault) {
   f.shmmni = 4096;
   f.nx = true;
   f.reboot = true;
+  f.max_map_count = 1024;
+  f.objects_noexec = true;
+  f.remounts = true;
   return f;
 }
 

@@ -1,11 +1,12 @@
 // madvise(2): advice that changes what is seen, and the errors of every advice.
+#include "model/map_limit.h"
 #include "model/rules.h"
 #include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kEFBIG = 27, kENOMEM = 12, kEACCES = 13, kEFAULT = 14, kEINVAL = 22;
+constexpr int kEPERM = 1, kEAGAIN = 11, kEFBIG = 27, kENOMEM = 12, kEACCES = 13, kEFAULT = 14, kEINVAL = 22;
 using program::Advice;
 
 // Why an advice cannot be given to this vma; 0 if it can. `only_writable`: MADV_REMOVE wants a mapping that
@@ -101,7 +102,7 @@ void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t 
   if (advice == Advice::pageout && v.inode >= 0) {
     w.not_resident(static_cast<std::uint32_t>(v.inode));
     w.object_of(v).touched = PageSet();
-    w.object_of(v).accessed_unsure = true;
+    w.may_be_reclaimed(static_cast<std::uint32_t>(v.inode), first, last);
   }
   if (advice == Advice::dontneed && !v.shared) {
     v.copies.settle(first * w.page(), last * w.page());
@@ -261,12 +262,25 @@ void rule_madvise(World& w, Process& p, Step& s) {
     only_writable = pick == 0;
   }
   Walk result = walk(w, p, low, low + pages, advice, only_writable);
-  if (result.error)
+  const Change limited = change_within(w, p, low, result.end, [=](Vma& v) {
+    const bool other = changes_flags(v, advice);
+    set_flags(v, advice);
+    return other;
+  });
+  result.end = limited.end;
+  if (limited.limited == Limited::yes)
+    s.must(kEAGAIN, kENOMEM, C::mmap_limit_map_count);
+  else if (limited.limited == Limited::perhaps)
+    s.may(kEAGAIN, Freedom::map_merge);
+  if (limited.limited != Limited::yes && result.error)
     s.must(result.error, clause_of_refusal(advice, result.error));
-  else if (result.hole)
+  else if (limited.limited != Limited::yes && result.hole)
     s.must(kENOMEM, C::madvise_hole);
   s.failed(s.saw(kENOMEM) ? C::madvise_hole : clause_of_success(p, low, advice));
   if (!s.running() && s.report().diverged) return;
+  // How far it got is not known then.
+  if (limited.limited == Limited::perhaps && s.saw(kEAGAIN)) return s.lose_quietly(Freedom::map_merge);
+  if (!cut_at_start(w, p, s, limited)) return;
   advise(w, p, s, low, result.end, advice);
 }
 

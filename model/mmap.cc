@@ -55,10 +55,11 @@ std::uint64_t placed(World& w, Process& p, Step& s, const MmapRequest& r) {
 
 // What demands that the call is granted: what is special about it, and where it was refused with an error
 // that fits, that first.
-C clause_of_grant(const World& w, const Step& s, const MmapRequest& r) {
+C clause_of_grant(const World& w, const Process& p, const Step& s, const MmapRequest& r) {
   const std::uint32_t flags = s.op.flags;
   const bool read_only = r.file && !r.shared && r.write && !r.file->writable;
   const bool empty = r.file && w.inodes[r.file->inode].size == 0;
+  if (p.other_mappings && s.saw(kENOMEM)) return C::mmap_limit_map_count;
   if (read_only && s.saw(kEACCES)) return C::mmap_fd_read_only_private_write;
   if (empty && s.saw(kEINVAL)) return C::mmap_create_empty_file;
   if (flags & program::map::kPopulate) return C::mmap_flag_populate;
@@ -92,6 +93,7 @@ void set_object(World& w, const Process& p, const MmapRequest& r, Vma& v) {
     bool sealed =
         (w.inodes[r.file->inode].seals & (program::seal::kWrite | program::seal::kFutureWrite)) != 0;
     v.may_write = !r.shared || (r.file->writable && !sealed);
+    v.may_exec = !w.noexec(w.inodes[r.file->inode]);
   } else if (r.shared) {
     Inode object;
     object.kind = InodeKind::shared_anonymous;
@@ -144,7 +146,7 @@ void rule_mmap(World& w, Process& p, Step& s) {
   // That there is something is no error.
   const bool refuses_owner =
       r.fixed && s.saw(kEEXIST) && !r.noreplace && p.memory.overlaps(r.address, r.address + r.pages);
-  C success = refuses_owner ? C::mmap_fixed_not_recommended : clause_of_grant(w, s, r);
+  C success = refuses_owner ? C::mmap_fixed_not_recommended : clause_of_grant(w, p, s, r);
   // What the file system refuses may have been counted as an access.
   if (r.file) may_move_atime(w.inodes[r.file->inode]);
   // What the kernel takes to be there has been removed.

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "model/map_limit.h"
 #include "model/mmap.h"
 #include "model/rlimit.h"
 
@@ -7,7 +8,7 @@ namespace shmcheck::model {
 namespace {
 
 constexpr int kEPERM = 1, kEBADF = 9, kEAGAIN = 11, kENOMEM = 12, kEACCES = 13, kEEXIST = 17, kENODEV = 19,
-              kEINVAL = 22, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
+              kEINVAL = 22, kEMFILE = 24, kEOVERFLOW = 75, kEOPNOTSUPP = 95;
 constexpr std::uint32_t kType = program::map::kShared | program::map::kPrivate;
 
 // No user address space has a free range of this length.
@@ -120,6 +121,10 @@ void seal_errors(const World& w, const Process& p, Step& s, MmapRequest& r) {
 // for F_SEAL_WRITE, which their stable updates look at early or late.
 void space_errors(const World& w, const Process& p, Step& s, MmapRequest& r) {
   bool replaces = r.fixed && !r.noreplace;
+  // The old mappings are gathered first, and nothing is divided that cannot be.
+  const bool granted = !s.must_fail();
+  if (replaces && granted) division_errors(w, p, s, r.address, r.address + r.pages, C::munmap_split_limit);
+  if (granted && s.must_fail()) return;
   std::uint64_t gone = replaces ? mapped_within(p, r.address, r.address + r.pages) : 0;
   if (fits_address_space(p, r.pages, gone)) return;
   r.no_space = replaces && r.pages < w.facts().top;  // a length that no address space has is refused before
@@ -162,6 +167,7 @@ void file_errors(const World& w, const Process& p, Step& s, MmapRequest& r, cons
     s.must(kEACCES, r.file->readable ? C::mmap_fd_read_only_shared_write : C::mmap_fd_write_only);
   }
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
+  if ((op.small & program::kProtExec) && w.noexec(file)) s.must(kEPERM, C::mmap_fd_noexec_mount);
   stack_errors(s, r);
   if (seals_come_last(w, r)) space_errors(w, p, s, r);
   seal_errors(w, p, s, r);
@@ -206,6 +212,7 @@ void mmap_errors(const World& w, const Process& p, Step& s, MmapRequest& r) {
   // Only files of a file system for them have huge pages.
   if (!r.anonymous && (op.flags & program::map::kHuge)) s.must(kEINVAL, C::none);
   length_errors(w, s, r);
+  mapping_limit_errors(w, p, s, kEMFILE, C::mmap_limit_map_count);
   placement_errors(w, p, s, r);
   if (!s.must_fail()) lock_errors(w, p, s, r);
   if (r.anonymous) {

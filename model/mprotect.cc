@@ -1,4 +1,5 @@
 // mprotect(2): checks in the order of do_mprotect_pkey; a range with a hole is changed up to the hole.
+#include "model/map_limit.h"
 #include "model/rules.h"
 
 namespace shmcheck::model {
@@ -23,20 +24,33 @@ void protect(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t hig
   }
 }
 
-// How far the change gets: up to a hole, or to a mapping that must not become writable.
+// How far the change gets: up to a hole, or to a mapping that must not become what is asked for.
 struct Extent {
   std::uint64_t end;
   bool hole = false, denied = false;
+  const Vma* at = nullptr;  // what it is denied for
 };
-Extent extent(const Process& p, std::uint64_t low, std::uint64_t high, bool write) {
+// A mapping that must not get what it does not have: PROT_WRITE by its descriptor, PROT_EXEC by its mount.
+bool denied(const Vma& v, std::uint8_t prot) {
+  return ((prot & program::kProtWrite) && !v.may_write) || ((prot & program::kProtExec) && !v.may_exec);
+}
+Extent extent(const Process& p, std::uint64_t low, std::uint64_t high, std::uint8_t prot) {
   std::uint64_t at = low;
   for (std::size_t i = p.memory.first_above(low); at < high; ++i) {
     if (i == p.memory.vmas().size() || p.memory.vmas()[i].low > at) return {at, true, false};
     const Vma& v = p.memory.vmas()[i];
-    if (write && !v.may_write) return {at, false, true};
+    if (denied(v, prot)) return {at, false, true, &v};
     at = std::min(v.high, high);
   }
   return {at};
+}
+
+// What demands that the change ends at a mapping.
+C clause_of_denial(const Vma& v, std::uint8_t prot) {
+  if (!(prot & program::kProtWrite) || v.may_write) return C::mprotect_noexec_denied;
+  if (v.segment >= 0) return C::shmat_rdonly_no_upgrade;
+  // Through a descriptor that can write only a seal denies it.
+  return v.writable_file ? C::seal_write_ro_mapping : C::mprotect_shared_upgrade_denied;
 }
 
 // What demands that a range which begins with this mapping gets the protection.
@@ -45,6 +59,23 @@ C clause_of_grant(const Vma* first, std::uint8_t prot) {
   if (!(prot & program::kProtWrite)) return C::mprotect_sets;
   const bool of_file = first && !first->shared && first->inode >= 0;
   return of_file && !first->writable_file ? C::mprotect_private_upgrade : C::mprotect_shared_upgrade_allowed;
+}
+
+// The change of one mapping after the other, as far as they can be divided.
+Change limit_errors(const World& w, const Process& p, Step& s, Extent& e, std::uint64_t low,
+                    std::uint8_t prot) {
+  Change change = change_within(w, p, low, e.end, [=](Vma& v) {
+    const bool other = v.prot != prot;
+    v.prot = prot;
+    return other;
+  });
+  if (change.limited == Limited::yes) {
+    e = {change.end};
+    s.must(kENOMEM, C::mprotect_map_limit);
+  } else if (change.limited == Limited::perhaps) {
+    s.may(kENOMEM, Freedom::map_merge);
+  }
+  return change;
 }
 
 }  // namespace
@@ -67,8 +98,9 @@ void rule_mprotect(World& w, Process& p, Step& s) {
   if (wraps) s.must(kENOMEM, kEINVAL, C::mprotect_unmapped);
   if (s.op.small & program::kProtUnknown) s.must(kEINVAL, C::mprotect_invalid_prot);
   Extent e{low};
+  Change limited{low};
   if (!wraps && low % w.page() == 0) {
-    e = extent(p, low, low + pages, (prot & program::kProtWrite) != 0);
+    e = extent(p, low, low + pages, prot);
     if (grows) {
       // No mapping of ours grows. Linux looks for one below the end of the range, or at its start, first.
       bool down = grows == program::kProtGrowsDown;
@@ -78,16 +110,13 @@ void rule_mprotect(World& w, Process& p, Step& s) {
       else
         s.must(kENOMEM, kEINVAL, C::mprotect_unmapped);
     }
-    if (e.denied) {
-      const Vma& v = *p.memory.find(e.end);
-      // Through a descriptor that can write only a seal denies it.
-      s.must(kEACCES, v.segment >= 0    ? C::shmat_rdonly_no_upgrade
-                      : v.writable_file ? C::seal_write_ro_mapping
-                                        : C::mprotect_shared_upgrade_denied);
-    }
+    if (!s.must_fail()) limited = limit_errors(w, p, s, e, low, prot);
+    if (e.denied) s.must(kEACCES, clause_of_denial(*e.at, prot));
     if (e.hole) s.must(kENOMEM, C::mprotect_unmapped);
   }
-  bool partial = e.end > low && (e.hole || e.denied) && !grows && !(s.op.small & program::kProtUnknown);
+  bool full = limited.limited == Limited::yes;
+  bool partial =
+      e.end > low && (e.hole || e.denied || full) && !grows && !(s.op.small & program::kProtUnknown);
   bool apply_prefix = partial;
   if (partial && !s.exact()) {
     int pick = s.choose(2, Freedom::partial_protection);
@@ -95,7 +124,12 @@ void rule_mprotect(World& w, Process& p, Step& s) {
     apply_prefix = pick == 0;
   }
   C success = clause_of_grant(p.memory.find(low), prot);
-  bool failed = s.failed(s.saw(kENOMEM) ? C::mprotect_unmapped : success);
+  if (s.saw(kENOMEM)) success = p.other_mappings ? C::mprotect_map_limit : C::mprotect_unmapped;
+  bool failed = s.failed(success);
+  // How far it got is not known then.
+  if (failed && limited.limited == Limited::perhaps && s.saw(kENOMEM))
+    return s.lose_quietly(Freedom::map_merge);
+  if (failed && !cut_at_start(w, p, s, limited)) return;
   if (failed && !apply_prefix) return;
   protect(w, p, s, low, failed ? e.end : low + pages, prot);
 }

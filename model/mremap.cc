@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "model/map_limit.h"
+#include "model/merging.h"
 #include "model/rlimit.h"
 
 namespace shmcheck::model {
@@ -49,6 +51,8 @@ void argument_errors(World& w, const Process& p, Step& s, const Remapping& r) {
   bool beyond = r.new_length > top || r.to > top - r.new_length;
   bool overlap = r.address + r.old_length > r.to && r.to + r.new_length > r.address;
   if (r.to % w.page() != 0 || beyond || overlap) s.must(kEINVAL, C::mremap_fixed_errors);
+  // Looked at before anything is unmapped: mm/mremap.c, check_mremap_params.
+  move_limit_errors(w, p, s, 5);
 }
 
 // What the old range is, once the arguments are right.
@@ -76,6 +80,14 @@ Vma moved(World& w, Vma& v, const Remapping& r, std::uint64_t length, std::uint6
   copy.high = low + r.new_length;
   copy.page_offset = untouched ? low / w.page() : first;
   return copy;
+}
+
+// What was moved whole and is left behind empty is as if it had never been stored to, since 5.13 (commit
+// 1583aa278f5f, unlink_anon_vmas).
+bool is_left_new(const World& w, const Process& p, const Vma& v, const Remapping& r, std::uint64_t length) {
+  const bool whole = v.low == r.address && v.high == r.address + length;
+  return r.dont_unmap && whole && w.facts().release >= program::release(5, 13) &&
+         !may_be_part(w, p, r.address);
 }
 
 // Locked memory grows by pages that are there at once.
@@ -114,7 +126,9 @@ void move(World& w, Process& p, Step& s, Remapping r, std::uint64_t low, std::ui
     w.split_at(who, r.address + kept, s.when);
     v = p.memory.find(r.address);
   }
+  const bool left_new = is_left_new(w, p, *v, r, kept);
   Vma copy = moved(w, *v, r, kept, low);
+  if (left_new) v->touched = false;
   bool locked = copy.locked;
   if (r.dont_unmap || r.old_length == 0) copy.id = w.next_vma++;
   copy.event = {C::mremap_content_kept, w.steps};
@@ -255,7 +269,11 @@ void room_errors(const World& w, const Process& p, Step& s, const Remapping& r, 
       s.must(kENOMEM, C::mremap_no_move_no_room);
     else if (r.new_length >= w.facts().top)
       s.must(kENOMEM, kEINVAL, C::mremap_grow);
+    else
+      move_limit_errors(w, p, s, 3);
   }
+  if (plan.shrinks_in_place)
+    division_errors(w, p, s, r.address + r.new_length, r.address + r.old_length, C::munmap_split_limit);
   const bool of_object = plan.v && (plan.v->shared || plan.v->inode >= 0);
   if (r.dont_unmap && of_object && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
 }

@@ -69,6 +69,7 @@ void rule_fork(World& w, Process& p, Step& s) {
   child.memlock = p.memlock;
   child.address_space = p.address_space;
   child.file_size = p.file_size;
+  child.other_mappings = p.other_mappings;
   child.lock_clause =
       p.memory.locked_bytes() > 0 || p.lock_future ? C::fork_locks_not_inherited : C::mlock_accounting;
   for (const Vma& v : p.memory.vmas()) {
@@ -121,6 +122,7 @@ void rule_exec(World& w, Process& p, Step& s) {
   p.lock_count_off = false;
   p.lock_future = p.lock_future_on_fault = false;
   p.lock_clause = C::exec_locks_dropped;
+  p.other_mappings.reset();
   p.layout = {};
   p.layout.note({C::none, C::exec_mappings_gone, w.steps, 0, UINT64_MAX});
 }

@@ -140,6 +140,7 @@ void rule_reboot(World& w, Process&, Step& s) {
   const bool storage = !in_memory_only(w.facts().fs);
   const bool unknown =
       storage && (w.facts().fs == FileSystem::other || (crashes(s) && !names_are_certain(w)));
+  const bool end_in_cache = w.some_end_in_cache();
   end_processes(w);
   end_segments(w);
   end_fill(w);
@@ -150,6 +151,7 @@ void rule_reboot(World& w, Process&, Step& s) {
     keep_files(w, s);
   w.begin_process(s.op.result, pid);
   if (unknown) s.lose_quietly(Freedom::not_yet_stored);
+  if (storage && end_in_cache) s.lose_quietly(Freedom::empty_write_extends);
 }
 
 }  // namespace shmcheck::model

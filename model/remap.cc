@@ -1,4 +1,5 @@
 // remap_file_pages(2), which Linux has emulated by a new mapping since 4.0. In the order of mm/mmap.c.
+#include "model/map_limit.h"
 #include "model/rlimit.h"
 #include "model/rules.h"
 #include "model/times.h"
@@ -60,6 +61,7 @@ void range_errors(const Process& p, Step& s, const Vma* v, std::uint64_t high) {
 void mapping_errors(const World& w, const Process& p, Step& s, const Vma& v, std::uint64_t low,
                     std::uint64_t size, std::uint64_t offset) {
   using namespace program::seal;
+  mapping_limit_errors(w, p, s, 0, C::mmap_limit_map_count);
   if (low < w.facts().min_address && !p.cred.machine) s.must(kEPERM, C::mmap_fixed_low_address_priv);
   if (v.locked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
   if (v.locked || p.lock_future) memlock_errors(w, p, s, size, kEAGAIN, C::mmap_flag_locked_limit);
@@ -122,6 +124,7 @@ void rule_remap(World& w, Process& p, Step& s) {
   if (!s.must_fail()) range_errors(p, s, v, low + size);
   if (!s.must_fail()) {
     mapping_errors(w, p, s, *v, low, size, offset);
+    if (!s.must_fail()) division_errors(w, p, s, low, low + size, C::munmap_split_limit);
     ends = ends_segment(w, p, *v, low, low + size);
     if (ends && !s.exact())
       s.may(kEINVAL, Freedom::documented_alternative);

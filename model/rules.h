@@ -47,15 +47,15 @@ Rule rule_limit, rule_limits;
 // maps.cc
 Rule rule_maps;
 // fallocate.cc, memfd.cc, seal.cc
-Rule rule_fallocate, rule_memfd, rule_seal, rule_seals;
+Rule rule_fallocate, rule_memfd, rule_memfd_name, rule_seal, rule_seals;
 // mlock.cc, mincore.cc
 Rule rule_mlock, rule_munlock, rule_mlockall, rule_munlockall, rule_locked, rule_mincore;
 // times.cc
 Rule rule_age, rule_times;
 // descriptors.cc
 Rule rule_map_file, rule_descriptors, rule_names, rule_brk;
-// rlimit.cc, remap.cc
-Rule rule_rlimit, rule_remap;
+// rlimit.cc, remap.cc, map_limit.cc, remount.cc
+Rule rule_rlimit, rule_remap, rule_crowd, rule_remount;
 
 // --- shared by several rules
 

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "model/blame.h"
+#include "model/map_limit.h"
 #include "model/rlimit.h"
 #include "model/rules.h"
 
@@ -69,7 +70,7 @@ void permission_errors(const ShmidKernel& k, const Process& p, Step& s, const Re
 }
 
 void placement_errors(World& w, Process& p, Step& s, const Request& r, std::uint64_t size) {
-  if (!r.fixed) return;
+  if (!r.fixed) return mapping_limit_errors(w, p, s, 0, C::shmat_rlimit);
   std::uint64_t pages = w.up(size);
   bool wraps = r.address + size < r.address;
   bool beyond = pages > w.facts().top || r.address > w.facts().top - pages;
@@ -80,6 +81,7 @@ void placement_errors(World& w, Process& p, Step& s, const Request& r, std::uint
     else if (overlaps)
       s.must(kEINVAL, C::shmat_occupied);
   }
+  mapping_limit_errors(w, p, s, 0, C::shmat_rlimit);
   if (beyond) s.must(kENOMEM, kEINVAL, C::shmat_invalid_addr);
   if (r.address < w.facts().min_address && !p.cred.machine) s.must(kEPERM, kEINVAL, C::shmat_invalid_addr);
 }
@@ -90,6 +92,7 @@ bool limit_errors(const World& w, const Process& p, Step& s, const Request& r, s
   constexpr int kEAGAIN = 11;
   if (p.lock_future) memlock_errors(w, p, s, pages, kEAGAIN, C::mlockall_future);
   std::uint64_t gone = r.fixed ? mapped_within(p, r.address, r.address + pages) : 0;
+  if (!s.must_fail() && r.fixed) division_errors(w, p, s, r.address, r.address + pages, C::shmat_rlimit);
   if (s.must_fail() || fits_address_space(p, pages, gone)) return false;
   s.must(kENOMEM, C::shmat_rlimit);
   return r.fixed;
@@ -191,7 +194,10 @@ void rule_shmat(World& w, Process& p, Step& s) {
     if (!r.fixed && k.segsz >= kNoRoom) s.must(kENOMEM, C::shmat_rlimit);
     if (!s.must_fail()) no_space = limit_errors(w, p, s, r, w.up(k.segsz));
   }
-  C success = r.remap ? C::shmat_remap : r.fixed ? C::shmat_explicit_addr : C::shmat_null_addr;
+  C success = p.other_mappings && s.saw(kENOMEM) ? C::shmat_rlimit
+              : r.remap                          ? C::shmat_remap
+              : r.fixed                          ? C::shmat_explicit_addr
+                                                 : C::shmat_null_addr;
   if (!s.must_fail() && says_gone(s, r)) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
     success = k.perm.mode & kShmDest ? C::shmat_marked_still_attachable : w.clause_of_presence(p, k);

@@ -56,6 +56,11 @@ Space World::space_for(const Inode& inode, std::uint64_t index, bool write, std:
   return write || exact ? Space::none : Space::unsure;
 }
 
+bool World::may_take_page(const Inode& inode, std::uint64_t index) const {
+  if (!of_full(inode) || !on_tmpfs(*this, inode) || inode.stored.contains(index)) return false;
+  return inode.accessed_unsure || !inode.accessed.contains(index);
+}
+
 // A store to a page that has storage can be refused for a hole in its folio, seen on 6.18, and even if it is
 // fallocate that gave it: no document allows that.
 Space World::space_for_access(const Vma& vma, std::uint64_t offset, bool to_object) const {
@@ -165,6 +170,17 @@ void World::note_left_files() {
     inode.left = true;
     spare_most += most_of(inode, 0, UINT64_MAX);
   }
+}
+
+// What tmpfs has only read is given up when it is reclaimed, and accounted later (mm/shmem.c,
+// shmem_recalc_inode).
+void World::may_be_reclaimed(std::uint32_t index, std::uint64_t first, std::uint64_t last) {
+  Inode& inode = inodes[index];
+  inode.accessed_unsure = true;
+  if (!on_tmpfs(*this, inode)) return;
+  const std::uint64_t pages = inode.accessed.count(first, last) - inode.stored.count(first, last);
+  inode.reclaimed += pages;
+  if (of_full(inode)) spare_most += pages;
 }
 
 void note_populated(World& w, const Vma& v) {

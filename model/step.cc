@@ -44,6 +44,7 @@ std::string_view to_string(Freedom freedom) {
                                         "lock-count",
                                         "file-times",
                                         "residency",
+                                        "map-limit",
                                         "not-yet-stored",
                                         "spare-space",
                                         "allocation",

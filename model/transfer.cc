@@ -125,7 +125,10 @@ void may_have_storage(World& w, const Transfer& t, std::uint64_t reached) {
   Inode& file = w.inodes[t.file->inode];
   const bool disk = w.fs_of(file) != program::FileSystem::tmpfs;
   file.accessed_unsure = true;
-  if (disk) w.may_cut_storage(t.file->inode, file.size);
+  if (disk) {
+    file.large_folios |= w.down(t.offset) != w.down(t.offset + t.length - 1);
+    w.may_cut_storage(t.file->inode, file.size);
+  }
   const std::uint64_t length = disk ? t.length : std::min(t.length, reached + 1);
   w.may_take_storage(t.file->inode, t.offset, t.offset + length);
 }
@@ -146,6 +149,7 @@ void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {
     w.keep_nothing(t.file->inode, size, t.offset + length);
     w.inodes[t.file->inode].slack_from = size;
     size = t.offset + length;
+    w.inodes[t.file->inode].end_in_cache = false;
   }
 }
 

@@ -219,12 +219,18 @@ void World::fill_object(std::uint32_t inode, std::uint64_t offset, std::uint8_t 
   inodes[inode].bytes.fill(offset, byte, length, page());
 }
 
+bool World::some_end_in_cache() const {
+  return std::ranges::any_of(
+      inodes, [](const Inode& i) { return i.of_directory() && i.links > 0 && i.end_in_cache; });
+}
+
 void World::resize(std::uint32_t index, std::uint64_t size) {
   Inode& inode = inodes[index];
   std::uint64_t before = inode.size;
   if (size < before) keep_former(index, size, before);
   inode.size = size;
   inode.size_unwritten = true;
+  if (size != before) inode.end_in_cache = false;
   if (size >= before) return;
   not_resident(index);
   cuts_storage(index, size);

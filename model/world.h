@@ -71,6 +71,8 @@ struct Process {
   bool lock_future = false, lock_future_on_fault = false;  // mlockall with MCL_FUTURE, and MCL_ONFAULT
   // Its soft limits: bytes that it may lock, and have mapped in all, and the size that it may give a file.
   std::uint64_t memlock = UINT64_MAX, address_space = UINT64_MAX, file_size = UINT64_MAX;
+  // How many mappings it has that are not the program's, once `crowd` has brought it near vm.max_map_count.
+  std::optional<std::uint64_t> other_mappings;
   LayoutEvents layout;  // the last calls that changed its mappings
 };
 
@@ -133,6 +135,11 @@ class World {
   // The file system that holds the object.
   program::FileSystem fs_of(const Inode& inode) const {
     return inode.of_directory() ? facts_->fs : program::FileSystem::tmpfs;
+  }
+  // Of the mount that it was opened on: ST_NOEXEC of statvfs(3).
+  bool noexec(const Inode& inode) const {
+    if (inode.kind != InodeKind::file || inode.memfd) return false;
+    return inode.posix ? facts_->objects_noexec : facts_->noexec;
   }
   std::uint64_t up(std::uint64_t v) const { return (v + page() - 1) / page() * page(); }
   std::uint64_t down(std::uint64_t v) const { return v / page() * page(); }
@@ -247,6 +254,8 @@ class World {
   void pages_removed(std::uint32_t inode, clauses::Clause clause);
   // Sets a size: drops what lies beyond, in private copies too.
   void resize(std::uint32_t inode, std::uint64_t size);
+  // Whether the storage of some file need not know where its end is.
+  bool some_end_in_cache() const;
 
   // --- storage of files, and what is left of the file system that programs work in (space.cc)
   bool full = false;  // the op `fill` has taken what was left of it
@@ -258,11 +267,15 @@ class World {
   bool of_full(const Inode& inode) const { return full && inode.of_directory(); }
   // For a page, beside `more` others that need storage, too.
   Space space_for(const Inode& inode, std::uint64_t index, bool write, std::uint64_t more = 0) const;
+  // Whether to read the page through a mapping may take storage: tmpfs alone gives some to what is read.
+  bool may_take_page(const Inode& inode, std::uint64_t index) const;
   // For the page that an access of the mapping reaches. `to_object`: a store that is the object's.
   Space space_for_access(const Vma& vma, std::uint64_t offset, bool to_object) const;
   // Pages of bytes [low, high) have storage now, or may have some.
   void takes_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
   void may_take_storage(std::uint32_t inode, std::uint64_t low, std::uint64_t high);
+  // Those of pages first … last-1 that nobody has written to may go, and leave space at any time after.
+  void may_be_reclaimed(std::uint32_t inode, std::uint64_t first, std::uint64_t last);
   // Pages first … last-1 have none any more.
   void gives_back(std::uint32_t inode, std::uint64_t first, std::uint64_t last);
   // The same of what a hole takes, and of what lies behind a new end; or perhaps of that.

@@ -218,6 +218,10 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::shmem_huge>("shmem_huge"),
     yes_no_key<&Facts::nx>("nx"),
     yes_no_key<&Facts::fill>("fill"),
+    unsigned_key<&Facts::max_map_count>("max_map_count"),
+    yes_no_key<&Facts::noexec>("noexec"),
+    yes_no_key<&Facts::objects_noexec>("objects_noexec"),
+    yes_no_key<&Facts::remounts>("remounts"),
     yes_no_key<&Facts::map_files>("map_files"),
     yes_no_key<&Facts::names>("names"),
 };

@@ -46,14 +46,18 @@ struct Facts {
   bool shm_objects = true;          // programs have a tmpfs with the sticky bit on /dev/shm
   // proc(5), fs.protected_hardlinks and fs.protected_regular
   bool protected_hardlinks = false, protected_regular = false;
-  bool next_id = true;         // and ask for the id of the next segment (shm_next_id)
-  bool ipc_namespaces = true;  // and can make further IPC namespaces
-  bool reboot = false;         // the machine can be started anew with the disk that it has
-  bool shmem_huge = false;     // shared memory may be given huge pages unasked (shmem_enabled)
-  bool map_files = true;       // there is a directory /proc/self/map_files
-  bool names = true;           // and whatever has a name in its directories is a program's
-  bool fill = true;            // the file system of programs can be filled up
-  bool nx = false;             // the processor refuses to execute pages without PROT_EXEC
+  bool next_id = true;              // and ask for the id of the next segment (shm_next_id)
+  bool ipc_namespaces = true;       // and can make further IPC namespaces
+  bool reboot = false;              // the machine can be started anew with the disk that it has
+  bool shmem_huge = false;          // shared memory may be given huge pages unasked (shmem_enabled)
+  bool map_files = true;            // there is a directory /proc/self/map_files
+  bool names = true;                // and whatever has a name in its directories is a program's
+  bool fill = true;                 // the file system of programs can be filled up
+  bool nx = false;                  // the processor refuses to execute pages without PROT_EXEC
+  std::uint64_t max_map_count = 0;  // vm.max_map_count; 0: programs cannot come near it
+  bool noexec = false;              // the program's directory is on a mount without execution (ST_NOEXEC)
+  bool objects_noexec = false;      // and so is /dev/shm
+  bool remounts = false;  // the program's file system is storage that programs can unmount and mount
   bool operator==(const Facts&) const = default;
 };
 

@@ -89,6 +89,11 @@ constexpr NamedValue kInfos[] = {{"shmmax", 0}, {"shmmin", 1}, {"shmmni", 2},
 constexpr NamedValue kIgnoredIds[] = {{"zero", 0}, {"negative", 1}};
 constexpr NamedValue kLimitNames[] = {
     {"shmmax", 0}, {"shmall", 1}, {"shmmni", 2}, {"rmid_forced", 3}, {"next_id", 4}};
+constexpr NamedValue kMemfdNames[] = {{"plain", 0}, {"empty", 1}, {"longest", 2}, {"longer", 3}, {"bad", 4}};
+constexpr NamedValue kLeft[] = {{"1", 0}, {"2", 1}, {"3", 2}, {"4", 3},
+                                {"5", 4}, {"6", 5}, {"7", 6}, {"8", 7}};
+static_assert(std::size(kLeft) == kMostLeft);
+constexpr NamedValue kRemounts[] = {{"again", 0}, {"ro", 1}};
 constexpr NamedValue kImages[] = {{"own", 0}, {"missing", 1}};
 constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
 constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
@@ -169,7 +174,7 @@ constexpr Arg kMadvise[] = {address(), quantity(Slot::len, "len", true),
 constexpr Arg kFallocate[] = {object(), quantity(Slot::len, "len", true), quantity(Slot::off, "off", false),
                               choice(Slot::small, "how", kAllocate)};
 constexpr Arg kFsync[] = {object(), choice(Slot::small, "how", kSync)};
-constexpr Arg kMemfd[] = {flags(kMemfdFlags)};
+constexpr Arg kMemfd[] = {flags(kMemfdFlags), choice(Slot::byte, "name", kMemfdNames)};
 constexpr Arg kSeal[] = {object(), {ArgKind::flags, Slot::flags, "seals", false, kSeals}};
 constexpr Arg kMlock[] = {address(), quantity(Slot::len, "len", true), flags(kMlockFlags)};
 constexpr Arg kShmInfo[] = {choice(Slot::small, "what", kTotals)};
@@ -190,6 +195,8 @@ constexpr Arg kRemap[] = {address(),
                           {ArgKind::flags, Slot::flags, "flags", false, kRemapFilePagesFlags}};
 constexpr Arg kReboot[] = {choice(Slot::small, "how", kEndings)};
 constexpr Arg kSetns[] = {object(), choice(Slot::small, "by", kJoins)};
+constexpr Arg kCrowd[] = {{ArgKind::choice, Slot::small, "left", true, kLeft}};
+constexpr Arg kRemount[] = {choice(Slot::small, "how", kRemounts)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 constexpr Arg kMapFile[] = {address()};
@@ -239,7 +246,8 @@ constexpr OpSpec kSpecs[] = {
      "fallocate(2); how= extends the file, keeps its size, punches a hole, zeroes, or takes a range out or "
      "puts one in"},
     {"fsync", N::none, N::file, R::nothing, kFsync, "fsync(2), or with how=data fdatasync(2)"},
-    {"memfd", N::file, N::none, R::nothing, kMemfd, "memfd_create(2) into a descriptor slot"},
+    {"memfd", N::file, N::none, R::nothing, kMemfd,
+     "memfd_create(2) into a descriptor slot; name= is one of several, or one that is refused"},
     {"seal", N::none, N::file, R::nothing, kSeal, "fcntl(2) F_ADD_SEALS"},
     {"seals", N::none, N::file, R::count, kObject,
      "fcntl(2) F_GET_SEALS: 1 seal, 2 shrink, 4 grow, 8 write, 16 future_write, added up"},
@@ -294,6 +302,16 @@ constexpr OpSpec kSpecs[] = {
      "fstat(2): st_blocks, how many units of 512 bytes of storage the file has"},
     {"fill", N::none, N::none, R::nothing, kFill,
      "take all that is left of the program's file system, or with left=all give back what was taken"},
+    {"crowd", N::none, N::none, R::count, kCrowd,
+     "divides a range of the executor's until the process may make only so many mappings more "
+     "(vm.max_map_count); "
+     "shows how many are the program's"},
+    {"memfd_name", N::none, N::file, R::runs, kObject,
+     "readlink(2) of the descriptor in /proc/self/fd, if it is that of a memory file; shows the bytes"},
+    {"remount", N::none, N::none, R::nothing, kRemount,
+     "umount(2) of the program's file system, which is then mounted again; or with how=ro mount(2) "
+     "MS_REMOUNT to "
+     "read-only and back"},
     {"map_file", N::file, N::none, R::nothing, kMapFile,
      "open(2), for reading, of the entry of /proc/self/map_files that is for the mapping at an address"},
     {"descriptors",

@@ -76,6 +76,9 @@ enum class OpCode : std::uint8_t {
   setns,
   blocks,
   fill,
+  crowd,
+  memfd_name,
+  remount,
   map_file,
   descriptors,
   names,
@@ -207,6 +210,12 @@ inline constexpr std::uint8_t kAccess = 1, kModification = 2;
 namespace memfd {
 inline constexpr std::uint32_t kSealing = 1, kUnknown = 2;
 }
+// Op::byte of memfd: the name that the file is given. The longest has as many bytes as one may have, `longer`
+// one more; `bad` lies beyond every user address space.
+enum class MemfdName : std::uint8_t { plain, empty, longest, longer, bad };
+inline constexpr std::string_view kMemfdPlainName = "shmcheck";
+inline constexpr std::size_t kMemfdLongestName = 249;
+inline constexpr char kMemfdLongNameFill = 'n';
 // As Linux numbers them, so that `seals` shows them; the last is ours.
 namespace seal {
 inline constexpr std::uint32_t kSeal = 1, kShrink = 2, kGrow = 4, kWrite = 8, kFutureWrite = 16,
@@ -223,7 +232,13 @@ enum class Resource : std::uint8_t { address_space, memlock, file_size };
 // Op::small of limit, limits. The id that the next segment is to have reads as 2^64-1 if none is asked for.
 enum class Limit : std::uint8_t { shmmax, shmall, shmmni, rmid_forced, next_id };
 inline constexpr std::size_t kLimits = 5;
-enum class Image : std::uint8_t { own, missing };  // Op::small of exec
+enum class Image : std::uint8_t { own, missing };        // Op::small of exec
+enum class Remount : std::uint8_t { again, read_only };  // Op::small of remount
+// Op::small of crowd is one less than the mappings that are left.
+inline constexpr std::uint8_t kMostLeft = 8;
+constexpr std::uint64_t mappings_left(std::uint8_t small) {
+  return std::uint64_t{small} + 1;
+}
 // Op::small of shm_info. `kept` pages are in memory or in swap; `highest` is what the call returns.
 enum class ShmTotal : std::uint8_t { segments, pages, kept, swap_tries, highest };
 enum class IpcInfo : std::uint8_t {

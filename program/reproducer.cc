@@ -218,10 +218,20 @@ class Writer {
     for (std::size_t i = 0; i <= step_; ++i) {
       const Step& s = trace_.steps[i];
       if (!is_run(s) || s.op.code == OpCode::end) continue;
-      out += "  case " + std::to_string(i + 1) + ": " + statement_of(s.op, trace_.facts, i == step_) +
+      out += "  case " + std::to_string(i + 1) + ": " + statement(s.op, i == step_) +
              (s.op.code == OpCode::exit ? "" : " break;") + " /* " + to_text(s.op) + " */\n";
     }
     return out + "  }\n}\n";
+  }
+
+  // What is unmounted lies in a directory of its own, and processes stay outside.
+  std::string statement(const Op& op, bool failing) const {
+    constexpr std::string_view kPath = "(long)\"n";
+    std::string text = statement_of(op, trace_.facts, failing);
+    if (!needs(kNeedRemount)) return text;
+    for (std::size_t at = text.find(kPath); at != std::string::npos; at = text.find(kPath, at + 1))
+      text.insert(at + kPath.size() - 1, "m/");
+    return text;
   }
 
   // {step, process, kind} of each step that is played.
@@ -295,6 +305,12 @@ std::string Writer::setup() const {
         "  if (umask(0), !mkdtemp(dir) || chmod(dir, 0777) || chdir(dir)) return perror(dir), 2;\n";
     if (needs(kNeedFill)) out += "  if (!may_fill()) return perror(\"a file system to fill\"), 2;\n";
   }
+  if (needs(kNeedRemount)) {
+    out +=
+        "  if (unshare(CLONE_NEWNS) || mount(\"none\", \"/\", NULL, MS_REC | MS_PRIVATE, NULL) ||\n"
+        "      system(\"truncate -s 64M image && mkfs.ext4 -q image && mkdir m\") || mounted())\n"
+        "    return perror(\"a file system of its own\"), 2;\n";
+  }
   std::string pipes = needs(kNeedKernelScan) ? "pipe(out) || pipe(scratch)" : "pipe(out)";
   out += "  if (" + pipes + ") return perror(\"pipe\"), 2;\n";
   out += "  for (i = 0; i < N; i++) if (S.s[i] = -1, pipe(in[i])) return perror(\"pipe\"), 2;\n";
@@ -309,6 +325,7 @@ std::string Writer::setup() const {
   }
   out += "  sigaction(SIGALRM, &(struct sigaction){.sa_handler = expired}, NULL), alarm(20);\n";
   if (needs(kNeedBeside)) out += "  clear();\n";
+  if (needs(kNeedCrowd)) out += "  own = rows();\n";
   if (needs(kNeedFault)) out += "  sigaction(SIGSEGV, &caught, NULL), sigaction(SIGBUS, &caught, NULL);\n";
   if (counts_segments() || needs(kNeedLimit)) {
     out += "  if (unshare(CLONE_NEWIPC)) return perror(\"a private IPC namespace\"), 2;\n";
@@ -326,6 +343,7 @@ std::string Writer::cleanup() const {
       "  while (wait(NULL) > 0) {}\n";
   if (needs(kNeedObjects))
     out += "  for (int k = 0; k < 4; k++) unlink((char *)object(k, k == 3 ? 255 : 0));\n";
+  if (needs(kNeedRemount)) out += "  if (umount(\"m\") || unlink(\"image\") || rmdir(\"m\")) perror(dir);\n";
   if (needs(kNeedFiles)) {
     const std::string remove = "rmdir(strrchr(dir, '/') + 1)";
     out +=
@@ -348,6 +366,7 @@ std::string Writer::main_function() const {
   out += "  int i, last = sizeof script / sizeof *script - 1;\n";
   if (needs(kNeedExec)) {
     std::string again = needs(kNeedBeside) ? "clear(), " : "";
+    if (needs(kNeedCrowd)) again += "own = rows(), ";
     if (needs(kNeedFault)) again += "sigaction(SIGSEGV, &caught, NULL), sigaction(SIGBUS, &caught, NULL), ";
     out += "  if (argc == 4 && !strcmp(argv[1], \"--exec\"))\n    " + again +
            "came_back(atoi(argv[2]), atoi(argv[3]));\n";
@@ -372,8 +391,8 @@ std::string nothing_to_play(const ReproducerNotes& notes, std::string_view why) 
          " */\n#include <stdio.h>\nint main(void) { return puts(" + literal(why) + "), 2; }\n";
 }
 
-bool restarts_machine(const Step& s) {
-  return is_run(s) && s.op.code == OpCode::reboot;
+bool has(const Trace& played, OpCode code) {
+  return std::ranges::any_of(played.steps, [=](const Step& s) { return is_run(s) && s.op.code == code; });
 }
 
 }  // namespace
@@ -387,8 +406,12 @@ std::string c_reproducer(const Program& program, const Trace& trace, std::size_t
   }
   if (step >= played.steps.size()) return nothing_to_play(notes, "the trace ends before this step");
   if (!is_run(played.steps[step])) return nothing_to_play(notes, "the executor did not run this step");
-  if (std::ranges::any_of(played.steps, restarts_machine))
+  if (has(played, OpCode::reboot))
     return nothing_to_play(notes, "the machine was started anew, which no program of it outlives");
+  // Who has opened what fills it up must close it when another process gives it back, or it stays mounted.
+  if (has(played, OpCode::fill) && has(played, OpCode::remount))
+    return nothing_to_play(notes,
+                           "the file system is filled up and unmounted, which takes more than one file");
   return Writer(played, step, notes).file();
 }
 

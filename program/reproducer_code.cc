@@ -426,6 +426,50 @@ static void fill(int all) { /* leaves all of it, or nothing */
   return pipe(end) ? -1 : end[0];
 }
 )c"},
+    {kNeedCrowd, kNeedCount | kNeedFailed, "",
+     R"c(static size_t own;
+static size_t rows(void) { /* mappings of the process, without a page of the kernel's */
+  char line[4400];
+  size_t low, n = 0;
+  FILE *f = fopen("/proc/self/maps", "r");
+  while (f && fgets(line, sizeof line, f)) n += sscanf(line, "%lx", &low) == 1 && low < 1ul << 63;
+  return f ? fclose(f) : 0, n;
+}
+static void crowd(size_t left) { /* pages of other advice than their neighbours */
+  char *range = (char *)0x1200000000;
+  size_t most = 0;
+  FILE *f = fopen("/proc/sys/vm/max_map_count", "r");
+  if (failed(f && fscanf(f, "%zu", &most) == 1 ? fclose(f) : -1)) return;
+  size_t bytes = (most + 4) * P;
+  mmap(range, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+  if (failed(madvise(range, bytes, MADV_NORMAL))) return;
+  size_t n = rows(), more = most + 1 - left - n;
+  if (more % 2 && failed(madvise(range, P, MADV_RANDOM))) return;
+  for (size_t i = 1; i <= more / 2; i++) if (failed(madvise(range + 2 * i * P, P, MADV_RANDOM))) return;
+  count(n - 1 - own);
+}
+)c"},
+    {kNeedLongName, 0, "", R"c(static long name_of(int n) {
+  static char name[256];
+  return (long)memset(name, 'n', n);
+}
+)c"},
+    {kNeedMemfdName, kNeedRuns | kNeedFailed, "errno.h", R"c(static void memfd_name(int fd) {
+  char path[32], link[512];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  long r = readlink(path, link, sizeof link);
+  if (r >= 0 && strncmp(link, "/memfd:", 7)) errno = EINVAL, r = -1;
+  if (!failed(r)) bytes((unsigned char *)link, r), run("", 0);
+}
+)c"},
+    {kNeedRemount, kNeedOk | kNeedFailed | kNeedFiles, "stdlib.h sched.h sys/mount.h",
+     R"c(static int mounted(void) { return system("mount -o loop image m && chmod 777 m"); }
+static void remount(int read_only) { /* unmounts and mounts again, or to read-only and back */
+  unsigned long flags = MS_REMOUNT | MS_RDONLY;
+  if (failed(read_only ? mount(NULL, "m", NULL, flags, NULL) : umount("m"))) return;
+  ok(read_only ? mount(NULL, "m", NULL, MS_REMOUNT, NULL) : mounted() ? -1 : 0);
+}
+)c"},
     {kNeedBeside, 0, "",
      R"c(static void clear(void) { /* without the vdso, nothing lies beside the first mapping of a static binary */
   char line[4400];

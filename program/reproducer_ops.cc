@@ -159,6 +159,19 @@ std::string object_path(const Op& op) {
   return "object(" + std::to_string(op.object) + (op.object == kObjects - 1 ? ", 255)" : ", 0)");
 }
 
+bool has_long_name(const Op& op) {
+  return static_cast<MemfdName>(op.byte) == MemfdName::longest ||
+         static_cast<MemfdName>(op.byte) == MemfdName::longer;
+}
+
+std::string memfd_name(const Op& op, const Facts& facts) {
+  const auto name = static_cast<MemfdName>(op.byte);
+  if (name == MemfdName::bad) return hex(facts.top) + "ul";
+  const std::size_t bytes = kMemfdLongestName + (name == MemfdName::longer ? 1 : 0);
+  if (has_long_name(op)) return "name_of(" + std::to_string(bytes) + ")";
+  return "(long)\"" + std::string(name == MemfdName::plain ? kMemfdPlainName : "") + '"';
+}
+
 std::string octal_mode(const Op& op) {
   return '0' + octal(op.mode);
 }
@@ -306,7 +319,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return sys("ok(", list(op.small == 0 ? "fsync" : "fdatasync", descriptor(op.object)));
     case OpCode::memfd:
       return sys("opened(" + descriptor(op.result) + ", 0, ",
-                 list("memfd_create", "(long)\"shmcheck\"", bits(op.flags, kMemfdFlags)));
+                 list("memfd_create", memfd_name(op, facts), bits(op.flags, kMemfdFlags)));
     case OpCode::seal:
       return sys("ok(", list("fcntl", descriptor(op.object), "F_ADD_SEALS", bits(op.flags, kSealBits)));
     case OpCode::seals:
@@ -375,6 +388,12 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "blocks(" + descriptor(op.object) + ");";
     case OpCode::fill:
       return static_cast<Room>(op.small) == Room::none ? "fill(0);" : "fill(1);";
+    case OpCode::crowd:
+      return "crowd(" + std::to_string(mappings_left(op.small)) + ");";
+    case OpCode::remount:
+      return "remount(" + std::to_string(op.small) + ");";
+    case OpCode::memfd_name:
+      return "memfd_name(" + descriptor(op.object) + ");";
     case OpCode::map_file:
       return "opened(" + list(descriptor(op.result), "O_CLOEXEC", "map_file(" + q(op.addr) + ")") + ");";
     case OpCode::descriptors:
@@ -462,8 +481,14 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedOpened | kNeedObjects | kNeedFiles;
     case OpCode::shm_unlink:
       return kNeedRemoved | kNeedOk | kNeedFiles;
+    case OpCode::crowd:
+      return kNeedCrowd;
+    case OpCode::memfd_name:
+      return kNeedMemfdName;
+    case OpCode::remount:
+      return kNeedRemount;
     case OpCode::memfd:
-      return kNeedOpened;
+      return has_long_name(op) ? kNeedOpened | kNeedLongName : std::uint64_t{kNeedOpened};
     case OpCode::fallocate:
     case OpCode::seal:
       return kNeedSys | kNeedOk | kNeedFiles;

@@ -60,10 +60,14 @@ enum Need : std::uint64_t {
   kNeedJoin = std::uint64_t{1} << 45,
   kNeedBlocks = std::uint64_t{1} << 46,
   kNeedFill = std::uint64_t{1} << 47,
-  kNeedMapFile = std::uint64_t{1} << 48,
-  kNeedDescriptors = std::uint64_t{1} << 49,
-  kNeedNames = std::uint64_t{1} << 50,
-  kNeedBreak = std::uint64_t{1} << 51,
+  kNeedCrowd = std::uint64_t{1} << 48,
+  kNeedLongName = std::uint64_t{1} << 49,
+  kNeedMemfdName = std::uint64_t{1} << 50,
+  kNeedRemount = std::uint64_t{1} << 51,
+  kNeedMapFile = std::uint64_t{1} << 52,
+  kNeedDescriptors = std::uint64_t{1} << 53,
+  kNeedNames = std::uint64_t{1} << 54,
+  kNeedBreak = std::uint64_t{1} << 55,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

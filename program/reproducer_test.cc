@@ -369,6 +369,11 @@ TEST(Reproducer, ExitsWithTwoIfTheMachineWasStartedAnew) {
   EXPECT_NE(run(reproducer(trace, 1)).status, 2);
 }
 
+TEST(Reproducer, ExitsWithTwoIfAFileSystemIsFilledUpAndUnmounted) {
+  Trace trace = trace_of("p0 fill -> ok\np0 remount -> ok\n");
+  EXPECT_EQ(run(reproducer(trace, 1)).status, 2);
+}
+
 // Observers of many bytes, mappings or segments are longer, and so are deaths, new images and objects.
 TEST(Reproducer, IsShorterThanAHundredLinesForATypicalProgram) {
   for (const Case& c : kCases) {

@@ -123,7 +123,11 @@ constexpr std::string_view kExamples =
     "p0 setns p1 by=file\n"
     "p0 fallocate f0 len=1p how=punch_only\n"
     "p0 blocks f0\n"
-    "p0 fill left=all\n";
+    "p0 fill left=all\n"
+    "p0 crowd left=3\n"
+    "p0 memfd f3 flags=sealing name=longest\n"
+    "p0 memfd_name f3\n"
+    "p0 remount how=ro\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

@@ -189,7 +189,8 @@ TEST(FactsText, HasAFixedOrder) {
       "first_userns=yes "
       "private_ipc=yes shmmax=0 shmall=0 shmmni=0 memlock=8388608 set_limits=yes exec=yes fork=yes "
       "stored=yes shm_objects=yes protected_hardlinks=no protected_regular=no ipc_namespaces=yes "
-      "next_id=yes reboot=no shmem_huge=no nx=no fill=yes map_files=yes names=yes");
+      "next_id=yes reboot=no shmem_huge=no nx=no fill=yes max_map_count=0 noexec=no objects_noexec=no "
+      "remounts=no map_files=yes names=yes");
 }
 
 TEST(FactsText, MissingKeysKeepTheirDefaults) {

@@ -7,6 +7,19 @@
 namespace shmcheck::harness {
 namespace {
 
+// A program that comes near vm.max_map_count has its price: as many mappings, in the kernel, and as many rows
+// to be read by `maps`.
+bool crowds(Entropy& entropy, const program::Facts& facts) {
+  constexpr std::uint64_t kCheap = 512;
+  if (facts.max_map_count == 0) return false;
+  return entropy.below(static_cast<std::uint32_t>(facts.max_map_count / kCheap) + 1) == 0;
+}
+
+// To unmount a file system and mount it again takes as long as some programs do.
+bool unmounts(Entropy& entropy, const program::Facts& facts) {
+  return facts.remounts && facts.fs != program::FileSystem::tmpfs && entropy.chance(50);
+}
+
 OpCode random_op(Scene& scene) {
   std::uint32_t at = scene.dice.below(std::max(scene.swarm.total, 1U));
   for (std::size_t i = 0; i < program::kOpCodes; ++i) {
@@ -42,6 +55,8 @@ program::Program generate(Entropy& entropy, const GeneratorOptions& options, con
   }
   if (!facts.reboot || entropy.below(options.reboots_one_in) != 0)
     possible.allowed.reset(static_cast<std::size_t>(OpCode::reboot));
+  if (!crowds(entropy, facts)) possible.allowed.reset(static_cast<std::size_t>(OpCode::crowd));
+  if (!unmounts(entropy, facts)) possible.allowed.reset(static_cast<std::size_t>(OpCode::remount));
   Swarm swarm = make_swarm(entropy, possible.allowed);
   Scene scene(entropy, swarm, possible, facts);
   scene.plan(planned_ops(entropy, options));

@@ -28,7 +28,8 @@ constexpr Builder* kBuilders[] = {
     build_link,     build_shm_open, build_shm_unlink,  build_stored,     build_unshare,   build_ipc_info,
     build_shm_stat, build_sysvipc,  build_mlockall,    build_munlockall, build_rlimit,    build_remap,
     build_call,     build_age,      build_times,       build_reboot,     build_setns,     build_blocks,
-    build_fill,     build_map_file, build_descriptors, build_names,      build_brk,
+    build_fill,     build_crowd,    build_memfd_name,  build_remount,    build_map_file,  build_descriptors,
+    build_names,    build_brk,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 
@@ -53,6 +54,7 @@ Subject subject(OpCode code) {
     case OpCode::blocks:
       return Subject::file;
     case OpCode::seal:
+    case OpCode::memfd_name:
       return Subject::memory_file;
     case OpCode::munmap:
     case OpCode::mprotect:

@@ -133,6 +133,14 @@ Op build_memfd(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::memfd, p);
   op.result = s.fresh_file(p);
   op.flags = s.dice.chance(85) ? program::memfd::kSealing : 0U;
+  // Of the plain name there are several, as a rule.
+  if (s.dice.chance(15)) op.byte = static_cast<std::uint8_t>(s.dice.below(5));
+  return op;
+}
+
+Op build_memfd_name(Scene& s, std::uint8_t p) {
+  Op op = with_file(s, OpCode::memfd_name, p);
+  op.object = s.memfd(p).value_or(op.object);
   return op;
 }
 
@@ -194,8 +202,8 @@ Op build_stored(Scene& s, std::uint8_t p) {
 Op build_shm_unlink(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::shm_unlink, p);
   op.object = s.object();
-  // Mostly one that is there.
-  for (int i = 0; i < 4 && op.object < program::kObjects && s.world().objects[op.object] < 0; ++i)
+  // What is there, as a rule.
+  for (int i = 0; i < 6 && op.object < program::kObjects && s.world().objects[op.object] < 0; ++i)
     op.object = s.object();
   return op;
 }

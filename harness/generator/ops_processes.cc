@@ -116,6 +116,18 @@ Op build_rlimit(Scene& s, std::uint8_t p) {
   return op;
 }
 
+Op build_crowd(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::crowd, p);
+  op.small = static_cast<std::uint8_t>(s.dice.below(s.dice.chance(70) ? 3 : program::kMostLeft));
+  return op;
+}
+
+Op build_remount(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::remount, p);
+  op.small = static_cast<std::uint8_t>(s.dice.below(2));
+  return op;
+}
+
 Op build_exec(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::exec, p);
   if (s.dice.chance(20)) op.small = static_cast<std::uint8_t>(program::Image::missing);

@@ -94,6 +94,8 @@ Op build_ipc_info(Scene& s, std::uint8_t p) {
 Op build_shm_stat(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::shm_stat, p);
   op.object = s.segment();
+  // Mostly one that was made: after a reboot, or in a namespace that was joined, only destroyed ones may be.
+  if (!s.world().segment_names[op.object]) op.object = s.segment();
   op.byte = s.dice.pick<std::uint8_t>({0, 0, 0, 0, 1, 2});
   if (s.dice.chance(40)) op.flags = program::shmstat::kAny;
   return op;

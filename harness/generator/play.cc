@@ -69,6 +69,12 @@ void Play::rlimit(std::uint8_t p, program::Resource what, Quantity value) {
   step(op);
 }
 
+void Play::crowd(std::uint8_t p, unsigned left) {
+  Op op = make_op(OpCode::crowd, p);
+  op.small = static_cast<std::uint8_t>(left - 1);
+  step(op);
+}
+
 std::uint8_t Play::reboot(std::uint8_t p, program::Ending how) {
   Op op = make_op(OpCode::reboot, p);
   op.small = static_cast<std::uint8_t>(how);
@@ -77,16 +83,25 @@ std::uint8_t Play::reboot(std::uint8_t p, program::Ending how) {
   return s.any_alive();
 }
 
+namespace {
+std::vector<Scenario> joined(std::span<const Scenario> a, std::span<const Scenario> b) {
+  std::vector<Scenario> both(a.begin(), a.end());
+  both.insert(both.end(), b.begin(), b.end());
+  return both;
+}
+}  // namespace
+
 void play_scenario(Scene& scene) {
-  // Segments and their namespaces are one subject.
-  static const std::vector<Scenario> sysv = [] {
-    std::vector<Scenario> both(sysv_scenarios().begin(), sysv_scenarios().end());
-    both.insert(both.end(), ipcns_scenarios().begin(), ipcns_scenarios().end());
-    return both;
-  }();
-  const std::array<std::span<const Scenario>, 7> all = {
-      file_scenarios(), memory_scenarios(), sysv, limit_scenarios(), name_scenarios(),
-      peer_scenarios(), space_scenarios()};
+  // Files and what reaches storage of them are one subject, and so are segments and their namespaces.
+  static const std::vector<Scenario> files = joined(file_scenarios(), storage_scenarios()),
+                                     sysv = joined(sysv_scenarios(), ipcns_scenarios());
+  const std::array<std::span<const Scenario>, 7> all = {files,
+                                                        memory_scenarios(),
+                                                        sysv,
+                                                        limit_scenarios(),
+                                                        name_scenarios(),
+                                                        peer_scenarios(),
+                                                        space_scenarios()};
   std::span<const Scenario> group =
       all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U, 6U})];
   if (scene.options.allowed[static_cast<std::size_t>(OpCode::reboot)] && scene.dice.chance(50))

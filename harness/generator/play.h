@@ -26,6 +26,7 @@ class Play {
   // At times with the group of the other user, as its own or a supplementary one.
   void join_group(std::uint8_t p, std::uint8_t user, std::uint8_t other);
   void rlimit(std::uint8_t p, program::Resource what, Quantity value);
+  void crowd(std::uint8_t p, unsigned left);
   // The process that the machine then begins with.
   std::uint8_t reboot(std::uint8_t p, program::Ending how);
 
@@ -54,6 +55,9 @@ class Play {
   void flush(std::uint8_t p, std::uint8_t file, bool data_only = false);
   std::uint8_t path_of(std::uint8_t p, std::uint8_t file) const;
   void unlink(std::uint8_t p, std::uint8_t path);
+  void close(std::uint8_t p, std::uint8_t file);
+  void fill_up(std::uint8_t p, program::Room left);
+  void remount(std::uint8_t p, program::Remount how);
 
   // --- memory; the result is the mapping's name
   Quantity map(std::uint8_t p, std::uint8_t file, Quantity length, std::uint32_t flags, std::uint8_t prot = 3,
@@ -110,5 +114,6 @@ std::span<const Scenario> ipcns_scenarios();
 std::span<const Scenario> limit_scenarios();
 std::span<const Scenario> reboot_scenarios();
 std::span<const Scenario> space_scenarios();
+std::span<const Scenario> storage_scenarios();
 
 }  // namespace shmcheck::harness

@@ -44,6 +44,22 @@ void Play::unlink(std::uint8_t p, std::uint8_t path) {
   step(make_op(OpCode::unlink, p, path));
 }
 
+void Play::close(std::uint8_t p, std::uint8_t file) {
+  step(make_op(OpCode::close, p, file));
+}
+
+void Play::fill_up(std::uint8_t p, program::Room left) {
+  Op op = make_op(OpCode::fill, p);
+  op.small = static_cast<std::uint8_t>(left);
+  step(op);
+}
+
+void Play::remount(std::uint8_t p, program::Remount how) {
+  Op op = make_op(OpCode::remount, p);
+  op.small = static_cast<std::uint8_t>(how);
+  step(op);
+}
+
 void Play::resize(std::uint8_t p, std::uint8_t file, Quantity size) {
   const model::Inode* inode = s.inode(p, file);
   bool has_path = inode && inode->path < program::kNames;

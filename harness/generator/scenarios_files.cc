@@ -241,73 +241,6 @@ void sealed(Play& p) {
   if (m) p.peek(a, *m, 2);
 }
 
-void fsync(Play& p, std::uint8_t a, std::uint8_t file) {
-  p.flush(a, file, p.dice.chance(50));
-}
-
-void look_at_storage(Play& p, std::uint8_t a, std::uint8_t file, int n) {
-  Op op = make_op(OpCode::stored, a, file);
-  op.len = pages(n);
-  p.step(op);
-}
-
-// Stores on their way to storage: written for certain, in part, or not.
-void stored(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(3)), b = p.partner(a).value_or(a);
-  Quantity m = p.map(a, f, pages(4), kShared, p.dice.pick<std::uint8_t>({3, 3, 3, 1}));
-  p.fill(a, m, 3);
-  if (p.dice.chance(40)) fsync(p, a, f);
-  if (p.dice.chance(40)) p.fill(b, p.map(b, f, pages(3), kPrivate), 2);
-  for (int i = 0; i < 3; ++i) {
-    switch (p.dice.below(7)) {
-      case 0:
-      case 1:
-        p.sync(a, plus(m, p.dice.pick({0, 0, 1})), p.dice.pick({pages(1), pages(2), pages(3), pages(4)}));
-        break;
-      case 2:
-        fsync(p, p.dice.chance(50) ? a : b, f);
-        break;
-      case 3:
-        p.resize(b, f, p.dice.pick({pages(1, 100), pages(2, -100), pages(3, 50), pages(4)}));
-        if (p.dice.chance(60)) fsync(p, b, f);
-        break;
-      case 4:
-        p.unmap(a, plus(m, 1), pages(1));
-        break;
-      case 5:
-        p.write(b, f, p.dice.pick({pages(0), pages(1, 7), pages(2)}), p.dice.pick({pages(0, 16), pages(1)}));
-        break;
-      default: {
-        const model::Inode* inode = p.s.inode(a, f);
-        bool at_end = inode && inode->size < 4 * p.s.page() && p.dice.chance(50);
-        Quantity end = at_end ? p.s.say_bytes(inode->size) : pages(p.dice.pick({0, 1, 2}));
-        p.store(a, plus(m, end.pages, end.bytes + p.dice.pick({0, 8, 80})));
-        if (p.dice.chance(30)) fsync(p, a, f);
-        break;
-      }
-    }
-    if (p.dice.chance(70)) look_at_storage(p, a, f, 4);
-  }
-  look_at_storage(p, a, f, 4);
-}
-
-// What has reached storage and is cut off there, or goes there through a mapping that cannot be stored
-// through.
-void cut_on_storage(Play& p) {
-  std::uint8_t a = p.someone(), f = p.file(a, p.ragged(3));
-  Quantity m = p.map(a, f, pages(3), kShared, p.dice.pick<std::uint8_t>({3, 1}));
-  p.write(a, f, pages(0), pages(3));
-  if (p.dice.chance(50)) {
-    fsync(p, a, f);
-    p.truncate(a, f, p.dice.pick({pages(1), pages(1, 100), pages(2, -100)}));
-    fsync(p, p.partner(a).value_or(a), f);
-  } else {
-    p.protect(a, m, pages(3), p.dice.pick<std::uint8_t>({1, 1, 0}));
-    p.sync(a, m, pages(3));
-  }
-  look_at_storage(p, a, f, 3);
-}
-
 constexpr Scenario kScenarios[] = {
     share_then_fork_then_store,
     private_copy_then_truncate,
@@ -324,8 +257,6 @@ constexpr Scenario kScenarios[] = {
     punched,
     sealed,
     sealed,
-    stored,
-    cut_on_storage,
 };
 
 }  // namespace

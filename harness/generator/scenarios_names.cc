@@ -34,6 +34,34 @@ void renamed(Play& p) {
   p.size(a, f);
 }
 
+// Memory files whose names say nothing of what they are.
+void named_alike(Play& p) {
+  std::uint8_t a = p.someone(), f[2];
+  const auto name = static_cast<std::uint8_t>(p.dice.below(5));
+  for (std::uint8_t& each : f) {
+    Op op = make_op(OpCode::memfd, a);
+    op.result = each = p.s.fresh_file(a);
+    op.byte = p.dice.chance(60) ? name : static_cast<std::uint8_t>(p.dice.below(5));
+    p.step(op);
+  }
+  p.write(a, f[0], {}, pages(1));
+  for (std::uint8_t each : f) {
+    Op op = make_op(OpCode::memfd_name, a);
+    op.object = each;
+    p.step(op);
+    p.size(a, each);
+  }
+}
+
+// What lies on a mount without execution cannot be executed, however it is asked for.
+void without_execution(Play& p) {
+  std::uint8_t a = p.someone();
+  std::uint8_t f = p.file(a, pages(2));
+  Quantity m = p.map(a, f, pages(2), p.shared_or_private(), p.dice.pick<std::uint8_t>({7, 5, 3, 1}));
+  p.protect(a, m, pages(p.dice.pick({1, 2})), p.dice.pick<std::uint8_t>({7, 5, 4}));
+  p.peek(a, m, 2);
+}
+
 // --- POSIX shared memory
 
 std::uint8_t shm_open(Play& p, std::uint8_t who, std::uint8_t object, std::uint32_t flags,
@@ -172,8 +200,8 @@ void opened_by_mapping(Play& p) {
 }
 
 constexpr Scenario kScenarios[] = {
-    file_of_a_group, opened_by_mapping, opened_by_mapping,    renamed,
-    object_by_name,  object_by_name,    object_without_users,
+    renamed,     object_by_name,    object_by_name,  object_by_name,    object_without_users,
+    named_alike, without_execution, file_of_a_group, opened_by_mapping, opened_by_mapping,
 };
 
 }  // namespace

@@ -11,12 +11,6 @@ void blocks(Play& p, std::uint8_t who, std::uint8_t file) {
   p.step(make_op(OpCode::blocks, who, file));
 }
 
-void fill_up(Play& p, std::uint8_t who, program::Room left) {
-  Op op = make_op(OpCode::fill, who);
-  op.small = static_cast<std::uint8_t>(left);
-  p.step(op);
-}
-
 // A file of a page and some bytes, and a hole of three.
 std::uint8_t sparse(Play& p, std::uint8_t who) {
   const std::uint8_t f = p.file(who, p.nearly(1));
@@ -69,7 +63,7 @@ void full(Play& p) {
   if (p.dice.chance(50))
     p.allocate(a, f, pages(p.dice.pick({1, 2, 4})), pages(2),
                p.dice.pick({Allocate::extend, Allocate::keep}));
-  fill_up(p, b, program::Room::none);
+  p.fill_up(b, program::Room::none);
   for (int i = 0; i < 4; ++i) {
     const int page = p.dice.pick({0, 1, 2, 3});
     switch (p.dice.below(7)) {
@@ -92,7 +86,7 @@ void full(Play& p) {
   }
   p.size(a, f);
   if (p.dice.chance(50)) p.peek(b, m, 4);
-  fill_up(p, a, program::Room::all);
+  p.fill_up(a, program::Room::all);
   p.store(a, plus(m, 2));
   blocks(p, a, f);
   p.read(a, f, 4);
@@ -115,10 +109,10 @@ void allocated_then_full(Play& p) {
   const std::uint8_t a = p.someone(), f = sparse(p, a);
   const Quantity m = p.map(a, f, pages(4), kShared);
   p.allocate(a, f, pages(p.dice.pick({1, 2})), p.nearly(2), Allocate::extend);
-  fill_up(p, a, program::Room::none);
+  p.fill_up(a, program::Room::none);
   for (int page : {1, 2, 3}) p.store(a, plus(m, page, 8));
   p.size(a, f);
-  if (p.dice.chance(50)) fill_up(p, a, program::Room::all);
+  if (p.dice.chance(50)) p.fill_up(a, program::Room::all);
 }
 
 constexpr Scenario kScenarios[] = {counted, holed, holed, full, full, allocated_then_full};

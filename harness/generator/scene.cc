@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t kLargestPages = 64;  // of anything a program makes
 constexpr std::int64_t kReachPages = 96;     // a name is used for addresses this near
 constexpr unsigned kOpsPerPlanned = 5;       // limit of all ops, observations included
+constexpr unsigned kMostWalks = 3;           // in a process with very many mappings
 constexpr std::uint64_t kHalf = std::uint64_t{1} << 63;
 
 // How often an op works where the one before did, in percent: what goes wrong mostly takes several ops on the
@@ -61,12 +62,21 @@ bool Scene::tame(const Op& op) const {
   }
 }
 
+// In a process near vm.max_map_count these take a tenth of a second, and in a guest much more.
+bool Scene::walks_mappings(const Op& op) const {
+  if (op.code == OpCode::crowd) return true;
+  const bool walks = op.code == OpCode::maps || op.code == OpCode::fork || op.code == OpCode::mlockall ||
+                     op.code == OpCode::munlockall;
+  return walks && process(op.proc).other_mappings.has_value();
+}
+
 const program::Outcome* Scene::perform(Op op) {
   program::normalize(op);
   if (program_.ops.size() >= std::size_t{planned_} * kOpsPerPlanned + 40) return nullptr;
   if (!options.allowed[static_cast<std::size_t>(op.code)] || !tame(op)) return nullptr;
   if (options.never && options.never(op)) return nullptr;
   if (swarm.avoid && options.avoid && options.avoid(world(), op)) return nullptr;
+  if (walks_mappings(op) && ++walks_ > kMostWalks) return nullptr;
   outcome_ = machine_.run(op);
   program_.ops.push_back(op);
   return &outcome_;

@@ -116,6 +116,7 @@ class Scene {
 
  private:
   bool tame(const Op& op) const;
+  bool walks_mappings(const Op& op) const;
   void watch(const Op& op, bool failed);
   void look_around(const Op& op);
   void remember(const Op& op);
@@ -128,6 +129,7 @@ class Scene {
   std::optional<Stretch> last_stretch_;      // the range it was given
   std::uint8_t fill_ = 0x40;
   unsigned planned_ = 0, acted_ = 0;
+  unsigned walks_ = 0;  // ops that looked through the mappings of a process with very many
 };
 
 // Builds a sensible op of this kind, or one that provides what it would need (a mapping, a file, a segment).
