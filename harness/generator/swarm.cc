@@ -29,7 +29,7 @@ constexpr Weight kWeights[] = {
     {OpCode::rlimit, 2},      {OpCode::remap, 4},       {OpCode::call, 3},       {OpCode::age, 2},
     {OpCode::times, 2},       {OpCode::reboot, 1},      {OpCode::setns, 3},      {OpCode::blocks, 2},
     {OpCode::fill, 1},        {OpCode::crowd, 2},       {OpCode::memfd_name, 1}, {OpCode::remount, 2},
-    {OpCode::map_file, 3},    {OpCode::descriptors, 1}, {OpCode::names, 1},      {OpCode::brk, 1},
+    {OpCode::map_file, 2},    {OpCode::descriptors, 1}, {OpCode::names, 1},      {OpCode::brk, 1},
 };
 
 // Off, as usual, often, very often.
