@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "bench/bare.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -436,7 +437,7 @@ static long do_shmctl(const struct bare_op* op) {
   struct shmid_ds ds;
   memset(&ds, 0, sizeof ds);
   ds.shm_perm.uid = (uid_t)op->value;
-  ds.shm_perm.gid = (gid_t)op->value;
+  ds.shm_perm.gid = (gid_t)op->off;
   ds.shm_perm.mode = (unsigned short)op->mode;
   return shmctl(segment_id(op->object), (int)op->prot, op->flags ? (struct shmid_ds*)op->flags : &ds);
 }
@@ -448,10 +449,31 @@ static long do_shm_stat(const struct bare_op* op) {
 }
 
 static long do_setid(const struct bare_op* op) {
-  const long id = (long)op->value;
-  syscall(SYS_setgroups, 0L, NULL);
-  if (syscall(SYS_setresgid, id, id, id) != 0) return -1;
-  return syscall(SYS_setresuid, id, id, id);
+  const long user = (long)op->value, group = (long)op->off;
+  if (syscall(SYS_setgroups, (long)op->prot, op->groups) != 0) return -1;
+  if (syscall(SYS_setresgid, group, group, group) != 0) return -1;
+  return syscall(SYS_setresuid, user, user, user);
+}
+
+static long do_map_file(const struct bare_op* op, uint64_t address) {
+  char line[512], path[80];
+  unsigned long low = 0, high = 0, from = address - address % kPage, to = from + kPage;
+  FILE* maps = fopen("/proc/self/maps", "re");
+  if (maps == NULL) return -1;
+  while (fgets(line, sizeof line, maps) != NULL) {
+    if (sscanf(line, "%lx-%lx", &low, &high) == 2 && low <= address && address < high) from = low, to = high;
+  }
+  fclose(maps);
+  snprintf(path, sizeof path, "/proc/self/map_files/%lx-%lx", from, to);
+  return into_slot(op, open(path, O_RDONLY | O_CLOEXEC));
+}
+
+static long do_list(const char* path) {
+  DIR* directory = opendir(path);
+  if (directory == NULL) return -1;
+  while (readdir(directory) != NULL) {
+  }
+  return closedir(directory);
 }
 
 static long do_mmap(const struct bare_op* op, long a) {
@@ -672,6 +694,14 @@ static long perform(const struct bare_op* op) {
       return unshare(CLONE_NEWIPC);
     case BARE_SETNS:
       return do_setns(op);
+    case BARE_MAP_FILE:
+      return do_map_file(op, address);
+    case BARE_DESCRIPTORS:
+      return do_list("/proc/self/fd");
+    case BARE_NAMES:
+      return do_list(".") != 0 ? -1 : do_list("/dev/shm");
+    case BARE_BRK:
+      return syscall(SYS_brk, 0L) == -1 ? -1 : 0;
     case BARE_NONE:
       return -1;
     case BARE_LIMITS:

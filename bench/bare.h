@@ -75,6 +75,10 @@ enum bare_code {
   BARE_CROWD,
   BARE_MEMFD_NAME,
   BARE_CHATTR,
+  BARE_MAP_FILE,
+  BARE_DESCRIPTORS,
+  BARE_NAMES,
+  BARE_BRK,
   /* What it does not do: exec, which would cost it a start of its own; read devices; start the machine anew;
    * fill file systems or mount them; and mlockall, which locks what each of the two programs has itself, and
    * that is not alike. */
@@ -101,11 +105,12 @@ struct bare_op {
   uint64_t flags;
   uint64_t prot; /* protection, command, advice, signal, user id or which limit */
   uint32_t mode;
-  uint32_t bytes;  /* of an access or a name */
-  uint32_t action; /* of SIGSEGV and SIGBUS at an access */
-  int32_t expect;  /* errno that the executor met, 0: none */
-  uint64_t value;  /* bytes to store, a key, a second path, how many mappings, or a name's address */
-  uint64_t len, off;
+  uint32_t bytes;     /* of an access or a name */
+  uint32_t action;    /* of SIGSEGV and SIGBUS at an access */
+  int32_t expect;     /* errno that the executor met, 0: none */
+  uint64_t value;     /* bytes to store, a key, a second path, how many mappings, or a name's address */
+  uint64_t len, off;  /* off: or a group id */
+  uint32_t groups[4]; /* supplementary ones; `prot` of them */
   struct bare_address addr, to;
 };
 

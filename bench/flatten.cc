@@ -100,17 +100,18 @@ constexpr std::array<std::uint64_t, 16> kAdvice = {0, 1, 2, 3, 4, 9, 10, 11, 8, 
 
 // In the order of OpCode.
 constexpr bare_code kCodes[] = {
-    BARE_OPEN,     BARE_CLOSE,    BARE_UNLINK,      BARE_FTRUNCATE,     BARE_TRUNCATE,  BARE_PREAD,
-    BARE_PWRITE,   BARE_PREAD_TO, BARE_PWRITE_FROM, BARE_FSTAT,         BARE_MMAP,      BARE_MUNMAP,
-    BARE_MPROTECT, BARE_LOAD,     BARE_STORE,       BARE_CONTENTS_LOAD, BARE_FORK,      BARE_EXIT,
-    BARE_KILL,     BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,    BARE_MAPS,
-    BARE_MSYNC,    BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
-    BARE_MEMFD,    BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
-    BARE_MINCORE,  BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
-    BARE_LINK,     BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
-    BARE_SHM_STAT, BARE_SYSVIPC,  BARE_NONE,        BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
-    BARE_CALL,     BARE_AGE,      BARE_TIMES,       BARE_NONE,          BARE_SETNS,     BARE_BLOCKS,
-    BARE_NONE,     BARE_CROWD,    BARE_MEMFD_NAME,  BARE_NONE,          BARE_CHATTR};
+    BARE_OPEN,        BARE_CLOSE,    BARE_UNLINK,      BARE_FTRUNCATE,     BARE_TRUNCATE,  BARE_PREAD,
+    BARE_PWRITE,      BARE_PREAD_TO, BARE_PWRITE_FROM, BARE_FSTAT,         BARE_MMAP,      BARE_MUNMAP,
+    BARE_MPROTECT,    BARE_LOAD,     BARE_STORE,       BARE_CONTENTS_LOAD, BARE_FORK,      BARE_EXIT,
+    BARE_KILL,        BARE_SHMGET,   BARE_SHMAT,       BARE_SHMDT,         BARE_SHMCTL,    BARE_MAPS,
+    BARE_MSYNC,       BARE_SETID,    BARE_MREMAP,      BARE_MADVISE,       BARE_FALLOCATE, BARE_FSYNC,
+    BARE_MEMFD,       BARE_SEAL,     BARE_SEALS,       BARE_MLOCK,         BARE_MUNLOCK,   BARE_LOCKED,
+    BARE_MINCORE,     BARE_SHM_INFO, BARE_LIMIT,       BARE_LIMITS,        BARE_NONE,      BARE_RENAME,
+    BARE_LINK,        BARE_SHM_OPEN, BARE_SHM_UNLINK,  BARE_NONE,          BARE_UNSHARE,   BARE_IPC_INFO,
+    BARE_SHM_STAT,    BARE_SYSVIPC,  BARE_NONE,        BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
+    BARE_CALL,        BARE_AGE,      BARE_TIMES,       BARE_NONE,          BARE_SETNS,     BARE_BLOCKS,
+    BARE_NONE,        BARE_CROWD,    BARE_MEMFD_NAME,  BARE_NONE,          BARE_CHATTR,    BARE_MAP_FILE,
+    BARE_DESCRIPTORS, BARE_NAMES,    BARE_BRK};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 std::uint32_t name_bytes(program::MemfdName name) {
@@ -137,7 +138,9 @@ bare_address address(const Quantity& q, const Facts& facts) {
 
 // What an operation's flags, protection and value are to the kernel.
 void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
-  auto user = [&](std::uint8_t u) { return std::uint64_t{u == 0 ? facts.uid : facts.other_uid[u - 1]}; };
+  auto user = [&](std::uint8_t u, std::uint32_t own) {
+    return u == program::kOwnerNone ? UINT32_MAX : u == 0 ? own : facts.other_uid[u - 1];
+  };
   switch (op.code) {
     case OpCode::open:
       out.flags = kAccess[op.small] | translate(op.flags, kOpen);
@@ -184,7 +187,8 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       break;
     case OpCode::shmctl:
       out.prot = kCommands[op.small];
-      out.value = user(op.byte);
+      out.value = user(program::owner_user(op.byte), facts.uid);
+      out.off = user(program::owner_group(op.byte), facts.gid);
       out.flags = (op.flags & program::shmctl::kBadBuffer) != 0 ? facts.top : 0;
       break;
     case OpCode::shm_stat:
@@ -198,7 +202,11 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       out.flags = translate(op.flags, kSync);
       break;
     case OpCode::setid:
-      out.value = user(op.byte);
+      out.value = user(op.byte, facts.uid);
+      out.off = user(program::setid_group(op), facts.gid);
+      for (std::uint8_t u = 0; u < program::kUsers; ++u) {
+        if ((op.flags >> u & 1U) != 0) out.groups[out.prot++] = user(u, facts.gid);
+      }
       break;
     case OpCode::mremap:
       out.flags = translate(op.flags, kRemap);
@@ -279,9 +287,14 @@ bare_op flatten(const program::Step& step, const Facts& facts) {
   return out;
 }
 
+// The executor does nothing either where the user stays the same.
+bool is_nothing(const Op& op) {
+  return op.code == OpCode::setid && op.byte == 0 && op.small == 0 && op.flags == 0;
+}
+
 bool was_made(const program::Step& step) {
   const Op& op = step.op;
-  if (op.code == OpCode::end || (op.code == OpCode::setid && op.byte == 0)) return false;
+  if (op.code == OpCode::end || is_nothing(op)) return false;
   return step.outcome.kind != OutcomeKind::unbound && step.outcome.kind != OutcomeKind::withheld;
 }
 

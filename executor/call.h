@@ -47,7 +47,8 @@ void perform_memfd(Call&), perform_seal(Call&), perform_seals(Call&);
 void perform_mlockall(Call&), perform_munlockall(Call&), perform_remap(Call&), perform_call(Call&),
     perform_rlimit(Call&), perform_age(Call&), perform_times(Call&), perform_blocks(Call&),
     perform_fill(Call&), perform_chattr(Call&);
-void perform_crowd(Call&), perform_memfd_name(Call&), perform_remount(Call&);
+void perform_crowd(Call&), perform_memfd_name(Call&), perform_remount(Call&), perform_map_file(Call&),
+    perform_descriptors(Call&), perform_names(Call&), perform_brk(Call&);
 void perform_mlock(Call&), perform_munlock(Call&), perform_locked(Call&), perform_mincore(Call&);
 void perform_mmap(Call&), perform_munmap(Call&), perform_mprotect(Call&), perform_msync(Call&),
     perform_mremap(Call&), perform_madvise(Call&);
@@ -83,6 +84,14 @@ void settle_mapping(Call& call, long address);
 inline int descriptor(std::uint8_t object) {
   if (object == program::kFileNone) return -1;
   return object == program::kFileBad ? kNeverOpen : kFirstSlot + object;
+}
+
+// A user's number, and that of a user's group; of the one behind them -1, which is none.
+inline std::uint32_t user_id(std::uint8_t user) {
+  return user == program::kOwnerNone ? UINT32_MAX : user == 0 ? target.uid : target.other_uid[user - 1];
+}
+inline std::uint32_t group_id(std::uint8_t user) {
+  return user == 0 ? target.gid : user_id(user);
 }
 
 // Moves an open descriptor to a slot; passes on a failure. `flags`: O_CLOEXEC or nothing.

@@ -81,6 +81,8 @@ struct Target {
   bool reboots = false;             // somebody starts the machine again when a program asks for it
   bool execs = false;               // its processes can exec (rejoin.h)
   bool unshares_ipc = false;        // and can make further IPC namespaces
+  bool names = false;               // nobody else has names where its programs have theirs
+  bool map_files = false;           // it has /proc/self/map_files
   std::uint64_t max_map_count = 0;  // 0: programs cannot come near it (crowd.h)
   bool objects_noexec = false;      // /dev/shm is mounted without execution
   bool has_objects = false;         // /dev/shm is a tmpfs where programs may have objects
@@ -114,15 +116,19 @@ struct Control {
   bool has_attributes;             // its files have the append-only attribute
   Word fill_asked, fill_answered;  // 0, or 1 and what is to be left
   long fill_result;
-  bool observes_maps;              // some op is `maps`, so opened files are identified
-  bool uses_pipe;                  // some op is `contents`
-  bool sets_limits;                // some op is `limit`
-  bool starts_anew;                // some op is `reboot`
-  bool makes_huge_files;           // some op is `memfd` with `huge`
-  bool crowds;                     // some op is `crowd`, so processes have the range that it divides
-  DeviceNumber files;              // of the directory that programs work in
-  Text<kDirectoryRoom> directory;  // where it is, from the one that processes are in: empty, or `…/`
-  MountedDisk disk;                // beneath it, if it can be unmounted
+  bool counts_names;                  // some op is `names`
+  long other_names;                   // what its directories held before the first step
+  bool counts_descriptors;            // some op is `descriptors`
+  std::uint64_t own_descriptors[16];  // bits: what processes have open before the first step
+  bool observes_maps;                 // some op is `maps`, so opened files are identified
+  bool uses_pipe;                     // some op is `contents`
+  bool sets_limits;                   // some op is `limit`
+  bool starts_anew;                   // some op is `reboot`
+  bool makes_huge_files;              // some op is `memfd` with `huge`
+  bool crowds;                        // some op is `crowd`, so processes have the range that it divides
+  DeviceNumber files;                 // of the directory that programs work in
+  Text<kDirectoryRoom> directory;     // where it is, from the one that processes are in: empty, or `…/`
+  MountedDisk disk;                   // beneath it, if it can be unmounted
   std::uint32_t identity_count;
   FileIdentity identity[kMaxIdentities];
 

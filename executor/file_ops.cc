@@ -7,6 +7,7 @@
 
 #include "executor/attributes.h"
 #include "executor/call.h"
+#include "executor/descriptors.h"
 #include "executor/files.h"
 #include "executor/runs.h"
 
@@ -76,6 +77,7 @@ void remember_identity(int fd, std::uint8_t path) {
 long into_slot(long fd, std::uint8_t slot, int flags) {
   if (failed(fd)) return fd;
   long moved = sys(SYS_dup3, fd, descriptor(slot), flags);
+  if (!failed(moved)) forget_memory(slot);
   sys(SYS_close, fd);
   return moved;
 }
@@ -95,7 +97,9 @@ void perform_open(Call& call) {
 }
 
 void perform_close(Call& call) {
-  settle(call, sys(SYS_close, descriptor(call.op.object)));
+  const long result = sys(SYS_close, descriptor(call.op.object));
+  if (!failed(result)) forget_memory(call.op.object);
+  settle(call, result);
 }
 
 void perform_unlink(Call& call) {

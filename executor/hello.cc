@@ -97,7 +97,8 @@ void put_limits() {
           << " ipc_namespaces=" << yes_no(target.unshares_ipc) << " next_id=" << yes_no(target.sets_next_id)
           << " reboot=" << yes_no(target.reboots) << " shmem_huge=" << yes_no(gives_huge_pages())
           << " nx=" << yes_no(target.nx) << " max_map_count=" << target.max_map_count
-          << " objects_noexec=" << yes_no(target.objects_noexec);
+          << " objects_noexec=" << yes_no(target.objects_noexec) << " map_files=" << yes_no(target.map_files)
+          << " names=" << yes_no(target.names);
 }
 
 void put_huge_pages() {

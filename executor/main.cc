@@ -7,6 +7,7 @@
 
 #include "executor/command.h"
 #include "executor/crowd.h"
+#include "executor/descriptors.h"
 #include "executor/fill.h"
 #include "executor/hello.h"
 #include "executor/huge.h"
@@ -71,6 +72,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   find_ipc_namespaces();
   find_huge_pages();
   find_huge_users();
+  find_views();
   if (!target.reboots) say_absent("reboot", "nobody would start this machine again with its disk");
   if (!find_own_ranges(wrong)) return false;
   prepare_rejoin();

@@ -78,14 +78,20 @@ void perform_reboot(Call& call) {
 }
 
 // The group ids first: without the capabilities they could not be changed any more. Nothing is done if the
-// user is the process's own; a user that the target does not have is refused as an id that is not mapped.
+// user is the process's own and no groups are asked for; where the target has no other users, whom and what
+// it does not have is refused as an id that is not mapped.
 void perform_setid(Call& call) {
-  bool absent = call.op.byte != 0 && target.other_uid[call.op.byte - 1] == 0;
-  if (absent) return settle(call, -EINVAL);
-  std::uint32_t uid = call.op.byte == 0 ? target.uid : target.other_uid[call.op.byte - 1];
-  std::uint32_t gid = call.op.byte == 0 ? target.gid : uid;
-  if (sys(SYS_geteuid) == uid && sys(SYS_getegid) == gid) return;
-  long result = sys(SYS_setgroups, 0, nullptr);
+  const Op& op = call.op;
+  const bool plain = op.small == 0 && op.flags == 0;
+  if ((op.byte != 0 || !plain) && target.other_uid[0] == 0) return settle(call, -EINVAL);
+  const std::uint32_t uid = user_id(op.byte), gid = group_id(program::setid_group(op));
+  if (plain && sys(SYS_geteuid) == uid && sys(SYS_getegid) == gid) return;
+  std::uint32_t groups[program::kUsers];
+  unsigned count = 0;
+  for (std::uint8_t user = 0; user < program::kUsers; ++user) {
+    if ((op.flags >> user & 1) != 0) groups[count++] = group_id(user);
+  }
+  long result = sys(SYS_setgroups, count, groups);
   if (!failed(result)) result = sys(SYS_setresgid, gid, gid, gid);
   if (!failed(result)) result = sys(SYS_setresuid, uid, uid, uid);
   tie_to_supervisor();

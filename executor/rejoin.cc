@@ -9,6 +9,7 @@
 
 #include "executor/control.h"
 #include "executor/crowd.h"
+#include "executor/descriptors.h"
 #include "executor/fault.h"
 #include "executor/fork.h"
 #include "executor/hello.h"
@@ -68,6 +69,7 @@ bool come_back() {
   target.layout.own = {target.own, target.own_count};
   if (control->crowds && target.max_map_count != 0 && failed(map_crowd_range())) return false;
   prepare_vdso();
+  note_break();
   install_fault_handler();
   sys(SYS_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);
   return true;

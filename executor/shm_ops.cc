@@ -94,8 +94,8 @@ void perform_shmctl(Call& call) {
   shmid_ds ds;
   std::memset(&ds, 0, sizeof ds);
   if (command == program::ShmCommand::set) {
-    ds.shm_perm.uid = op.byte == 0 ? target.uid : target.other_uid[op.byte - 1];
-    ds.shm_perm.gid = op.byte == 0 ? target.gid : target.other_uid[op.byte - 1];
+    ds.shm_perm.uid = user_id(program::owner_user(op.byte));
+    ds.shm_perm.gid = group_id(program::owner_group(op.byte));
     ds.shm_perm.mode = op.mode;
   }
   const bool bad_buffer = (op.flags & program::shmctl::kBadBuffer) != 0;

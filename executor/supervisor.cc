@@ -9,6 +9,7 @@
 
 #include "executor/children.h"
 #include "executor/crowd.h"
+#include "executor/descriptors.h"
 #include "executor/end.h"
 #include "executor/fault.h"
 #include "executor/files.h"
@@ -45,6 +46,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
   control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
   control->observes_maps = control->uses_pipe = control->sets_limits = false;
   control->starts_anew = control->crowds = control->makes_huge_files = false;
+  control->counts_descriptors = control->counts_names = false;
   for (Word i = 0; i < control->op_count; ++i) {
     const std::uint8_t* record = bytes.data() + i * kRecordBytes;
     Op& op = control->ops[i];
@@ -56,6 +58,8 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
       return false;
     }
     control->observes_maps |= op.code == OpCode::maps;
+    control->counts_names |= op.code == OpCode::names;
+    control->counts_descriptors |= op.code == OpCode::descriptors;
     control->uses_pipe |= op.code == OpCode::contents;
     control->sets_limits |= op.code == OpCode::limit;
     control->makes_huge_files |= op.code == OpCode::memfd && (op.flags & program::memfd::kHuge) != 0;
@@ -209,6 +213,8 @@ Attempt begin_reboot() {
 Attempt attempt_program(Sentence& wrong, bool last, const program::Resume* resume) {
   reset();
   if (resume != nullptr) take_over(*resume);
+  if (control->counts_descriptors) note_own_descriptors();
+  if (control->counts_names) note_other_names();
   Word seen = load(control->event);
   long result = resume != nullptr ? start_process_again() : start_first_process();
   if (failed(result)) {
@@ -275,6 +281,7 @@ void prefer_for_oom() {
 
 long prepare_supervisor(const Options& options) {
   watch_children();
+  note_break();
   control->supervisor = static_cast<pid_t>(sys(SYS_getpid));
   install_fault_handler();
   // No core files: with a handler in core_pattern a limit of zero would not be enough.

@@ -27,6 +27,8 @@ class Text {
   Text& operator<<(int v) { return *this << std::int64_t{v}; }
   Text& hex(std::uint64_t v) { return *this << "0x", number(v, 16); }
 
+  Text& plain_hex(std::uint64_t v) { return number(v, 16); }
+
   std::string_view view() const { return {room_, used_}; }
   const char* c_str() const { return room_; }
 

@@ -68,6 +68,18 @@ TEST(Expectations, ForeseeTheirStatusOnly) {
   EXPECT_EQ(expectations.find(finding, {}), nullptr);
 }
 
+TEST(Expectations, OfAFlakeForeseeNoFailureThatRepeats) {
+  Expectations expectations;
+  ASSERT_EQ(expectations.add_text("f.toml",
+                                  "[[expect]]\nclause = \"mmap.create.len-zero\"\nstatus = \"flake\"\n"
+                                  "reason = \"r\"\nbug = \"b\"\n"),
+            "");
+  Finding finding = failure(clauses::Clause::mmap_create_len_zero);
+  EXPECT_EQ(expectations.find(finding, {}), nullptr);
+  finding.outcome = Outcome::flake;
+  EXPECT_NE(expectations.find(finding, {}), nullptr);
+}
+
 TEST(Expectations, NameProgramsAndTests) {
   Expectations expectations;
   ASSERT_EQ(expectations.add_text(

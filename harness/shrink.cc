@@ -186,16 +186,21 @@ class Shrinker {
     return changed;
   }
 
+  static Program given(Program program, std::uint8_t child, std::uint8_t parent) {
+    for (Op& op : program.ops) {
+      if (op.proc == child) op.proc = parent;
+      if (op.code == OpCode::reboot && op.result == child) op.result = parent;
+    }
+    return program;
+  }
+
   bool give_to_parents() {
     bool changed = false;
     for (std::size_t i = 0; i < best_.ops.size(); ++i) {
       if (best_.ops[i].code != OpCode::fork) continue;
-      std::uint8_t child = best_.ops[i].result, parent = best_.ops[i].proc;
-      Program all = best_;
-      for (Op& op : all.ops) {
-        if (op.proc == child) op.proc = parent;
-      }
-      changed |= attempt(std::move(all));
+      const std::uint8_t child = best_.ops[i].result, parent = best_.ops[i].proc;
+      const std::optional<Program> apart = with_own_files(best_, child);
+      changed |= attempt(given(best_, child, parent)) || (apart && attempt(given(*apart, child, parent)));
     }
     for (std::size_t i = 0; i < best_.ops.size() && !spent(); ++i) {
       if (best_.ops[i].proc == 0) continue;

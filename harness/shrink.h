@@ -40,10 +40,15 @@ std::vector<program::Op> simpler_forms(const program::Op& op);
 std::optional<program::Program> merge(const program::Program& program, std::size_t gone, std::size_t kept,
                                       int pages = 0);
 
+// The program in which the process has what it opens in descriptor slots that nobody else uses, so that its
+// ops can be another's. Nothing if there are too few of them, or if it opens nothing.
+std::optional<program::Program> with_own_files(const program::Program& program, std::uint8_t process);
+
 // Programs with fewer ops in which another op makes up for what is gone: a limit is as much lower as a
 // segment counted, a write does what a mapping or a size and a store did, a read what a mapping and a load
-// did, a child does everything since its parent ends, what was renamed is called by its other
-// name, and storage is looked at in place of what a crash leaves of it.
+// did, a file gets its size by a write and a store to other memory goes, a child does everything since its
+// parent ends, what was renamed is called by its other name, and storage is looked at in place of what a
+// crash leaves of it.
 std::vector<program::Program> exchanges(const program::Program& program);
 
 // The op and the later ops that use only what it makes: names that it binds, a process that it forks.

@@ -13,6 +13,7 @@ using program::OpCode;
 using program::Program;
 
 constexpr std::uint8_t kPlainByte = 0x41;
+constexpr int kMostPages = 16;             // that a transfer in place of something else has
 constexpr std::uint8_t kOtherByte = 0x42;  // that no other store is simplified to
 
 Program without(const Program& program, std::size_t index) {
@@ -54,7 +55,6 @@ Op through_file(OpCode code, const Op& mapping, const Op& access) {
   op.proc = access.proc;
   op.object = mapping.object;
   op.byte = code == OpCode::pwrite ? kPlainByte : std::uint8_t{0};
-  constexpr int kMostPages = 16;
   const int behind_first = access.code == OpCode::contents ? std::max(access.len.pages - 1, 0) : 0;
   const int pages = access.addr.pages + mapping.off.pages + 1 + behind_first;
   op.len.pages = static_cast<std::int16_t>(code == OpCode::pread ? std::clamp(pages, 1, kMostPages) : 1);
@@ -113,6 +113,35 @@ void store_instead(const Program& program, std::vector<Program>& offers) {
     program::normalize(store);
     other.ops[at] = store;
     offers.push_back(without(other, *sized));
+  }
+}
+
+// Whether some mapping of that name shows a file.
+bool shows_a_file(const Program& program, const Op& access) {
+  return std::ranges::any_of(program.ops, [&](const Op& op) {
+    return op.code == OpCode::mmap && op.object < program::kFiles && op.result == access.addr.mapping();
+  });
+}
+
+// A file that gets its size by a write differs from memory without a file as a store there makes it differ.
+void written_size_instead(const Program& program, std::vector<Program>& offers) {
+  for (std::size_t at = 0; at < program.ops.size(); ++at) {
+    const Op& store = program.ops[at];
+    if (store.code != OpCode::store || !store.addr.names_mapping() || shows_a_file(program, store)) continue;
+    for (std::size_t i = 0; i < program.ops.size(); ++i) {
+      const Op& sized = program.ops[i];
+      if (sized.code != OpCode::ftruncate || sized.len.base != 0 || sized.len.pages > kMostPages) continue;
+      Program other = program;
+      Op write;
+      write.code = OpCode::pwrite;
+      write.proc = sized.proc;
+      write.object = sized.object;
+      write.len = sized.len;
+      write.byte = kPlainByte;
+      program::normalize(write);
+      other.ops[i] = write;
+      offers.push_back(without(other, at));
+    }
   }
 }
 
@@ -191,6 +220,7 @@ std::vector<Program> exchanges(const Program& program) {
   lower_limits(program, offers);
   file_instead(program, offers);
   store_instead(program, offers);
+  written_size_instead(program, offers);
   child_instead(program, offers);
   names_instead(program, offers);
   storage_instead(program, offers);

@@ -79,6 +79,34 @@ program::Program canonical_names(const program::Program& program) {
   return p;
 }
 
+std::optional<program::Program> with_own_files(const program::Program& program, std::uint8_t process) {
+  std::array<bool, program::kFiles> used{};
+  std::array<std::uint8_t, program::kFiles> to{};
+  for (std::uint8_t file = 0; file < program::kFiles; ++file) to[file] = file;
+  for (const Op& op : program.ops) {
+    each_name(op, [&](NameKind kind, const std::uint8_t& index) {
+      if (kind == NameKind::file && index < program::kFiles) used[index] = true;
+    });
+  }
+  program::Program apart = program;
+  bool opens = false;
+  for (Op& op : apart.ops) {
+    if (op.proc != process) continue;
+    const bool opened = program::spec(op.code).result_name == NameKind::file;
+    const std::uint8_t result = op.result;
+    each_name(op, [&](NameKind kind, std::uint8_t& index) {
+      if (kind == NameKind::file && index < program::kFiles) index = to[index];
+    });
+    if (!opened) continue;
+    const auto unused = std::find(used.begin(), used.end(), false);
+    if (unused == used.end()) return std::nullopt;
+    *unused = opens = true;
+    op.result = to[result] = static_cast<std::uint8_t>(unused - used.begin());
+  }
+  if (!opens) return std::nullopt;
+  return apart;
+}
+
 std::optional<program::Program> merge(const program::Program& program, std::size_t gone, std::size_t kept,
                                       int pages) {
   const Op& old_op = program.ops[gone];

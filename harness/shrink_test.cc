@@ -238,6 +238,12 @@ TEST(Exchanges, AWriteMakesUpForTheSizeThatAStoreNeeds) {
       << "another file's size stays";
 }
 
+TEST(Exchanges, AWrittenSizeMakesUpForAStoreElsewhere) {
+  EXPECT_THAT(exchanges(parse("p0 shmat m0 s0\np0 store m0 0x41\np1 ftruncate f1 size=1p+1\n")),
+              ElementsAre(parse("p0 shmat m0 s0\np1 pwrite f1 len=1p+1 byte=0x41\n")));
+  EXPECT_THAT(exchanges(parse("p0 shmat m0 s0\np0 store m0 0x41\np1 ftruncate f1 size=half\n")), IsEmpty());
+}
+
 TEST(Exchanges, AReadMakesUpForMappingAndLoad) {
   Program p =
       parse("p0 mmap m0 f1 len=1p prot=rw flags=shared\np0 load m0\np1 contents m0 len=1p\np0 load m1\n");
@@ -388,6 +394,48 @@ TEST(Merge, UsesTheOtherName) {
   EXPECT_FALSE(merge(p, 0, 0).has_value());
   EXPECT_FALSE(merge(p, 0, 2).has_value());
   EXPECT_FALSE(merge(p, 4, 2).has_value());
+}
+
+TEST(OwnFiles, AreInSlotsThatNobodyElseUses) {
+  Program p = parse("p0 open f0 n0\np0 fork p1\np1 close f0\np1 open f0 n1\np1 close f0\np0 close f2\n");
+  EXPECT_EQ(text_of(*with_own_files(p, 1)),
+            "p0 open f0 n0\np0 fork p1\np1 close f0\np1 open f1 n1\np1 close f1\np0 close f2\n");
+  EXPECT_FALSE(with_own_files(p, 2).has_value()) << "it opens nothing";
+  std::string all = "p0 fork p1\np1 open f0 n0\n";
+  for (unsigned file = 0; file < program::kFiles; ++file) all += "p0 close f" + std::to_string(file) + "\n";
+  EXPECT_FALSE(with_own_files(parse(all), 1).has_value()) << "no slot is left";
+}
+
+// What is read is the first file's and the second's: neither can go.
+TEST(Shrink, GivesFilesOfOneNameToOneProcess) {
+  auto both = [](const Program& p) {
+    std::array<std::array<std::uint8_t, program::kFiles>, program::kProcesses> open{};
+    std::uint8_t read = 0;
+    for (const Op& op : p.ops) {
+      if (op.code == OpCode::fork) open[op.result] = open[op.proc];
+      if (op.code == OpCode::open) open[op.proc][op.result] = static_cast<std::uint8_t>(op.object + 1);
+      if (op.code == OpCode::pread && op.object < program::kFiles) read |= open[op.proc][op.object];
+    }
+    return read == 3;
+  };
+  Program p = parse("p0 open f0 n0\np0 fork p1\np1 open f0 n1\np1 pread f0 len=1p\np0 pread f0 len=1p\n");
+  const Program shortest = shrink(p, both).program;
+  EXPECT_EQ(shortest.ops.size(), 4U) << text_of(shortest);
+}
+
+TEST(Shrink, GivesAParentTheMachineThatIsStartedAnew) {
+  auto starts = [](const Program& p) {
+    std::uint32_t alive = 1;
+    bool started = false;
+    for (const Op& op : p.ops) {
+      if (op.code == OpCode::fork) alive |= 1U << op.result;
+      if (op.code == OpCode::reboot) started = (alive >> op.result & 1) != 0, alive = 1U << op.result;
+      if (op.code == OpCode::maps && started && (alive >> op.proc & 1) != 0) return true;
+    }
+    return false;
+  };
+  EXPECT_EQ(text_of(shrink(parse("p0 fork p1\np0 reboot p1\np1 maps\n"), starts).program),
+            "p0 reboot p0\np0 maps\n");
 }
 
 TEST(Dependents, EndWhereANameIsBoundAgain) {

@@ -316,6 +316,7 @@ C blame_of_load(World& w, std::uint8_t who, Vma& vma, std::uint64_t offset, std:
 
 C clause_of_read(const World& w, std::uint32_t inode, std::uint64_t offset) {
   const Inode& o = w.inodes[inode];
+  if (o.kind != InodeKind::file) return o.size_clause;
   if (restored(w, o, offset)) return clause_of_restored(w, o, offset);
   switch (o.bytes.origin(offset, w.page()).kind) {
     case OriginKind::store:
@@ -341,6 +342,7 @@ C blame_of_read(const World& w, std::uint32_t inode, std::uint64_t offset, std::
   auto index = static_cast<std::int32_t>(inode);
   if (held_privately(w, index, offset, seen, nullptr)) return C::private_isolated;
   const Inode& o = w.inodes[inode];
+  if (o.kind != InodeKind::file) return o.size_clause;
   if (restored(w, o, offset)) return clause_of_restored(w, o, offset);
   bool lost = seen == 0 && o.bytes.at(offset, w.page()) != 0;
   std::uint32_t written = o.bytes.origin(offset, w.page()).step;

@@ -37,6 +37,7 @@ C clause_of_refusal(const World& w, std::uint8_t who, const Access& a, std::uint
     return C::share_protection_is_local;
   if (a.kind == Access::Kind::protection && protected_by_call(w, who, *a.vma, address))
     return C::mprotect_violation;
+  if (a.kind == Access::Kind::no_space) return clause_of_full(w, w.object_of(*a.vma));
   if (a.kind != Access::Kind::no_mapping) return plain_clause_of_refusal(a, write);
   if (C removed = clause_of_removed(w, who, address); removed != C::none) return removed;
   for (std::uint8_t i = 0; i < w.processes.size(); ++i) {

@@ -75,6 +75,18 @@ C clause_of_extent(const World& w, const Vma& vma, std::uint64_t offset) {
   return reaches_beyond(w, vma) ? clause_of_end(w, vma) : C::none;
 }
 
+namespace {
+// Whether both are segments of one key: one was marked, and the other made by its key.
+bool generations_of_a_key(const World& w, std::size_t a, std::size_t b) {
+  const auto key = [&](std::size_t inode) {
+    const auto k = std::ranges::find(w.ipc.segments, inode, &ShmidKernel::inode);
+    return k == w.ipc.segments.end() ? 0U : k->made_by_key;
+  };
+  const bool segments = w.inodes[a].kind == InodeKind::segment && w.inodes[b].kind == InodeKind::segment;
+  return segments && key(a) != 0 && key(a) == key(b);
+}
+}  // namespace
+
 C clause_of_distinct(const World& w, const Vma& vma, std::uint64_t offset, std::optional<std::uint8_t> seen) {
   if (vma.inode < 0) return C::none;
   const auto own = static_cast<std::size_t>(vma.inode);
@@ -89,6 +101,7 @@ C clause_of_distinct(const World& w, const Vma& vma, std::uint64_t offset, std::
     const bool both_anonymous =
         w.inodes[i].kind == InodeKind::shared_anonymous && w.inodes[own].kind == InodeKind::shared_anonymous;
     if (both_anonymous) return C::mmap_anon_distinct;
+    if (generations_of_a_key(w, i, own)) return C::sysv_life_remap_after_new_key;
     clause = C::share_not_in_other_object;
   }
   return clause;

@@ -34,9 +34,9 @@ bool good_choice(const World& w, const Process& p, std::uint64_t low, std::uint6
 
 bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want) {
   if (cred.capable) return true;
-  std::uint32_t bits = cred.uid == inode.uid   ? inode.mode >> 6
-                       : cred.gid == inode.gid ? inode.mode >> 3
-                                               : inode.mode;
+  std::uint32_t bits = cred.uid == inode.uid      ? inode.mode >> 6
+                       : cred.in_group(inode.gid) ? inode.mode >> 3
+                                                  : inode.mode;
   return (bits & want) == want;
 }
 
@@ -44,12 +44,19 @@ bool ipc_owner(const KernIpcPerm& perm, const Credentials& cred) {
   return cred.uid == perm.uid || cred.uid == perm.cuid;
 }
 
+namespace {
+// Whether the permissions of the group are those of the process, which does not own the segment (ipcperms).
+bool ipc_member(const KernIpcPerm& perm, const Credentials& cred) {
+  return cred.in_group(perm.gid) || cred.in_group(perm.cgid);
+}
+}  // namespace
+
 bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want) {
   if (cred.capable) return true;
   std::uint32_t granted = perm.mode;
   if (ipc_owner(perm, cred))
     granted >>= 6;
-  else if (cred.gid == perm.gid || cred.gid == perm.cgid)
+  else if (ipc_member(perm, cred))
     granted >>= 3;
   return (want & ~granted & 7) == 0;
 }
@@ -64,7 +71,13 @@ C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_
   plain.capable = false;
   if (cred.capable && !ipc_access(perm, plain, want)) return C::perm_cap_ipc_owner;
   if (ipc_owner(perm, cred)) return C::perm_class_user;
-  return cred.gid == perm.gid || cred.gid == perm.cgid ? C::perm_class_group : C::perm_class_other;
+  return ipc_member(perm, cred) ? C::perm_class_group : C::perm_class_other;
+}
+
+C clause_of_denial(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want, C otherwise) {
+  const bool others_may = (want & ~perm.mode & 7) == 0, owner_may = (want & ~(perm.mode >> 6) & 7) == 0;
+  const bool of_group = !ipc_owner(perm, cred) && ipc_member(perm, cred);
+  return of_group && (others_may || owner_may) ? C::perm_class_group : otherwise;
 }
 
 namespace {

@@ -89,7 +89,7 @@ void space_errors(const World& w, Step& s, const Inode& inode, std::uint64_t low
   const bool tmpfs = w.fs_of(inode) == program::FileSystem::tmpfs;
   const PageSet& allocated = tmpfs ? inode.stored : inode.synced;
   if (!inode.storage_unknown && all - inode.accessed.count(first, last) > w.spare_most)
-    s.must(kENOSPC, C::access_no_space);
+    s.must(kENOSPC, clause_of_full(w, inode));
   else if (all - allocated.count(first, last) > w.spare_least)
     s.may(kENOSPC, Freedom::spare_space);
 }

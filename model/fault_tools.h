@@ -40,6 +40,8 @@ std::span<const Fault> space_faults();
 std::span<const Fault> map_limit_faults();
 std::span<const Fault> remount_faults();
 std::span<const Fault> refusal_faults();
+std::span<const Fault> group_faults();
+std::span<const Fault> descriptor_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

@@ -250,7 +250,7 @@ void pwrite_lost_for_mapped_pages(const World& was, World& w, const Op& op, Outc
   }
 }
 
-constexpr C kSlackRead[] = {C::slack_not_readable};
+constexpr C kSlackRead[] = {C::proc_map_files_sysv, C::slack_not_readable};
 void pread_returns_slack(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::pread || !ok(o) || o.words.empty()) return;
   program::Run last = program::unpack_run(o.words.back());

@@ -28,7 +28,8 @@ void private_is_shared(World& w, Op& op) {
   if (f && f->writable) op.flags ^= map::kShared | map::kPrivate;
 }
 
-constexpr C kShared[] = {C::remap_file_pages_order,
+constexpr C kShared[] = {C::proc_map_files,
+                         C::remap_file_pages_order,
                          C::mremap_duplicate_shared,
                          C::share_fork_anon,
                          C::fork_shared_both_ways,
@@ -148,19 +149,12 @@ void shared_file_is_private(World& w, Op& op) {
     op.flags ^= map::kShared | map::kPrivate;
 }
 
-constexpr C kAttachedApart[] = {C::remap_file_pages_order,
-                                C::shmat_shared,
-                                C::shmat_multiple,
-                                C::share_fork_anon,
-                                C::access_read,
-                                C::proc_maps_row,
-                                C::fork_shared_both_ways,
-                                C::sysv_life_overwrite_kept,
-                                C::mremap_duplicate_shared,
-                                C::shmdt_data_stays,
-                                C::proc_sysvipc_rss_bytes,
-                                C::shmctl_shm_info_rss,
-                                C::madvise_dontneed_shared};
+constexpr C kAttachedApart[] = {
+    C::proc_map_files_sysv,     C::remap_file_pages_order, C::shmat_shared,
+    C::shmat_multiple,          C::share_fork_anon,        C::access_read,
+    C::proc_maps_row,           C::fork_shared_both_ways,  C::sysv_life_overwrite_kept,
+    C::mremap_duplicate_shared, C::shmdt_data_stays,       C::proc_sysvipc_rss_bytes,
+    C::shmctl_shm_info_rss,     C::madvise_dontneed_shared};
 void attach_is_private(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmat || o.kind != OutcomeKind::ok) return;
   if (Vma* v = actor(w, op).memory.find(o.value)) v->shared = false;

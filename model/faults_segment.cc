@@ -104,7 +104,7 @@ void power_ends(const World&, World& w, const Op& op, Outcome&) {
   if (op.code == OpCode::shmctl && actor(w, op).cred.uid != w.facts().uid) actor(w, op).cred.capable = false;
 }
 
-constexpr C kStat[] = {C::shmctl_stat_permission};
+constexpr C kStat[] = {C::perm_class_group, C::shmctl_stat_permission};
 void anyone_stats(World& w, Op& op) {
   if (command(op, ShmCommand::stat) && runs(w, op)) actor(w, op).cred.capable = true;
 }

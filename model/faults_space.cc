@@ -46,7 +46,8 @@ void store_allocates_nothing(const World& was, World& w, const Op& op, Outcome& 
   Inode* inode = op.code == OpCode::store && ok(o) ? of_address(w, op, true) : nullptr;
   if (inode) takes_pages_of(*inode, was.object_of(*vma_at(w, op)));
 }
-constexpr C kHoleZero[] = {C::access_hole_zero, C::access_no_space, C::access_syscall_efault};
+constexpr C kHoleZero[] = {C::access_hole_zero, C::access_no_space, C::limit_tmpfs_size,
+                           C::access_syscall_efault};
 void load_allocates(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::load || !ok(o)) return;
   const Vma* v = vma_at(w, op);
@@ -56,7 +57,7 @@ void load_allocates(const World&, World& w, const Op& op, Outcome& o) {
 }
 
 // --- a full file system
-constexpr C kNoSpace[] = {C::access_no_space};
+constexpr C kNoSpace[] = {C::access_no_space, C::limit_tmpfs_size};
 void store_finds_space(World& w, Op& op) {
   if (op.code == OpCode::store) w.full = false;
 }

@@ -37,7 +37,7 @@ void only_owner_controls(const World& was, World& w, const Op& op, Outcome& o) {
   refuse(was, w, o, kEPERM);
 }
 
-constexpr C kLookup[] = {C::shmget_lookup_permission};
+constexpr C kLookup[] = {C::perm_class_group, C::shmget_lookup_permission};
 void lookup_unchecked(World& w, Op& op) {
   if (keyed_segment(w, op)) empower(w, op);
 }
@@ -47,8 +47,8 @@ void anyone_locks(World& w, Op& op) {
   if (command(op, ShmCommand::lock) || command(op, ShmCommand::unlock)) empower(w, op);
 }
 
-constexpr C kReadOnly[] = {C::shmat_rw_needs_both, C::perm_execute_bits, C::perm_class_user,
-                           C::perm_class_other, C::shmat_exec_flag};
+constexpr C kReadOnly[] = {C::perm_class_group, C::shmat_rw_needs_both, C::perm_execute_bits,
+                           C::perm_class_user,  C::perm_class_other,    C::shmat_exec_flag};
 void write_unchecked(World& w, Op& op) {
   ShmidKernel* k = op.code == OpCode::shmat && runs(w, op) ? bound_segment(w, op) : nullptr;
   bool readable = k && (k->perm.mode & 0444U) == 0444U;

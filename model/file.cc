@@ -104,6 +104,7 @@ C clause_of_open(const World& w, const Step& s, std::int32_t found) {
   if (found < 0) return w.paths_lost[s.op.object] ? C::persist_tmpfs_lost : C::none;
   const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
   if (inode.event.clause == C::persist_file) return C::persist_file;
+  if (s.saw(kEACCES)) return C::perm_file_at_open;
   // A name that should be there beside another of the same file.
   return inode.linked && s.saw(kENOENT) ? C::mmap_create_rename_link : C::none;
 }
@@ -265,7 +266,7 @@ void rule_truncate(World& w, Process& p, Step& s) {
 namespace {
 // What demands a member of the file's status: its size, its links, or what was given to it when it was made.
 C clause_of_member(const Inode& inode, std::size_t member) {
-  if (member == 0) return inode.size_clause;
+  if (member == 0 || inode.kind != InodeKind::file) return inode.size_clause;
   if (member == 1 && inode.posix && inode.links == 0) return C::pshm_unlink_name_gone;
   if (member == 1) return inode.linked ? C::mmap_create_rename_link : C::none;
   return inode.posix ? C::pshm_open_mode : C::none;
@@ -284,9 +285,12 @@ void rule_fstat(World& w, Process& p, Step& s) {
   }
   constexpr const char* names[] = {"size", "links", "mode", "uid", "gid"};
   const std::vector<std::uint64_t>& seen = s.seen().words;
-  s.applies(inode.size_clause);
+  s.applies(clause_of_member(inode, 0));
   if (inode.posix) s.applies(C::pshm_open_mode), s.applies(C::pshm_tmpfs_view);
-  for (std::size_t i = 0; i < program::kFileStatWords; ++i) {
+  // Of memory that has no name it is said how large it is, and nothing else.
+  const bool open = inode.kind != InodeKind::file && !s.exact();
+  if (open) s.uses(Freedom::documented_alternative);
+  for (std::size_t i = 0; i < (open ? 1 : program::kFileStatWords); ++i) {
     if (i < seen.size() && seen[i] == expected[i]) continue;
     C clause = clause_of_member(inode, i);
     s.diverge(clause, fmt::format("{}={}", names[i], expected[i]),

@@ -207,7 +207,7 @@ void lose_space(Step& s, const Transfer& t) {
 void lacks_space(World& w, Process& p, Step& s, Transfer& t, std::uint64_t address, std::uint64_t there) {
   t.length = there > 0 ? there : t.length;
   if (there > 0) return;
-  s.must(kENOSPC, C::access_no_space);
+  s.must(kENOSPC, clause_of_full(w, w.inodes[t.file->inode]));
   if (accessible_prefix(w, p, address, 1, false) == 0) s.may(kEFAULT, Freedom::which_error);
 }
 

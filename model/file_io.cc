@@ -20,7 +20,7 @@ Freedom freedom_of_space(const World& w) {
 void space_errors(World& w, Step& s, const Transfer& t, const WriteSpace& space) {
   if (t.length == 0 || space.least > 0) return;
   if (space.most == 0)
-    s.must(kENOSPC, C::access_no_space);
+    s.must(kENOSPC, clause_of_full(w, w.inodes[t.file->inode]));
   else
     s.may(kENOSPC, freedom_of_space(w));
   // The times are moved before space is looked for.

@@ -45,7 +45,7 @@ bool may_have_segments(const World& w, const Process& p) {
   if (p.cred.machine) return true;
   const std::uint32_t groups[] = {f.gid, f.other_uid[0], f.other_uid[1]};
   for (unsigned user = 0; user < std::size(groups); ++user) {
-    if (p.cred.gid == groups[user]) return (f.huge_users >> user & 1) != 0;
+    if ((f.huge_users >> user & 1) != 0 && p.cred.in_group(groups[user])) return true;
   }
   return false;
 }

@@ -102,8 +102,17 @@ void World::destroy_segment(std::uint32_t segment, clauses::Clause by) {
   Inode& inode = inodes[k.inode];
   k.destroyed_by = by;
   k.had_pages = inode.stored.size() > 0;
-  inode.bytes = ObjectBytes();
+  // A descriptor of the memory keeps what it holds.
+  if (!is_open(k.inode)) inode.bytes = ObjectBytes();
   inode.stored = inode.accessed = inode.touched = inode.synced = PageSet();
+}
+
+bool World::is_open(std::uint32_t inode) const {
+  return std::ranges::any_of(processes, [&](const Process& p) {
+    return std::ranges::any_of(p.files, [&](std::int32_t f) {
+      return f >= 0 && open_files[static_cast<std::size_t>(f)].inode == inode;
+    });
+  });
 }
 
 void World::disown_segments(std::uint8_t who) {

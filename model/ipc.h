@@ -73,6 +73,7 @@ inline constexpr std::uint32_t kShmDest = 01000, kShmLocked = 02000;
 
 struct ShmidKernel {
   KernIpcPerm perm;
+  std::uint32_t made_by_key = 0;    // 0: IPC_PRIVATE; marking takes that of `perm` away
   std::uint32_t ipc_namespace = 0;  // index into Ipc::namespaces
   std::uint32_t inode = 0;
   std::uint64_t id = 0;

@@ -6,9 +6,9 @@
 
 namespace shmcheck::model {
 namespace {
-
 // What shm_init_ns sets: SHMMAX, SHMALL, SHMMNI (include/uapi/linux/shm.h).
 constexpr std::uint64_t kDefaultBytes = UINT64_MAX - (std::uint64_t{1} << 24), kDefaultSegments = 4096;
+}  // namespace
 
 IpcLimits default_limits() {
   IpcLimits limits;
@@ -17,6 +17,7 @@ IpcLimits default_limits() {
   return limits;
 }
 
+namespace {
 bool are_default(const IpcLimits& limits) {
   return limits.shmmax == kDefaultBytes && limits.shmall == kDefaultBytes &&
          limits.shmmni == kDefaultSegments && !limits.rmid_forced;

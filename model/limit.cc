@@ -69,7 +69,12 @@ C clause_of_limit(const World& w, const Process& p, Step& s, Limit limit, C othe
     if (!from_left && !s.running() && s.seen().value == theirs) return C::ipcns_sysctl_separate;
   }
   if (apart) s.applies(C::ipcns_sysctl_separate);
-  return fresh ? C::ipcns_fresh_defaults : otherwise;
+  if (!fresh) return otherwise;
+  // The documents have a number for each limit; that a switch is off is said of the namespace alone.
+  const bool numbered = number_of(limit) && limit != Limit::next_id;
+  if (numbered) s.applies(C::limit_defaults);
+  const bool by_default = value_of(own.limits, limit) == value_of(default_limits(), limit);
+  return numbered && by_default && !from_left ? C::limit_defaults : C::ipcns_fresh_defaults;
 }
 
 void rule_limit(World& w, Process& p, Step& s) {

@@ -87,7 +87,7 @@ void leave_behind(World& w, const Process& p, Step& s, const MmapRequest& r, boo
 }
 
 // Shows the file, or makes the object, that the mapping is of; none of private anonymous memory.
-void set_object(World& w, const MmapRequest& r, Vma& v) {
+void set_object(World& w, const Process& p, const MmapRequest& r, Vma& v) {
   if (r.file) {
     v.inode = static_cast<std::int32_t>(r.file->inode);
     v.file = static_cast<std::int32_t>(r.file - w.open_files.data());
@@ -101,6 +101,7 @@ void set_object(World& w, const MmapRequest& r, Vma& v) {
     object.kind = InodeKind::shared_anonymous;
     object.of_device = r.source == program::MapSource::zero;
     object.size = r.pages;
+    nobody_named(object, p);
     v.inode = static_cast<std::int32_t>(w.add_inode(std::move(object)));
     v.writable_file = true;
   }
@@ -117,7 +118,7 @@ void insert(World& w, Process& p, Step& s, const MmapRequest& r, std::uint64_t l
   v.prot = s.op.small & 7;
   v.shared = r.shared;
   v.page_offset = r.anonymous && r.shared ? 0 : r.anonymous ? low / w.page() : r.offset / w.page();
-  set_object(w, r, v);
+  set_object(w, p, r, v);
   w.mapping_names[s.op.result] = low;
   p.memory.insert(std::move(v));
   // With MAP_NONBLOCK, MAP_POPULATE does nothing: mmap(2).

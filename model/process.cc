@@ -127,18 +127,39 @@ void rule_exec(World& w, Process& p, Step& s) {
   p.layout.note({C::none, C::exec_mappings_gone, w.steps, 0, UINT64_MAX});
 }
 
+std::uint32_t user_id(const Facts& facts, std::uint8_t user) {
+  if (user == program::kOwnerNone) return UINT32_MAX;
+  return user == 0 ? facts.uid : facts.other_uid[user - 1];
+}
+
+std::uint32_t group_id(const Facts& facts, std::uint8_t user) {
+  return user == 0 ? facts.gid : user_id(facts, user);
+}
+
+namespace {
+// What a process has become: without capabilities, unless it is the user that it was.
+Credentials become(const Credentials& was, const Facts& facts, const Op& op) {
+  Credentials now{user_id(facts, op.byte), group_id(facts, program::setid_group(op)), false, false, {}, 0};
+  if (now.uid == was.uid) now.capable = was.capable, now.machine = was.machine;
+  for (std::uint8_t user = 0; user < program::kUsers; ++user) {
+    if (op.flags >> user & 1U) now.groups[now.group_count++] = group_id(facts, user);
+  }
+  return now;
+}
+}  // namespace
+
 void rule_setid(World&, Process& p, Step& s) {
-  std::uint32_t uid = s.op.byte == 0 ? s.facts.uid : s.facts.other_uid[s.op.byte - 1];
-  std::uint32_t gid = s.op.byte == 0 ? s.facts.gid : uid;
-  // The executor does nothing if the user is the caller's own.
-  bool same = uid == p.cred.uid && gid == p.cred.gid;
-  bool absent = s.op.byte != 0 && uid == 0;
+  const bool plain = s.op.small == 0 && s.op.flags == 0;
+  const Credentials now = become(p.cred, s.facts, s.op);
+  // The executor does nothing if the user is the caller's own and no groups are asked for.
+  const bool same = plain && now.uid == p.cred.uid && now.gid == p.cred.gid;
+  const bool absent = (s.op.byte != 0 || !plain) && s.facts.other_uid[0] == 0;
   if (absent)
     s.must(22 /* EINVAL */, C::none);
   else if (!same && !p.cred.capable)
     s.must(1 /* EPERM */, C::none);
   if (s.failed(C::perm_effective_ids) || same) return;
-  p.cred = {uid, gid, false, false};
+  p.cred = now;
 }
 
 }  // namespace shmcheck::model

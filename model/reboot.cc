@@ -34,6 +34,8 @@ void end_segments(World& w) {
   for (std::uint32_t i = 0; i < w.ipc.segments.size(); ++i) {
     ShmidKernel& k = w.ipc.segments[i];
     if (!k.destroyed) w.destroy_segment(i, C::sysv_life_not_over_reboot);
+    // What had gone with a namespace would have gone with its machine.
+    if (k.destroyed_by == C::ipcns_end_destroys) k.destroyed_by = C::sysv_life_not_over_reboot;
     k.ipc_namespace = 0;
     k.before_reboot = true;
   }

@@ -54,6 +54,8 @@ Rule rule_fallocate, rule_memfd, rule_memfd_name, rule_seal, rule_seals;
 Rule rule_mlock, rule_munlock, rule_mlockall, rule_munlockall, rule_locked, rule_mincore;
 // times.cc
 Rule rule_age, rule_times;
+// descriptors.cc
+Rule rule_map_file, rule_descriptors, rule_names, rule_brk;
 // rlimit.cc, remap.cc, map_limit.cc, remount.cc
 Rule rule_rlimit, rule_remap, rule_crowd, rule_remount;
 
@@ -100,6 +102,11 @@ bool could_attach(const World& w, const Process& p, const Vma& v);
 // Which class of permissions decides whether these bits are granted; CAP_IPC_OWNER, if it is what grants
 // them.
 C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
+// What demands that they are refused: that the class is the group's, if another one has them.
+C clause_of_denial(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want, C otherwise);
+// The number of a user that an op names and that of a user's group; -1 is no id.
+std::uint32_t user_id(const Facts& facts, std::uint8_t user);
+std::uint32_t group_id(const Facts& facts, std::uint8_t user);
 
 // What demands that a descriptor is closed.
 inline C clause_of_closed(const Process& p, std::uint8_t slot) {
@@ -108,6 +115,13 @@ inline C clause_of_closed(const Process& p, std::uint8_t slot) {
 }
 // A new file of the acting process, with a name.
 Inode fresh_file(const Process& p, const Op& op);
+// Memory that has no name is a file of the kernel's all the same: shmem_kernel_file_setup, mm/shmem.c.
+inline void nobody_named(Inode& memory, const Process& p) {
+  memory.mode = 0777;
+  memory.uid = p.cred.uid;
+  memory.gid = p.cred.gid;
+  memory.size_clause = memory.kind == InodeKind::segment ? C::proc_map_files_sysv : C::proc_map_files;
+}
 // Opens an inode into the slot that the op names, by the directory entry, as the op asks for.
 void open_into_slot(World& w, Process& p, const Op& op, std::uint32_t inode, std::uint32_t entry);
 // Puts a new open file description into a slot.
@@ -116,6 +130,12 @@ void put_into_slot(World& w, Process& p, std::uint8_t slot, OpenFile file);
 void remove_name(World& w, std::int32_t& name, std::uint32_t entry);
 // ftruncate(2) and its like, on an inode.
 void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size);
+// What demands that a full file system refuses what needs storage: of tmpfs its size.
+inline C clause_of_full(const World& w, const Inode& inode) {
+  return w.fs_of(inode) == program::FileSystem::tmpfs ? C::limit_tmpfs_size : C::access_no_space;
+}
+// The limits that an IPC namespace begins with.
+IpcLimits default_limits();
 // What demands that a limit of the process's namespace has its value, however it is read; `otherwise` where
 // that is not a matter of namespaces.
 C clause_of_limit(const World& w, const Process& p, Step& s, program::Limit limit, C otherwise);

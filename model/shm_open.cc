@@ -86,6 +86,7 @@ void rule_shm_open(World& w, Process& p, Step& s) {
     s.applies(C::pshm_open_name_rules);
     if (s.saw(kENAMETOOLONG)) success = C::pshm_open_name_rules;
   }
+  if (found >= 0 && s.saw(kEACCES)) success = C::pshm_open_access;
   if (s.failed(success)) return;
   if (found < 0) {
     found = create(w, p, op, success);

@@ -1,4 +1,5 @@
 // shmat(2): checks in the order of do_shmat.
+#include <algorithm>
 #include <optional>
 
 #include "model/blame.h"
@@ -9,7 +10,14 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEINVAL = 22, kEIDRM = 43;
+constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEINVAL = 22, kEMFILE = 24, kEIDRM = 43;
+
+// Beyond so many attaches of a process a limit of them would show: POSIX has EMFILE for it (shmat).
+constexpr std::ptrdiff_t kMany = 4;
+
+std::ptrdiff_t attaches_of(const Process& p) {
+  return std::ranges::count_if(p.memory.vmas(), [](const Vma& v) { return v.segment >= 0; });
+}
 
 // No user address space has a free range of this length.
 constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
@@ -44,6 +52,7 @@ std::uint32_t wanted_access(const Request& r) {
 
 void permission_errors(const ShmidKernel& k, const Process& p, Step& s, const Request& r) {
   if (ipc_access(k.perm, p.cred, wanted_access(r))) return;
+  const C of_group = clause_of_denial(k.perm, p.cred, wanted_access(r), C::none);
   // shmctl(2) says that the execute bit is not used: D23.
   Request without = r;
   without.exec = false;
@@ -52,6 +61,8 @@ void permission_errors(const ShmidKernel& k, const Process& p, Step& s, const Re
     s.may(kEACCES, Freedom::documented_alternative);
   else if (only_exec)
     s.must(kEACCES, C::shmat_exec_flag);
+  else if (of_group != C::none)
+    s.must(kEACCES, of_group);
   else if (ipc_access(k.perm, p.cred, 1) && !ipc_access(k.perm, p.cred, 2) && !ipc_access(k.perm, p.cred, 4))
     s.must(kEACCES, C::perm_execute_bits);
   else
@@ -190,6 +201,13 @@ void rule_shmat(World& w, Process& p, Step& s) {
   if (!s.must_fail() && says_gone(s, r)) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
     success = k.perm.mode & kShmDest ? C::shmat_marked_still_attachable : w.clause_of_presence(p, k);
+  }
+  if (attached && attaches_of(p) >= kMany) s.applies(C::limit_no_shmseg);
+  if (!s.must_fail() && s.saw(kEMFILE)) success = C::limit_no_shmseg;
+  if (!s.must_fail() && s.saw(kEACCES)) {
+    const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
+    const C by = clause_of_class(k.perm, p.cred, wanted_access(r));
+    if (by == C::perm_class_group) success = by;
   }
   const bool bad_id = op.object >= program::kSegments || !attached;
   if (s.must_fail() && s.failures() > 1 && bad_id) s.applies(C::prec_shmat_id_args);

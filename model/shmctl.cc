@@ -15,6 +15,7 @@ using program::ShmCommand;
 C clause_of_success(const World& w, const Process& p, const Step& s, const ShmidKernel& k) {
   constexpr C success[] = {C::shmctl_stat_copies, C::shmctl_rmid_attached, C::shmctl_set_fields,
                            C::shmctl_lock_flag,   C::shmctl_lock_flag,     C::shmctl_bad_cmd};
+  if (s.saw(kEACCES) && clause_of_class(k.perm, p.cred, 4) == C::perm_class_group) return C::perm_class_group;
   const bool removes = static_cast<ShmCommand>(s.op.small) == ShmCommand::rmid;
   if (s.saw(kEFAULT) && removes) return C::shmctl_rmid_buf_ignored;
   if (!s.saw(kEINVAL) && !s.saw(kEIDRM))
@@ -76,6 +77,12 @@ void note_why_allowed(const ShmidKernel& k, const Process& p, Step& s, ShmComman
   if (command == ShmCommand::lock || command == ShmCommand::unlock) s.applies(C::perm_cap_ipc_lock);
 }
 
+// Whether IPC_SET asks for an owner or a group that is none.
+bool names_no_owner(const Op& op) {
+  return program::owner_user(op.byte) == program::kOwnerNone ||
+         program::owner_group(op.byte) == program::kOwnerNone;
+}
+
 // Whether the caller may, of a segment that is there.
 void permission_errors(const World& w, const ShmidKernel& k, const Process& p, Step& s, ShmCommand command) {
   const bool owner = ipc_owner(k.perm, p.cred) || p.cred.capable;
@@ -83,13 +90,15 @@ void permission_errors(const World& w, const ShmidKernel& k, const Process& p, S
   const bool lost = s.saw(kEINVAL) || s.saw(kEIDRM);
   const auto or_lost = [&](C clause) { return lost ? w.clause_of_presence(p, k) : clause; };
   if (command == ShmCommand::stat && !ipc_access(k.perm, p.cred, 4))
-    s.must(kEACCES, or_lost(C::shmctl_stat_permission));
+    s.must(kEACCES, or_lost(clause_of_denial(k.perm, p.cred, 4, C::shmctl_stat_permission)));
   else if (command == ShmCommand::rmid && !owner)
     s.must(kEPERM, or_lost(C::shmctl_rmid_who));
   else if (command == ShmCommand::set && !owner)
     s.must(kEPERM, or_lost(C::shmctl_set_who));
   else if (command == ShmCommand::lock || command == ShmCommand::unlock)
     lock_errors(w, k, p, s, command == ShmCommand::lock);
+  // Looked at when it is certain who asks: ipc_update_perm, ipc/util.c.
+  if (command == ShmCommand::set && names_no_owner(s.op)) s.must(kEINVAL, C::shmctl_set_invalid_owner);
 }
 
 void show(World& w, Step& s, std::uint32_t segment) {
@@ -112,8 +121,8 @@ void remove(World& w, Step& s, std::uint32_t segment) {
 }
 
 void set(const World& w, const Step& s, ShmidKernel& k) {
-  k.perm.uid = s.op.byte == 0 ? s.facts.uid : s.facts.other_uid[s.op.byte - 1];
-  k.perm.gid = s.op.byte == 0 ? s.facts.gid : k.perm.uid;
+  k.perm.uid = user_id(s.facts, program::owner_user(s.op.byte));
+  k.perm.gid = group_id(s.facts, program::owner_group(s.op.byte));
   k.perm.mode = (k.perm.mode & ~0777U) | s.op.mode;
   k.ctim.set(s.when);
   k.set_step = w.steps;

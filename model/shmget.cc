@@ -173,8 +173,10 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   Inode object;
   object.kind = InodeKind::segment;
   object.size = size;
+  nobody_named(object, p);
   ShmidKernel k;
   k.perm = {key, p.cred.uid, p.cred.gid, p.cred.uid, p.cred.gid, s.op.mode};
+  k.made_by_key = key;
   k.ipc_namespace = p.ipc_namespace;
   k.inode = w.add_inode(std::move(object));
   k.id = id;
@@ -217,6 +219,8 @@ void without_segment(World& w, Process& p, Step& s, std::uint32_t key, std::uint
 // refused.
 C clause_of_lookup(const World& w, const Process& p, const Step& s, const ShmidKernel& k, C clause) {
   using namespace program::shmget;
+  const C by = clause_of_class(k.perm, p.cred, requested_access(s.op.mode));
+  if (s.saw(kEACCES) && by == C::perm_class_group) return by;
   const IpcLimits& limits = w.ipc.of(k).limits;
   const bool remade =
       limits.rmid_forced && !s.running() && s.seen().kind == OutcomeKind::ok && s.seen().value != k.id;
@@ -242,7 +246,7 @@ void with_segment(World& w, Process& p, Step& s, std::uint32_t found, std::uint6
   if (bigger)
     s.must(kEINVAL, denied && s.saw(kEACCES) ? C::prec_shmget_einval_before_eacces
                                              : clause_of_lookup(w, p, s, k, C::shmget_size_bigger));
-  if (denied) s.must(kEACCES, C::shmget_lookup_permission);
+  if (denied) s.must(kEACCES, clause_of_denial(k.perm, p.cred, wanted, C::shmget_lookup_permission));
   if (w.ipc.namespaces.size() > 1) s.applies(w.clause_of_presence(p, k));
   const C plain = size == 0 ? C::shmget_size_zero_lookup : C::shmget_lookup;
   if (s.failed(clause_of_lookup(w, p, s, k, plain))) return;

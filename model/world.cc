@@ -35,7 +35,7 @@ void World::begin_process(std::uint8_t who, std::uint64_t pid) {
   p.pid = pid;
   p.born = next_vma;
   p.memlock = facts_->memlock;
-  p.cred = {facts_->uid, facts_->gid, facts_->capable, facts_->capable && facts_->first_userns};
+  p.cred = {facts_->uid, facts_->gid, facts_->capable, facts_->capable && facts_->first_userns, {}, 0};
 }
 
 void World::begin_namespaces() {

@@ -9,6 +9,7 @@
 // Nothing here judges. Rules (one file per subject) ask and change it; a copy is another possible world.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstdint>
@@ -35,6 +36,13 @@ struct Credentials {
   bool capable = true;  // has the capabilities, over segments, files and processes of its user namespace
   bool machine =
       true;  // and over the machine: addresses below the minimum, locked memory (capable() in the kernel)
+  std::array<std::uint32_t, program::kUsers> groups{};  // supplementary ones, the first `group_count`
+  std::uint8_t group_count = 0;
+  // in_group_p of the kernel.
+  bool in_group(std::uint32_t group) const {
+    const auto end = groups.begin() + group_count;
+    return gid == group || std::find(groups.begin(), end, group) != end;
+  }
 };
 
 enum class Life : std::uint8_t { never, alive, dead };
@@ -172,6 +180,7 @@ class World {
   // What a descriptor slot holds; null if it is closed or no slot.
   const OpenFile* open_file(const Process& process, std::uint8_t slot) const;
   OpenFile* open_file(const Process& process, std::uint8_t slot);
+  bool is_open(std::uint32_t inode) const;  // by any process
   bool bound(const program::Quantity& q) const;
   std::uint64_t value(const program::Quantity& q) const;  // bound(q) must hold
 

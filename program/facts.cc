@@ -238,6 +238,8 @@ constexpr Key kTable[] = {
     unsigned_key<&Facts::huge_page>("huge_page"),
     unsigned_key<&Facts::huge_users>("huge_users"),
     choice_key<&Facts::append, kAppendNames>("append", "none, fixed or settable"),
+    yes_no_key<&Facts::map_files>("map_files"),
+    yes_no_key<&Facts::names>("names"),
 };
 
 }  // namespace

@@ -62,6 +62,8 @@ struct Facts {
   bool ipc_namespaces = true;       // and can make further IPC namespaces
   bool reboot = false;              // the machine can be started anew with the disk that it has
   bool shmem_huge = false;          // shared memory may be given huge pages unasked (shmem_enabled)
+  bool map_files = true;            // there is a directory /proc/self/map_files
+  bool names = true;                // and whatever has a name in its directories is a program's
   bool fill = true;                 // the file system of programs can be filled up
   bool nx = false;                  // the processor refuses to execute pages without PROT_EXEC
   std::uint64_t max_map_count = 0;  // vm.max_map_count; 0: programs cannot come near it

@@ -39,6 +39,15 @@ constexpr NamedValue kShmatFlags[] = {
     {"rdonly", shmat::kReadOnly}, {"rnd", shmat::kRound}, {"remap", shmat::kRemap}, {"exec", shmat::kExec}};
 constexpr NamedValue kShmCommands[] = {{"stat", 0}, {"rmid", 1},   {"set", 2},
                                        {"lock", 3}, {"unlock", 4}, {"bad", 5}};
+constexpr NamedValue kOwnerNames[] = {{"u0", 0},       {"u1", 1},       {"u2", 2},       {"none", 3},
+                                      {"u0:u0", 4},    {"u1:u0", 5},    {"u2:u0", 6},    {"none:u0", 7},
+                                      {"u0:u1", 8},    {"u1:u1", 9},    {"u2:u1", 10},   {"none:u1", 11},
+                                      {"u0:u2", 12},   {"u1:u2", 13},   {"u2:u2", 14},   {"none:u2", 15},
+                                      {"u0:none", 16}, {"u1:none", 17}, {"u2:none", 18}, {"none:none", 19}};
+static_assert(std::size(kOwnerNames) == kOwners * (kOwners + 1U));
+constexpr NamedValue kGroupNames[] = {{"own", 0}, {"u0", 1}, {"u1", 2}, {"u2", 3}};
+constexpr NamedValue kSupplementary[] = {{"u0", 1}, {"u1", 2}, {"u2", 4}};
+static_assert(std::size(kGroupNames) == kUsers + 1U && std::size(kSupplementary) == kUsers);
 constexpr NamedValue kMsyncFlags[] = {{"async", msync::kAsync},
                                       {"sync", msync::kSync},
                                       {"invalidate", msync::kInvalidate},
@@ -151,7 +160,7 @@ constexpr Arg kShmat[] = {object(), address(false), flags(kShmatFlags)};
 constexpr Arg kShmdt[] = {address()};
 constexpr Arg kShmctl[] = {object(),
                            {ArgKind::choice, Slot::small, "cmd", true, kShmCommands},
-                           {ArgKind::user, Slot::byte, "owner", false, {}},
+                           choice(Slot::byte, "owner", kOwnerNames),
                            mode(),
                            flags(kShmctlFlags)};
 constexpr Arg kIpcInfo[] = {{ArgKind::choice, Slot::small, "what", true, kInfos},
@@ -159,7 +168,9 @@ constexpr Arg kIpcInfo[] = {{ArgKind::choice, Slot::small, "what", true, kInfos}
 constexpr Arg kShmStat[] = {
     object(), {ArgKind::status, Slot::byte, "behind", false, {}}, flags(kShmStatFlags)};
 constexpr Arg kMsync[] = {address(), quantity(Slot::len, "len", true), flags(kMsyncFlags)};
-constexpr Arg kSetid[] = {{ArgKind::user, Slot::byte, "user", true, {}}};
+constexpr Arg kSetid[] = {{ArgKind::user, Slot::byte, "user", true, {}},
+                          choice(Slot::small, "group", kGroupNames),
+                          {ArgKind::flags, Slot::flags, "groups", false, kSupplementary}};
 constexpr Arg kMremap[] = {address(), quantity(Slot::len, "old", true), quantity(Slot::off, "new", true),
                            flags(kMremapFlags), quantity(Slot::to, "to", false)};
 constexpr Arg kMadvise[] = {address(), quantity(Slot::len, "len", true),
@@ -192,6 +203,7 @@ constexpr Arg kCrowd[] = {{ArgKind::choice, Slot::small, "left", true, kLeft}};
 constexpr Arg kRemount[] = {choice(Slot::small, "how", kRemounts)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
+constexpr Arg kMapFile[] = {address()};
 constexpr Arg kFill[] = {choice(Slot::small, "left", kRooms)};
 constexpr Arg kChattr[] = {object(), {ArgKind::choice, Slot::small, "append", true, kAppendOnly}};
 
@@ -226,11 +238,13 @@ constexpr OpSpec kSpecs[] = {
     {"shmat", N::mapping, N::segment, R::address, kShmat,
      "shmat(2); `neg` is id -1, `bogus` one that is never assigned"},
     {"shmdt", N::none, N::none, R::nothing, kShmdt, "shmdt(2)"},
-    {"shmctl", N::none, N::segment, R::shm, kShmctl, "shmctl(2); owner= and mode= are what cmd=set asks for"},
+    {"shmctl", N::none, N::segment, R::shm, kShmctl,
+     "shmctl(2); owner= (a user, or user:group; `none` is -1) and mode= are what cmd=set asks for"},
     {"maps", N::none, N::none, R::maps, {}, "the process's mappings, from /proc/self/maps"},
     {"msync", N::none, N::none, R::nothing, kMsync, "msync(2)"},
     {"setid", N::none, N::none, R::nothing, kSetid,
-     "become another user and group for good, without capabilities"},
+     "become another user for good, without capabilities; group= is the effective group, groups= are the "
+     "supplementary ones"},
     {"mremap", N::mapping, N::none, R::address, kMremap, "mremap(2); to= is the new address for fixed"},
     {"madvise", N::none, N::none, R::nothing, kMadvise, "madvise(2)"},
     {"fallocate", N::none, N::file, R::nothing, kFallocate,
@@ -307,6 +321,16 @@ constexpr OpSpec kSpecs[] = {
      "FS_IOC_SETFLAGS: sets FS_APPEND_FL of a file, with which it can only be written to at its end, or "
      "takes "
      "it away"},
+    {"map_file", N::file, N::none, R::nothing, kMapFile,
+     "open(2), for reading, of the entry of /proc/self/map_files that is for the mapping at an address"},
+    {"descriptors",
+     N::none,
+     N::none,
+     R::count,
+     {},
+     "how many descriptors the process has, from /proc/self/fd; the executor's own are left out"},
+    {"names", N::none, N::none, R::count, {}, "how many names the program's directory and /dev/shm have"},
+    {"brk", N::none, N::none, R::count, {}, "brk(2): how many bytes the program break has moved"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

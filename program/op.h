@@ -80,6 +80,10 @@ enum class OpCode : std::uint8_t {
   memfd_name,
   remount,
   chattr,
+  map_file,
+  descriptors,
+  names,
+  brk,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -149,6 +153,15 @@ inline constexpr std::uint32_t kReadOnly = 1, kRound = 2, kRemap = 4, kExec = 8;
 }
 namespace shmctl {
 inline constexpr std::uint32_t kBadBuffer = 1;  // the buffer lies beyond every user address space
+}
+// Op::byte of shmctl: the user and the group that cmd=set gives the segment to, kOwners of each. Group 0 is
+// the user's own, behind it they stand as the users do; the last of both is an id that is none, -1.
+inline constexpr std::uint8_t kOwners = kUsers + 1, kOwnerNone = kUsers;
+constexpr std::uint8_t owner_user(std::uint8_t byte) {
+  return byte % kOwners;
+}
+constexpr std::uint8_t owner_group(std::uint8_t byte) {
+  return static_cast<std::uint8_t>(byte < kOwners ? owner_user(byte) : byte / kOwners - 1);
 }
 namespace shmstat {
 inline constexpr std::uint32_t kAny = 1;
@@ -264,6 +277,12 @@ struct Op {
   std::uint64_t value = 0;  // stored bytes in memory order: byte i of memory is bits 8i…8i+7
   bool operator==(const Op&) const = default;
 };
+
+// Whose group is the effective one of who calls setid: Op::small is 0 for the user's own. Op::flags has a bit
+// for each user whose group is a supplementary one.
+constexpr std::uint8_t setid_group(const Op& op) {
+  return op.small == 0 ? op.byte : static_cast<std::uint8_t>(op.small - 1);
+}
 
 struct Program {
   std::vector<Op> ops;

@@ -182,9 +182,10 @@ class Writer {
   // An image begins anew: what the old one knows goes through a pipe.
   std::string exec_code() const {
     std::string put, get;
-    for (std::string_view variable : {"S", "in", "out", "P", "A", "E", "scratch"}) {
-      bool arena = variable == "A" || variable == "E", scan = variable == "scratch";
+    for (std::string_view variable : {"S", "in", "out", "P", "A", "E", "scratch", "own", "others"}) {
+      bool arena = variable == "A" || variable == "E", scan = variable == "scratch", own = variable == "own";
       if ((arena && !declares_arena()) || (scan && !needs(kNeedKernelScan))) continue;
+      if ((own && !needs(kNeedDescriptors)) || (variable == "others" && !needs(kNeedNames))) continue;
       put += " PUT(" + std::string(variable) + ")";
       get += " GET(" + std::string(variable) + ")";
     }
@@ -206,7 +207,9 @@ class Writer {
            "  kept = fd;\n " +
            get +
            "\n"
-           "  close(fd), say(\"ok\"), tell(out[1], &S), serve(me);\n"
+           "  close(fd), say(\"ok\"), tell(out[1], &S);\n" +
+           (needs(kNeedBreak) ? "  free(malloc(9999)), start = syscall(SYS_brk, 0);\n" : "") +
+           "  serve(me);\n"
            "}\n";
   }
 
@@ -311,6 +314,10 @@ std::string Writer::setup() const {
   std::string pipes = needs(kNeedKernelScan) ? "pipe(out) || pipe(scratch)" : "pipe(out)";
   out += "  if (" + pipes + ") return perror(\"pipe\"), 2;\n";
   out += "  for (i = 0; i < N; i++) if (S.s[i] = -1, pipe(in[i])) return perror(\"pipe\"), 2;\n";
+  if (needs(kNeedNames)) out += "  others = names();\n";
+  if (needs(kNeedBreak))
+    out += "  free(malloc(9999)), start = syscall(SYS_brk, 0); /* stdio has its own */\n";
+  if (needs(kNeedDescriptors)) out += "  own = descriptors() - N; /* serve closes those */\n";
   if (needs(kNeedDeaths)) {
     out +=
         "  sigaction(SIGCHLD, &(struct sigaction){.sa_handler = ended, .sa_flags = SA_RESTART}, NULL);\n"

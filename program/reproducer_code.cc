@@ -259,8 +259,42 @@ static void forked(int name) {
   fclose(f);
 }
 )c"},
-    {kNeedSetid, kNeedSys | kNeedOk | kNeedFailed, "", R"c(static void setid(long id) {
-  if (!failed(sys(setgroups, 0, 0)) && !failed(sys(setresgid, id, id, id))) ok(sys(setresuid, id, id, id));
+    {kNeedSetid, kNeedSys | kNeedOk | kNeedFailed, "",
+     R"c(static void setid(long u, long g, long n, const gid_t *more) {
+  if (!failed(sys(setgroups, n, (long)more)) && !failed(sys(setresgid, g, g, g))) ok(sys(setresuid, u, u, u));
+}
+)c"},
+    {kNeedMapFile, kNeedOpened, "fcntl.h", R"c(static int map_file(size_t a) { /* by the row of the mapping */
+  FILE *f = fopen("/proc/self/maps", "r");
+  char line[4400], path[80];
+  unsigned long low, high, from = a & -P, to = from + P;
+  while (f && fgets(line, sizeof line, f))
+    if (sscanf(line, "%lx-%lx", &low, &high) == 2 && low <= a && a < high) from = low, to = high;
+  if (f) fclose(f);
+  snprintf(path, sizeof path, "/proc/self/map_files/%lx-%lx", from, to);
+  return sys(openat, AT_FDCWD, (long)path, O_RDONLY);
+}
+)c"},
+    {kNeedBreak, kNeedCount, "stdlib.h sys/syscall.h", R"c(static long start; /* the program break */
+)c"},
+    {kNeedNames, kNeedCount, "dirent.h", R"c(static long others; /* before the first step */
+static long names(void) {
+  long n = -others;
+  for (int k = 0; k < 2; k++) {
+    DIR *d = opendir(k ? "/dev/shm" : ".");
+    while (d && readdir(d)) n++;
+    if (d) closedir(d);
+  }
+  return n;
+}
+)c"},
+    {kNeedDescriptors, kNeedCount, "dirent.h", R"c(static long own; /* before the first step */
+static long descriptors(void) {
+  long n = -3 - own; /* the directory itself, and its two names that mean directories */
+  DIR *d = opendir("/proc/self/fd");
+  if (!d) return -1;
+  while (readdir(d)) n++;
+  return closedir(d), n;
 }
 )c"},
     {kNeedShmTotal, kNeedCount | kNeedFailed, "sys/shm.h", R"c(static void shm_total(int what) {

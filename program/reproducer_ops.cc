@@ -1,4 +1,5 @@
 // Every operation as a C statement. The numbers for unknown bits are those that the executor uses.
+#include <bit>
 #include <span>
 
 #include "program/op_text.h"
@@ -191,8 +192,23 @@ std::string access(const Op& op, const std::string& what) {
   return std::string("act(") + std::to_string(op.byte) + "); " + what + " act(0);";
 }
 
-std::string user_id(const Op& op, std::uint32_t own, const Facts& facts) {
-  return std::to_string(op.byte == 0 ? own : facts.other_uid[op.byte - 1]);
+// The number of a user or of a user's group; the one behind them is none.
+std::string user_id(std::uint8_t user, std::uint32_t own, const Facts& facts) {
+  if (user == kOwnerNone) return "-1";
+  return std::to_string(user == 0 ? own : facts.other_uid[user - 1]);
+}
+
+std::string setid_statement(const Op& op, const Facts& facts) {
+  const bool plain = op.small == 0 && op.flags == 0;
+  if (plain && op.byte == 0) return "say(\"ok\");";
+  std::string groups;
+  for (std::uint8_t u = 0; u < kUsers; ++u) {
+    if ((op.flags >> u & 1U) != 0) groups += ", " + user_id(u, facts.gid, facts);
+  }
+  return "setid(" +
+         list(user_id(op.byte, facts.uid, facts), user_id(setid_group(op), facts.gid, facts),
+              std::to_string(std::popcount(op.flags))) +
+         ", (gid_t[4]){" + (groups.empty() ? "0" : groups.substr(2)) + "});";
 }
 
 std::string shmctl_statement(const Op& op, const Facts& facts) {
@@ -204,8 +220,8 @@ std::string shmctl_statement(const Op& op, const Facts& facts) {
       return "shm_stat(" + list(segment(op.object), "IPC_STAT") + ");";
     case ShmCommand::set:
       return "shm_set(" +
-             list(segment(op.object), user_id(op, facts.uid, facts), user_id(op, facts.gid, facts),
-                  octal_mode(op)) +
+             list(segment(op.object), user_id(owner_user(op.byte), facts.uid, facts),
+                  user_id(owner_group(op.byte), facts.gid, facts), octal_mode(op)) +
              ");";
     default:
       return "ok(sys(" + list("shmctl", segment(op.object), kCommands[op.small], "0") + "));";
@@ -294,7 +310,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::msync:
       return sys("ok(", list("msync", q(op.addr), q(op.len), bits(op.flags, kSyncFlags)));
     case OpCode::setid:
-      return op.byte == 0 ? "say(\"ok\");" : "setid(" + user_id(op, 0, facts) + ");";
+      return setid_statement(op, facts);
     case OpCode::mremap:
       return sys(mapped + name_of(op.result) + ", ",
                  list("mremap", q(op.addr), q(op.len), q(op.off), bits(op.flags, kRemapFlags), q(op.to)));
@@ -383,6 +399,14 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       return "memfd_name(" + descriptor(op.object) + ");";
     case OpCode::chattr:
       return "chattr(" + list(path(op), name_of(op.small)) + ");";
+    case OpCode::map_file:
+      return "opened(" + list(descriptor(op.result), "O_CLOEXEC", "map_file(" + q(op.addr) + ")") + ");";
+    case OpCode::descriptors:
+      return "count(descriptors());";
+    case OpCode::names:
+      return "count(names());";
+    case OpCode::brk:
+      return "count(syscall(SYS_brk, 0) - start);";
     case OpCode::end:
       break;
   }
@@ -425,6 +449,14 @@ std::uint64_t needs_of(const Op& op, bool failing) {
       return kNeedFill;
     case OpCode::chattr:
       return kNeedChattr;
+    case OpCode::map_file:
+      return kNeedMapFile;
+    case OpCode::descriptors:
+      return kNeedDescriptors;
+    case OpCode::names:
+      return kNeedNames | kNeedFiles;
+    case OpCode::brk:
+      return kNeedBreak;
     case OpCode::shmat:
       return mapped | kNeedSegments;
     case OpCode::load:
@@ -487,7 +519,7 @@ std::uint64_t needs_of(const Op& op, bool failing) {
     case OpCode::mincore:
       return kNeedResident | kNeedCount;
     case OpCode::setid:
-      return op.byte == 0 ? 0U : std::uint64_t{kNeedSetid};
+      return op.byte == 0 && op.small == 0 && op.flags == 0 ? 0U : std::uint64_t{kNeedSetid};
     case OpCode::kill:
       return kNeedOk;
     case OpCode::unshare:

@@ -64,7 +64,11 @@ enum Need : std::uint64_t {
   kNeedLongName = std::uint64_t{1} << 49,
   kNeedMemfdName = std::uint64_t{1} << 50,
   kNeedRemount = std::uint64_t{1} << 51,
-  kNeedChattr = std::uint64_t{1} << 55,
+  kNeedMapFile = std::uint64_t{1} << 52,
+  kNeedDescriptors = std::uint64_t{1} << 53,
+  kNeedNames = std::uint64_t{1} << 54,
+  kNeedBreak = std::uint64_t{1} << 55,
+  kNeedChattr = std::uint64_t{1} << 56,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

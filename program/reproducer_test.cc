@@ -232,6 +232,25 @@ const Case kCases[] = {
      "p1 kill p0 -> EPERM\n"
      "p1 shmat m0 s0 -> EACCES\n",
      "0x7f0000001000"},
+    {"AMemberOfTheGroup", true,
+     "p0 shmget s0 key=private size=1p mode=60 -> 7\n"
+     "p0 fork p1 -> 101\n"
+     "p1 setid user=u1 group=u2 groups=u0 -> ok\n"
+     "p0 shmctl s0 cmd=set owner=u0:none mode=60 -> EINVAL\n"
+     "p1 shmat m0 s0 -> 0x7f0000001000\n"
+     "p1 setid user=u1 groups=u0 -> EPERM\n",
+     "ok"},
+    {"WhatIsMapped", true,
+     "p0 descriptors -> 0\n"
+     "p0 mmap m0 - len=1p prot=rw flags=shared,anon -> 0x7f0000001000\n"
+     "p0 map_file f1 m0+100 -> ok\n",
+     "EPERM"},
+    {"WhatIsOpenInANewImage", false,
+     "p0 memfd f0 -> ok\n"
+     "p0 shm_open f1 o0 access=rw flags=creat mode=600 -> ok\n"
+     "p0 exec -> ok\n"
+     "p0 descriptors -> 1\n",
+     "2"},
     {"AnObjectOfSomebodyElse", true,
      "p0 shm_open f0 o0 access=rw flags=creat,excl mode=600 -> ok\n"
      "p0 shm_open f1 long access=rw -> ENAMETOOLONG\n"

@@ -34,10 +34,13 @@
 //   shmat
 //       with `remap`, the pages of the segment; refused: address 0, also after rounding, or unaligned, a
 //       segment that the process may not read, a range that wraps or passes `top`
+//   map_file
+//       the address: what lies there may be a file of the executor's
 //   fallocate
 //       no memory of the executor's, but the machine's: more than 4 * kMaxIoPages pages, holes excepted;
 //       refused: lengths and offsets that are negative or overflow
 //
+// An op on a descriptor of memory that has no name is withheld unless it is known of such (known_of_memory).
 // Every other op runs. Lengths are rounded up to pages as the kernel does, modulo 2^64.
 #pragma once
 
@@ -144,11 +147,30 @@ constexpr bool of_shmat(const Op& op, const Resolved& at, const Layout& layout, 
 
 }  // namespace withheld_detail
 
+// Whether the op is known of a descriptor of memory that has no name, as map_file opens it of a segment or of
+// shared anonymous memory: it reads, or needs a descriptor for writing.
+constexpr bool known_of_memory(OpCode code) {
+  switch (code) {
+    case OpCode::close:
+    case OpCode::pread:
+    case OpCode::pread_to:
+    case OpCode::fstat:
+    case OpCode::pwrite:
+    case OpCode::pwrite_from:
+    case OpCode::ftruncate:
+      return true;
+    default:
+      return false;
+  }
+}
+
 // `segment_bytes` matters for shmat with `remap` only: the segment's size (IPC_STAT), 0 if it is gone or the
 // process may not read it.
 constexpr bool withheld(const Op& op, const Resolved& at, const Layout& layout,
                         std::uint64_t segment_bytes = 0) {
   switch (op.code) {
+    case OpCode::map_file:
+      return layout.own_overlaps(at.addr, 1);
     case OpCode::call:
       return at.addr >= layout.top || layout.own_overlaps(at.addr, 1);
     case OpCode::remap: {

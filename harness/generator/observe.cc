@@ -22,7 +22,9 @@ bool has_argument(const Op& op, Slot slot) {
 
 bool observes(OpCode code) {
   return code == OpCode::contents || code == OpCode::maps || code == OpCode::fstat || code == OpCode::pread ||
-         code == OpCode::stored || code == OpCode::load || code == OpCode::sysvipc || code == OpCode::blocks;
+         code == OpCode::stored || code == OpCode::load || code == OpCode::sysvipc ||
+         code == OpCode::blocks || code == OpCode::descriptors || code == OpCode::names ||
+         code == OpCode::brk;
 }
 
 }  // namespace
@@ -76,7 +78,8 @@ void Scene::look_at_files() {
       Op op = make_op(OpCode::fstat, p);
       op.object = f;
       perform(op);
-      if (dice.chance(15)) {
+      const bool memory = world().inodes[inode].kind != model::InodeKind::file;
+      if (!memory && dice.chance(15)) {
         op.code = OpCode::blocks;
         perform(op);
       }
@@ -107,6 +110,9 @@ void Scene::look_at_segments() {
   Op op = make_op(OpCode::shm_info, p);
   op.small = static_cast<std::uint8_t>(dice.below(5));
   perform(op);
+  // What has no name, no descriptor and no place in the heap.
+  if (dice.chance(20))
+    perform(make_op(dice.pick({OpCode::names, OpCode::brk, OpCode::descriptors}), any_alive()));
   // Any user sees all of them there.
   if (dice.chance(50)) perform(make_op(OpCode::sysvipc, any_alive()));
   if (world().ipc.of(process(p)).limits.set.none() && world().ipc.namespaces.size() == 1) return;

@@ -1,6 +1,8 @@
 // Which builder makes which op, and what an op needs to work.
 #include "harness/generator/ops.h"
 
+#include <algorithm>
+
 namespace shmcheck::harness {
 
 std::optional<Quantity> some_place(Scene& s, std::uint8_t proc) {
@@ -16,22 +18,23 @@ namespace {
 
 // In the order of OpCode.
 constexpr Builder* kBuilders[] = {
-    build_open,     build_close,    build_unlink,      build_ftruncate,  build_truncate,  build_pread,
-    build_pwrite,   build_pread_to, build_pwrite_from, build_fstat,      build_mmap,      build_munmap,
-    build_mprotect, build_load,     build_store,       build_contents,   build_fork,      build_exit,
-    build_kill,     build_shmget,   build_shmat,       build_shmdt,      build_shmctl,    build_maps,
-    build_msync,    build_setid,    build_mremap,      build_madvise,    build_fallocate, build_fsync,
-    build_memfd,    build_seal,     build_seals,       build_mlock,      build_munlock,   build_locked,
-    build_mincore,  build_shm_info, build_limit,       build_limits,     build_exec,      build_rename,
-    build_link,     build_shm_open, build_shm_unlink,  build_stored,     build_unshare,   build_ipc_info,
-    build_shm_stat, build_sysvipc,  build_mlockall,    build_munlockall, build_rlimit,    build_remap,
-    build_call,     build_age,      build_times,       build_reboot,     build_setns,     build_blocks,
-    build_fill,     build_crowd,    build_memfd_name,  build_remount,    build_chattr,
+    build_open,        build_close,    build_unlink,      build_ftruncate,  build_truncate,  build_pread,
+    build_pwrite,      build_pread_to, build_pwrite_from, build_fstat,      build_mmap,      build_munmap,
+    build_mprotect,    build_load,     build_store,       build_contents,   build_fork,      build_exit,
+    build_kill,        build_shmget,   build_shmat,       build_shmdt,      build_shmctl,    build_maps,
+    build_msync,       build_setid,    build_mremap,      build_madvise,    build_fallocate, build_fsync,
+    build_memfd,       build_seal,     build_seals,       build_mlock,      build_munlock,   build_locked,
+    build_mincore,     build_shm_info, build_limit,       build_limits,     build_exec,      build_rename,
+    build_link,        build_shm_open, build_shm_unlink,  build_stored,     build_unshare,   build_ipc_info,
+    build_shm_stat,    build_sysvipc,  build_mlockall,    build_munlockall, build_rlimit,    build_remap,
+    build_call,        build_age,      build_times,       build_reboot,     build_setns,     build_blocks,
+    build_fill,        build_crowd,    build_memfd_name,  build_remount,    build_chattr,    build_map_file,
+    build_descriptors, build_names,    build_brk,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 
 // What an op works on; without it, it can only fail.
-enum class Subject { none, file, memory_file, memory, segment, attach };
+enum class Subject { none, file, memory_file, memory, segment, attach, object };
 
 Subject subject(OpCode code) {
   switch (code) {
@@ -65,6 +68,7 @@ Subject subject(OpCode code) {
     case OpCode::mincore:
     case OpCode::remap:
     case OpCode::call:
+    case OpCode::map_file:
       return Subject::memory;
     case OpCode::shmat:
     case OpCode::shmctl:
@@ -72,6 +76,8 @@ Subject subject(OpCode code) {
       return Subject::segment;
     case OpCode::shmdt:
       return Subject::attach;
+    case OpCode::shm_unlink:
+      return Subject::object;
     default:
       return Subject::none;
   }
@@ -90,6 +96,9 @@ OpCode provider(Scene& s, std::uint8_t p, OpCode code) {
       return s.has_segment() ? code : OpCode::shmget;
     case Subject::attach:
       return s.attach_vma(p) ? code : s.has_segment() ? OpCode::shmat : OpCode::shmget;
+    case Subject::object:
+      return std::ranges::any_of(s.world().objects, [](std::int32_t o) { return o >= 0; }) ? code
+                                                                                           : OpCode::shm_open;
     case Subject::none:
       break;
   }

@@ -51,7 +51,7 @@ Op build_open(Scene& s, std::uint8_t p) {
   op.result = s.fresh_file(p);
   op.object = s.path();
   op.small = s.dice.pick<std::uint8_t>({1, 1, 1, 1, 1, 0, 0, 2});
-  op.mode = s.dice.pick<std::uint16_t>({0666, 0666, 0600, 0644, 0444});
+  op.mode = s.dice.pick<std::uint16_t>({0666, 0666, 0600, 0644, 0444, 0640});
   bool present = s.world().paths[op.object] >= 0;
   if (!present || s.dice.chance(30)) op.flags |= program::openflag::kCreat;
   if (s.dice.chance(8)) op.flags |= program::openflag::kTrunc;
@@ -186,7 +186,7 @@ Op build_shm_open(Scene& s, std::uint8_t p) {
   op.result = s.fresh_file(p);
   op.object = s.object();
   op.small = s.dice.pick<std::uint8_t>({1, 1, 1, 1, 0});
-  op.mode = s.dice.pick<std::uint16_t>({0666, 0666, 0600, 0644, 0444});
+  op.mode = s.dice.pick<std::uint16_t>({0666, 0666, 0600, 0644, 0444, 0460});
   bool present = op.object < program::kObjects && s.world().objects[op.object] >= 0;
   if (!present || s.dice.chance(30)) op.flags |= program::openflag::kCreat;
   if (s.dice.chance(8)) op.flags |= program::openflag::kTrunc;
@@ -218,6 +218,13 @@ Op build_age(Scene& s, std::uint8_t p) {
 Op build_times(Scene& s, std::uint8_t p) {
   Op op = make_op(OpCode::times, p);
   op.object = s.file(p);
+  return op;
+}
+
+Op build_map_file(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::map_file, p);
+  op.result = s.fresh_file(p);
+  op.addr = s.address(p);
   return op;
 }
 

@@ -34,6 +34,8 @@ Op build_setid(Scene& s, std::uint8_t p) {
   if (p == 0) return build_op(s, OpCode::fork);
   Op op = make_op(OpCode::setid, p);
   op.byte = static_cast<std::uint8_t>(s.dice.between(1, 2));
+  if (s.dice.chance(40)) op.flags = 1U << s.dice.below(program::kUsers);
+  if (s.dice.chance(15)) op.small = static_cast<std::uint8_t>(s.dice.between(1, program::kUsers));
   return op;
 }
 
@@ -72,6 +74,18 @@ Op build_reboot(Scene& s, std::uint8_t p) {
 
 Op build_maps(Scene&, std::uint8_t p) {
   return make_op(OpCode::maps, p);
+}
+
+Op build_descriptors(Scene&, std::uint8_t p) {
+  return make_op(OpCode::descriptors, p);
+}
+
+Op build_names(Scene&, std::uint8_t p) {
+  return make_op(OpCode::names, p);
+}
+
+Op build_brk(Scene&, std::uint8_t p) {
+  return make_op(OpCode::brk, p);
 }
 
 Op build_locked(Scene&, std::uint8_t p) {

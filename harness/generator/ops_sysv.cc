@@ -72,6 +72,8 @@ Op build_shmctl(Scene& s, std::uint8_t p) {
   if (command == ShmCommand::set) {
     op.mode = some_mode(s);
     op.byte = s.dice.pick<std::uint8_t>({0, 0, 1, 2});
+    if (s.dice.chance(20))
+      op.byte = static_cast<std::uint8_t>(s.dice.below(program::kOwners * (program::kOwners + 1U)));
   }
   return op;
 }

@@ -52,6 +52,16 @@ void Play::become(std::uint8_t p, std::uint8_t user) {
   step(op);
 }
 
+void Play::join_group(std::uint8_t p, std::uint8_t user, std::uint8_t other) {
+  Op op = make_op(OpCode::setid, p);
+  op.byte = user;
+  if (dice.chance(60))
+    op.flags = 1U << other;
+  else
+    op.small = static_cast<std::uint8_t>(other + 1);
+  step(op);
+}
+
 void Play::rlimit(std::uint8_t p, program::Resource what, Quantity value) {
   Op op = make_op(OpCode::rlimit, p);
   op.small = static_cast<std::uint8_t>(what);

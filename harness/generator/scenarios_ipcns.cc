@@ -73,7 +73,7 @@ void apart(Play& p) {
   if (p.dice.chance(30)) p.limit(a, which, pages(0, 1));
   const std::uint8_t own = p.dice.chance(40) ? p.segment(*b, p.nearly(1), p.s.key()) : s;
   p.unshare(*b);
-  if (p.dice.chance(20)) look_at_limit(p, *b, which);
+  if (p.dice.chance(30)) look_at_limit(p, *b, p.dice.pick({which, Limit::shmmax, Limit::shmall}));
   p.stat(p.dice.pick({a, *b}), p.dice.pick({s, own}));
   // With or without creating it.
   std::uint8_t t = p.segment(*b, p.nearly(p.dice.pick({1, 2, 3})), key, 0600,

@@ -120,9 +120,88 @@ void object_without_users(Play& p) {
   p.peek(a, p.map(a, g, pages(2), kShared), 2);
 }
 
+// One of a file's group, and what that may do with it.
+void file_of_a_group(Play& p) {
+  std::uint8_t a = p.someone();
+  std::optional<std::uint8_t> b = p.child(a);
+  if (!b) return;
+  const bool object = p.dice.chance(40);
+  Op make = make_op(object ? OpCode::shm_open : OpCode::open, a);
+  make.object = object ? p.s.object() : p.s.path();
+  make.result = p.s.fresh_file(a);
+  make.small = 1;
+  make.flags = program::openflag::kCreat;
+  make.mode = p.dice.pick<std::uint16_t>({0640, 0604, 0660, 0606, 0060, 0664});
+  p.step(make);
+  p.write(a, make.result, pages(0), pages(1));
+  p.join_group(*b, 1, p.dice.chance(80) ? 0 : 2);
+  Op again = make;
+  again.proc = *b;
+  again.flags = 0;
+  again.small = static_cast<std::uint8_t>(p.dice.below(2));
+  again.result = p.s.fresh_file(*b);
+  p.step(again);
+  p.peek(*b, p.map(*b, again.result, pages(1), kShared, again.small == 0 ? 1 : 3), 1);
+  if (p.dice.chance(40)) p.count_resident(*b, p.map(*b, again.result, pages(1), kShared, 1), 1);
+}
+
+// --- what is mapped, by way of its entry in /proc/self/map_files
+
+void opened_by_mapping(Play& p) {
+  std::uint8_t a = p.someone();
+  std::uint8_t s = 0;
+  Quantity m{};
+  bool attached = false;
+  switch (p.dice.below(5)) {
+    case 0:
+      m = p.map(a, p.file(a, p.ragged(2)), pages(2), p.shared_or_private());
+      break;
+    case 1: {
+      const std::uint8_t f = p.memory_file(a);
+      p.truncate(a, f, p.nearly(2));
+      m = p.map(a, f, pages(2), p.shared_or_private());
+      break;
+    }
+    case 2:
+      m = p.anonymous(a, 2, p.shared_or_private());
+      break;
+    default:
+      s = p.segment(a, p.nearly(2), p.s.key(), 0666);
+      m = p.attach(a, s);
+      attached = true;
+      break;
+  }
+  p.fill(a, m, 2);
+  if (p.dice.chance(30))
+    p.protect(a, plus(m, p.dice.pick({0, 1})), pages(1), p.dice.pick<std::uint8_t>({0, 1}));
+  std::uint8_t who = a;
+  if (p.dice.chance(25)) {
+    who = p.child(a).value_or(a);
+    if (who != a && p.dice.chance(60)) p.become(who, 1);
+  }
+  Op open = make_op(OpCode::map_file, who);
+  open.result = p.s.fresh_file(who);
+  open.addr = plus(m, p.dice.pick({0, 0, 1, 2}), p.dice.pick({0, 0, 100}));
+  p.step(open);
+  p.step(make_op(OpCode::descriptors, who));
+  p.read(who, open.result, 2);
+  if (p.dice.chance(40)) p.size(who, open.result);
+  p.store(a, plus(m, 0, 16));
+  if (attached) {
+    p.stat(a, s);
+    if (p.dice.chance(50)) p.control(a, s, program::ShmCommand::rmid);
+    p.detach(a, m);
+    p.stat(a, s);
+  } else if (p.dice.chance(40)) {
+    p.unmap(a, m, pages(2));
+  }
+  if (p.dice.chance(20)) p.exec(who), p.step(make_op(OpCode::descriptors, who));
+  p.read(who, open.result, 2);
+}
+
 constexpr Scenario kScenarios[] = {
-    renamed,     object_by_name,    object_by_name, object_by_name, object_without_users,
-    named_alike, without_execution,
+    renamed,     object_by_name,    object_by_name,  object_by_name,    object_without_users,
+    named_alike, without_execution, file_of_a_group, opened_by_mapping, opened_by_mapping,
 };
 
 }  // namespace

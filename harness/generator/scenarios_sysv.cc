@@ -209,6 +209,64 @@ void strangers(Play& p) {
   p.stat(a, s);
 }
 
+// One of the group that a segment is given to, or that it was made by, asks for what its class has and for
+// what another one has.
+void of_the_group(Play& p) {
+  std::uint8_t a = p.someone(), key = p.some_key();
+  const auto maker = static_cast<std::uint8_t>(p.dice.between(0, 2));
+  std::optional<std::uint8_t> b = p.child(a);
+  if (!b) return;
+  const std::uint8_t by = maker == 0 ? a : *b;
+  if (maker != 0) p.become(*b, maker);
+  const auto mode = p.dice.pick<std::uint16_t>({0640, 0604, 0660, 0606, 0060, 0646, 0664, 0444});
+  std::uint8_t s = p.segment(by, p.nearly(1), key, mode);
+  const auto given = static_cast<std::uint8_t>((maker + p.dice.between(1, 2)) % program::kUsers);
+  const bool gives = p.dice.chance(60);
+  if (gives)
+    p.control(by, s, ShmCommand::set, static_cast<std::uint8_t>(maker + program::kOwners * (given + 1U)),
+              mode);
+  std::optional<std::uint8_t> c = p.child(a);
+  if (!c) return;
+  p.join_group(*c, maker == 1 ? 2 : 1, gives && p.dice.chance(50) ? given : maker);
+  for (int i = 0; i < 3; ++i) {
+    switch (p.dice.below(5)) {
+      case 0:
+        p.segment(*c, pages(0), key, p.dice.pick<std::uint16_t>({0400, 0600, 0040, 0060, 0006}), 0);
+        break;
+      case 1:
+        p.store(*c, p.attach(*c, s));
+        break;
+      case 2:
+        p.load(*c, p.attach(*c, s, at::kReadOnly));
+        break;
+      case 3:
+        p.control(*c, s, p.dice.pick({ShmCommand::set, ShmCommand::rmid, ShmCommand::lock}));
+        break;
+      default:
+        p.stat(*c, s);
+        break;
+    }
+  }
+}
+
+// As often as there are names for it, or nearly so.
+void attached_often(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key(), 0600);
+  for (int i = 0; i < 8; ++i) p.attach_at(a, s, Quantity{}, p.dice.chance(20) ? at::kReadOnly : 0U);
+  p.stat(a, s);
+}
+
+// An owner that is none is refused, and nothing of what else is asked for happens.
+void given_to_nobody(Play& p) {
+  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key(), 0600);
+  constexpr std::uint8_t none = program::kOwnerNone, group = program::kOwners;
+  if (p.dice.chance(20)) p.control(a, s, ShmCommand::rmid);
+  p.control(a, s, ShmCommand::set,
+            p.dice.pick<std::uint8_t>({none, none + 2 * group, 4 * group, 1 + 4 * group, none + 4 * group}),
+            0640);
+  p.stat(a, s);
+}
+
 void mode_changed(Play& p) {
   std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key(), 0600);
   Quantity m = p.attach(a, s);
@@ -322,6 +380,10 @@ constexpr Scenario kScenarios[] = {
     replaced_by_an_image,
     right_withdrawn,
     two_mistakes,
+    of_the_group,
+    of_the_group,
+    given_to_nobody,
+    attached_often,
 };
 
 }  // namespace

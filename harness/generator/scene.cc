@@ -360,15 +360,17 @@ bool Scene::has_segment() const {
 
 std::uint8_t Scene::segment() {
   auto start = dice.below(program::kSegments);
+  auto gone = start;
   for (unsigned i = 0; i < program::kSegments; ++i) {
     unsigned s = (start + i) % program::kSegments;
     const auto& bound = world().segment_names[s];
     if (!bound) continue;
     // Ids of destroyed segments stay good arguments, less often.
+    gone = s;
     if (world().ipc.segments[*bound].destroyed && !dice.chance(15)) continue;
     return static_cast<std::uint8_t>(s);
   }
-  return static_cast<std::uint8_t>(start);
+  return static_cast<std::uint8_t>(gone);
 }
 
 std::uint8_t Scene::key() {
