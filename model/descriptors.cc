@@ -22,6 +22,9 @@ void rule_map_file(World& w, Process& p, Step& s) {
   const bool there = v && v->inode >= 0;
   if (!there) {
     s.must(kENOENT, C::proc_map_files);
+    // An entry that was looked up before is still known by its range, whatever is mapped there since
+    // (map_files_d_revalidate), and may be followed by nobody either.
+    if (v && p.looked_up && !p.cred.machine) s.may(kEPERM, Freedom::which_error);
   } else if (!p.cred.machine) {
     s.must(kEPERM, kEACCES, C::proc_map_files);
   } else if (!s.exact()) {
@@ -29,6 +32,7 @@ void rule_map_file(World& w, Process& p, Step& s) {
     s.may(kEPERM, Freedom::documented_alternative);
     s.may(kENOENT, Freedom::documented_alternative);
   }
+  p.looked_up |= there;
   if (s.failed(there ? clause_of_entry(*v) : C::none)) return;
   OpenFile file;
   file.inode = static_cast<std::uint32_t>(v->inode);

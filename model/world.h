@@ -65,6 +65,7 @@ struct Process {
   std::uint32_t born = 0;       // the id that the next vma would have had at the fork
   bool execed = false;          // or is the child of one that has, and so on
   bool faulted = false;         // took a signal of an access, and went on
+  bool looked_up = false;       // an entry of its map_files that was there
   bool lock_count_off = false;  // MREMAP_DONTUNMAP has left locked memory behind
   // What demands that as much is locked as is: the last call that changed it, or should not have.
   clauses::Clause lock_clause = clauses::Clause::mlock_accounting;
