@@ -68,7 +68,7 @@ LayoutEvent layout_event(World& w, const Op& op) {
   event.removed = clause_of_removal(w, op);
   event.low = w.value(op.addr);
   std::uint64_t length = op.code == OpCode::shmdt ? attached_at(w, op, event.low) : w.value(op.len);
-  event.high = event.low + ((length + w.page() - 1) & ~std::uint64_t{w.page() - 1});
+  event.high = event.low + w.up(length);
   return event;
 }
 

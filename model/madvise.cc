@@ -235,7 +235,7 @@ bool has_read_only(const Process& p, std::uint64_t low, std::uint64_t high) {
 
 void rule_madvise(World& w, Process& p, Step& s) {
   std::uint64_t low = w.value(s.op.addr), length = w.value(s.op.len);
-  std::uint64_t pages = (length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
+  std::uint64_t pages = w.up(length);
   auto advice = static_cast<Advice>(s.op.small);
   if (advice == Advice::unknown || low % w.page() != 0) s.must(kEINVAL, C::madvise_unaligned);
   if ((length != 0 && pages == 0) || low + pages < low) s.must(kEINVAL, kENOMEM, C::madvise_unaligned);

@@ -95,7 +95,7 @@ bool hides_residency(const Inode& inode, const Credentials& cred) {
 
 void rule_mincore(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr), length = w.value(s.op.len);
-  std::uint64_t high = address + ((length + w.page() - 1) & ~std::uint64_t{w.page() - 1});
+  std::uint64_t high = address + w.up(length);
   if (address % w.page() != 0) s.must(kEINVAL, C::mincore_errors);
   bool outside = high < address || address >= w.facts().top || address + length > w.facts().top;
   if (outside || (high > address && !p.memory.covers(address, high))) s.must(kENOMEM, C::mincore_errors);

@@ -17,7 +17,7 @@ constexpr int kENOMEM = 12, kEINVAL = 22;
 Pages pages_of(World& w, const Op& op) {
   std::uint64_t address = w.value(op.addr), low = w.down(address);
   std::uint64_t length = w.value(op.len) + (address - low);
-  return {low, low + ((length + w.page() - 1) & ~std::uint64_t{w.page() - 1})};
+  return {low, low + w.up(length)};
 }
 
 // Calls act(from, to) for each mapped part that the change would change, until it returns false.

@@ -197,7 +197,7 @@ MmapRequest mmap_request(World& w, const Process& p, const Op& op) {
   r.length = w.value(op.len);
   r.offset = w.value(op.off);
   r.huge = (op.flags & (kAnonymous | kHuge)) == (kAnonymous | kHuge);
-  r.pages = r.huge ? huge_length(w, r.length) : (r.length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
+  r.pages = r.huge ? huge_length(w, r.length) : w.up(r.length);
   r.anonymous = (op.flags & kAnonymous) != 0;
   r.validate = (op.flags & kType) == kType;
   r.shared = (op.flags & kShared) != 0;

@@ -83,7 +83,7 @@ Change limit_errors(const World& w, const Process& p, Step& s, Extent& e, std::u
 
 void rule_mprotect(World& w, Process& p, Step& s) {
   std::uint64_t low = w.value(s.op.addr), length = w.value(s.op.len);
-  std::uint64_t pages = (length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
+  std::uint64_t pages = w.up(length);
   std::uint8_t grows = s.op.small & (program::kProtGrowsDown | program::kProtGrowsUp);
   std::uint8_t prot = s.op.small & 7;
   if (grows == (program::kProtGrowsDown | program::kProtGrowsUp)) s.must(kEINVAL, C::mprotect_invalid_prot);

@@ -14,11 +14,10 @@ constexpr int kEPERM = 1, kEAGAIN = 11, kENOMEM = 12, kEFAULT = 14, kEINVAL = 22
 
 Remapping request_of(World& w, const Op& op) {
   using namespace program::mremap;
-  auto round = [&](std::uint64_t v) { return (v + w.page() - 1) & ~std::uint64_t{w.page() - 1}; };
   std::uint64_t old_exact = w.value(op.len), new_exact = w.value(op.off);
   return {w.value(op.addr),
-          round(old_exact),
-          round(new_exact),
+          w.up(old_exact),
+          w.up(new_exact),
           w.value(op.to),
           old_exact,
           new_exact,

@@ -43,7 +43,7 @@ void rule_msync(World& w, Process& p, Step& s) {
   using namespace program::msync;
   constexpr int kENOMEM = 12, kEBUSY = 16, kEINVAL = 22;
   std::uint64_t low = w.value(s.op.addr), length = w.value(s.op.len);
-  std::uint64_t pages = (length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
+  std::uint64_t pages = w.up(length);
   std::uint32_t flags = s.op.flags;
   if (flags & kUnknown) s.must(kEINVAL, C::msync_bad_flag);
   if (low % w.page() != 0) s.must(kEINVAL, C::msync_unaligned);

@@ -6,7 +6,7 @@ namespace shmcheck::model {
 void rule_munmap(World& w, Process& p, Step& s) {
   constexpr int kENOMEM = 12, kEINVAL = 22;
   std::uint64_t low = w.value(s.op.addr), length = w.value(s.op.len);
-  std::uint64_t pages = (length + w.page() - 1) & ~std::uint64_t{w.page() - 1};
+  std::uint64_t pages = w.up(length);
   if (low % w.page() != 0) s.must(kEINVAL, C::munmap_unaligned);
   if (low > w.facts().top || length > w.facts().top - low) s.must(kEINVAL, C::munmap_out_of_range);
   if (length == 0 || pages == 0) s.must(kEINVAL, C::munmap_len_zero);

@@ -142,6 +142,8 @@ class World {
     if (inode.kind != InodeKind::file || inode.memfd) return false;
     return inode.posix ? facts_->objects_noexec : facts_->noexec;
   }
+  // Rounded to whole pages. Up, what reaches beyond the last page there could be comes to 0, as in the kernel
+  // (PAGE_ALIGN).
   std::uint64_t up(std::uint64_t v) const { return (v + page() - 1) / page() * page(); }
   std::uint64_t down(std::uint64_t v) const { return v / page() * page(); }
 
