@@ -107,14 +107,6 @@ void World::destroy_segment(std::uint32_t segment, clauses::Clause by) {
   inode.stored = inode.accessed = inode.touched = inode.synced = PageSet();
 }
 
-bool World::is_open(std::uint32_t inode) const {
-  return std::ranges::any_of(processes, [&](const Process& p) {
-    return std::ranges::any_of(p.files, [&](std::int32_t f) {
-      return f >= 0 && open_files[static_cast<std::size_t>(f)].inode == inode;
-    });
-  });
-}
-
 void World::disown_segments(std::uint8_t who) {
   for (std::size_t n = 0; n < ipc.namespaces.size(); ++n) {
     for (std::size_t at = ipc.namespaces[n].live.size();

@@ -32,15 +32,11 @@ std::uint64_t most_of(const Inode& inode, std::uint64_t first, std::uint64_t las
 }
 
 bool in_use(const World& w, std::uint32_t index) {
-  return std::ranges::any_of(w.processes, [&](const Process& p) {
-    if (p.life != Life::alive) return false;
-    const bool open = std::ranges::any_of(p.files, [&](std::int32_t file) {
-      return file >= 0 && w.open_files[static_cast<std::size_t>(file)].inode == index;
-    });
-    return open || std::ranges::any_of(p.memory.vmas(), [&](const Vma& v) {
+  return w.is_open(index) || std::ranges::any_of(w.processes, [&](const Process& p) {
+           return std::ranges::any_of(p.memory.vmas(), [&](const Vma& v) {
              return v.inode == static_cast<std::int32_t>(index);
            });
-  });
+         });
 }
 
 }  // namespace

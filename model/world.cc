@@ -55,6 +55,14 @@ OpenFile* World::open_file(const Process& process, std::uint8_t slot) {
   return const_cast<OpenFile*>(std::as_const(*this).open_file(process, slot));
 }
 
+bool World::is_open(std::uint32_t inode) const {
+  return std::ranges::any_of(processes, [&](const Process& p) {
+    return std::ranges::any_of(p.files, [&](std::int32_t f) {
+      return f >= 0 && open_files[static_cast<std::size_t>(f)].inode == inode;
+    });
+  });
+}
+
 bool World::bound(const program::Quantity& q) const {
   return !q.names_mapping() || mapping_names[q.mapping()].has_value();
 }

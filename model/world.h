@@ -183,7 +183,7 @@ class World {
   // What a descriptor slot holds; null if it is closed or no slot.
   const OpenFile* open_file(const Process& process, std::uint8_t slot) const;
   OpenFile* open_file(const Process& process, std::uint8_t slot);
-  bool is_open(std::uint32_t inode) const;  // by any process
+  bool is_open(std::uint32_t inode) const;  // by any process; those that have ended have nothing open
   bool bound(const program::Quantity& q) const;
   std::uint64_t value(const program::Quantity& q) const;  // bound(q) must hold
 
