@@ -213,6 +213,22 @@ void munmap_keeps_count(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code == OpCode::munmap && ok(o)) keep_attaches(was, w);
 }
 
+constexpr C kBreak[] = {C::shmat_brk};
+void attach_moves_break(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::brk || !ok(o)) return;
+  for_attaches(actor(w, op), [&](std::uint32_t, const Vma& v) { o.value += v.high - v.low; });
+}
+
+constexpr C kMany[] = {C::limit_no_shmseg};
+constexpr int kEMFILE = 24;
+constexpr unsigned kMost = 4;
+void few_attaches(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::shmat || !ok(o)) return;
+  unsigned before = 0;
+  for_attaches(was.processes[op.proc], [&](std::uint32_t, const Vma&) { ++before; });
+  if (before >= kMost) refuse(was, w, o, kEMFILE);
+}
+
 constexpr Fault kFaults[] = {
     {"shmat-counts-processes", "a second attach in the same process is not counted", kCount, nullptr,
      counts_processes, true, "https://github.com/rcore-os/tgoskits/pull/1514"},
@@ -247,6 +263,15 @@ constexpr Fault kFaults[] = {
      true},
     {"munmap-keeps-count", "munmap of an attach does not lower the attach count", kUnmapCount, nullptr,
      munmap_keeps_count, true},
+    {"shmat-moves-break", "attaches are put where the heap is", kBreak, nullptr, attach_moves_break, false},
+    {"shmat-few-per-process",
+     "a process can have four attaches and no more",
+     kMany,
+     nullptr,
+     few_attaches,
+     true,
+     {},
+     true},
 };
 
 }  // namespace

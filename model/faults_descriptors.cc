@@ -1,4 +1,4 @@
-// Faults of the descriptors that a process has, of what it maps and of what it does not.
+// Faults of descriptors: those that a process has, and those of what it maps (map_files); and of names.
 #include "model/fault_tools.h"
 
 namespace shmcheck::model {
@@ -33,25 +33,6 @@ void segment_has_a_name(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code == OpCode::names && ok(o)) o.value += w.ipc.of(actor(w, op)).in_use();
 }
 
-constexpr C kBreak[] = {C::shmat_brk};
-void attach_moves_break(const World&, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::brk || !ok(o)) return;
-  for_attaches(actor(w, op), [&](std::uint32_t, const Vma& v) { o.value += v.high - v.low; });
-}
-
-// Stores to one of them are seen in the other.
-constexpr C kGenerations[] = {C::sysv_life_remap_after_new_key, C::share_not_in_other_object, C::shmat_demand,
-                              C::proc_sysvipc_rss_bytes};
-void key_finds_marked_memory(const World& was, World& w, const Op& op, Outcome& o) {
-  ShmidKernel* k = created(was, w, op, o);
-  if (!k || k->made_by_key == 0) return;
-  for (std::uint32_t i : w.ipc.of(*k).live) {
-    const ShmidKernel& marked = w.ipc.segments[i];
-    const bool same = marked.made_by_key == k->made_by_key && marked.segsz == k->segsz;
-    if (same && (marked.perm.mode & kShmDest)) k->inode = marked.inode;
-  }
-}
-
 constexpr C kEntry[] = {C::proc_map_files};
 void entry_for_everybody(World& w, Op& op) {
   if (op.code == OpCode::map_file && runs(w, op)) actor(w, op).cred.machine = true;
@@ -60,7 +41,7 @@ void right_ends(const World& was, World& w, const Op& op, Outcome&) {
   if (op.code == OpCode::map_file) actor(w, op).cred.machine = was.processes[op.proc].cred.machine;
 }
 
-// The mapping that an op opened, as an entry of a kind.
+// The mapping whose entry an op has opened, or null.
 const Vma* opened_entry(const World& was, World& w, const Op& op, const Outcome& o) {
   if (op.code != OpCode::map_file || !ok(o)) return nullptr;
   return was.processes[op.proc].memory.find(w.value(op.addr));
@@ -95,25 +76,6 @@ void descriptor_counts_as_attach(const World& was, World& w, const Op& op, Outco
   if (v && v->segment >= 0) ++w.ipc.segments[static_cast<std::size_t>(v->segment)].nattch;
 }
 
-constexpr C kDefaults[] = {C::limit_defaults};
-// As they were before Linux 3.16: 32 MiB a segment, 2^21 pages in all.
-void old_defaults(const World&, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::unshare || !ok(o)) return;
-  IpcLimits& limits = w.ipc.of(actor(w, op)).limits;
-  limits.shmmax = 0x200'0000;
-  limits.shmall = 0x20'0000;
-}
-
-constexpr C kMany[] = {C::limit_no_shmseg};
-constexpr int kEMFILE = 24;
-constexpr unsigned kMost = 4;
-void few_attaches(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shmat || !ok(o)) return;
-  unsigned before = 0;
-  for_attaches(was.processes[op.proc], [&](std::uint32_t, const Vma&) { ++before; });
-  if (before >= kMost) refuse(was, w, o, kEMFILE);
-}
-
 constexpr Fault kFaults[] = {
     {"shmat-opens-descriptor", "every attach has a descriptor of its own", kAttach, nullptr, attach_has_one,
      false},
@@ -123,17 +85,8 @@ constexpr Fault kFaults[] = {
      kPresent, nullptr, others_have_one, false},
     {"segments-have-names", "every segment has a file of its own", kNamed, nullptr, segment_has_a_name,
      false},
-    {"shmat-moves-break", "attaches are put where the heap is", kBreak, nullptr, attach_moves_break, false},
-    {"shmget-key-keeps-memory",
-     "a new segment has the memory of the marked one that had its key",
-     kGenerations,
-     nullptr,
-     key_finds_marked_memory,
-     true,
-     {},
-     true},
     {"map-files-for-everybody",
-     "anybody may open what another mapping of the process shows",
+     "anybody may open what a mapping of the process shows",
      kEntry,
      entry_for_everybody,
      right_ends,
@@ -163,16 +116,6 @@ constexpr Fault kFaults[] = {
      kCounted,
      nullptr,
      descriptor_counts_as_attach,
-     true,
-     {},
-     true},
-    {"unshare-old-defaults", "a new namespace begins with the limits of Linux 3.15", kDefaults, nullptr,
-     old_defaults, false},
-    {"shmat-few-per-process",
-     "a process can have four attaches and no more",
-     kMany,
-     nullptr,
-     few_attaches,
      true,
      {},
      true},

@@ -137,6 +137,15 @@ void index_is_enough(const World&, World& w, const Op& op, Outcome& o) {
   if (k && k->destroyed && w.ipc.find_index(w.ipc.of(*k), k->id) >= 0) succeed(o);
 }
 
+constexpr C kDefaults[] = {C::limit_defaults};
+// As they were before Linux 3.16: 32 MiB a segment, 2^21 pages in all.
+void old_defaults(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::unshare || !ok(o)) return;
+  IpcLimits& limits = w.ipc.of(actor(w, op)).limits;
+  limits.shmmax = 0x200'0000;
+  limits.shmall = 0x20'0000;
+}
+
 constexpr Fault kFaults[] = {
     {"limit-shmmax-in-pages",
      "kernel.shmmax is rounded up to pages",
@@ -233,6 +242,8 @@ constexpr Fault kFaults[] = {
      true,
      {},
      true},
+    {"unshare-old-defaults", "a new namespace begins with the limits of Linux 3.15", kDefaults, nullptr,
+     old_defaults, false},
 };
 
 }  // namespace

@@ -1,10 +1,8 @@
-// Faults of vm.max_map_count, of mounts without execution, and of the names of memory files.
+// Faults of vm.max_map_count.
 #include "model/fault_tools.h"
 
 namespace shmcheck::model {
 namespace {
-
-using program::MemfdName;
 
 constexpr int kENOMEM = 12;
 
@@ -44,8 +42,7 @@ void refuses_whole(const World& was, World& w, const Op& op, Outcome& o) {
   const Process& p = was.processes[op.proc];
   const bool full = *p.other_mappings + p.memory.vmas().size() >= was.facts().max_map_count;
   if (!full || p.memory.vmas().size() == w.processes[op.proc].memory.vmas().size()) return;
-  w = was;
-  fail(o, kENOMEM);
+  refuse(was, w, o, kENOMEM);
 }
 
 constexpr C kProtect[] = {C::mprotect_map_limit};
@@ -65,43 +62,6 @@ constexpr C kInherited[] = {C::mmap_limit_map_count, C::munmap_split_limit, C::m
                             C::shmat_rlimit};
 void child_starts_anew(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code == OpCode::fork && ok(o)) w.processes[op.result].other_mappings.reset();
-}
-
-constexpr C kNoexecMap[] = {C::mmap_fd_noexec_mount};
-void maps_executable(World& w, Op& op) {
-  if (op.code != OpCode::mmap || (op.flags & program::map::kAnonymous) || op.byte != 0) return;
-  const OpenFile* file = descriptor(w, op);
-  if (file && w.noexec(w.inodes[file->inode])) op.small &= static_cast<std::uint8_t>(~program::kProtExec);
-}
-constexpr C kNoexecProtect[] = {C::mprotect_noexec_denied};
-void gives_execution(const World&, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::mmap || !ok(o)) return;
-  if (Vma* v = actor(w, op).memory.find(o.value)) v->may_exec = true;
-}
-
-constexpr C kName[] = {C::memfd_name};
-void all_have_one_name(const World&, World& w, const Op& op, Outcome& o) {
-  if (op.code == OpCode::memfd && ok(o)) w.inodes.back().memfd_name = MemfdName::plain;
-}
-constexpr C kDistinct[] = {C::memfd_name, C::memfd_create, C::share_not_in_other_object, C::seal_initial,
-                           C::seal_seal};
-// A name that is there already gives the file that has it.
-void one_file_of_a_name(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::memfd || !ok(o)) return;
-  for (std::size_t i = 0; i < was.inodes.size(); ++i) {
-    if (!was.inodes[i].memfd || was.inodes[i].memfd_name != w.inodes.back().memfd_name) continue;
-    w.open_files.back().inode = static_cast<std::uint32_t>(i);
-    return;
-  }
-}
-constexpr C kNameLimit[] = {C::memfd_name_limit};
-void longer_names(World&, Op& op) {
-  const bool longer = op.code == OpCode::memfd && static_cast<MemfdName>(op.byte) == MemfdName::longer;
-  if (longer) op.byte = static_cast<std::uint8_t>(MemfdName::longest);
-}
-void shorter_names(World&, Op& op) {
-  const bool longest = op.code == OpCode::memfd && static_cast<MemfdName>(op.byte) == MemfdName::longest;
-  if (longest) op.byte = static_cast<std::uint8_t>(MemfdName::longer);
 }
 
 constexpr Fault kFaults[] = {
@@ -131,18 +91,6 @@ constexpr Fault kFaults[] = {
      true,
      {},
      true},
-    {"noexec-mmap-ignored", "a file on a mount without execution can be mapped with PROT_EXEC", kNoexecMap,
-     maps_executable, nullptr, false},
-    {"noexec-mprotect-ignored", "a mapping of a file on a mount without execution gets PROT_EXEC",
-     kNoexecProtect, nullptr, gives_execution, false},
-    {"memfd-name-not-shown", "the link of a memory file has one name for all", kName, nullptr,
-     all_have_one_name, false},
-    {"memfd-name-names-a-file", "memfd_create of a name that is in use gives the file that has it", kDistinct,
-     nullptr, one_file_of_a_name, true},
-    {"memfd-name-longer", "memfd_create accepts a name of 250 bytes", kNameLimit, longer_names, nullptr,
-     false},
-    {"memfd-name-shorter", "memfd_create refuses a name of 249 bytes", kNameLimit, shorter_names, nullptr,
-     false},
 };
 
 }  // namespace

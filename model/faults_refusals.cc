@@ -1,10 +1,25 @@
-// Faults of what is refused: huge pages where there are none, and files that are append-only.
+// Faults of what is refused: execution on mounts without it, huge pages where there are none, and files that
+// are append-only.
 #include "model/fault_tools.h"
 
 namespace shmcheck::model {
 namespace {
 
 constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEINVAL = 22;
+
+// --- mounts without execution
+
+constexpr C kNoexecMap[] = {C::mmap_fd_noexec_mount};
+void maps_executable(World& w, Op& op) {
+  if (op.code != OpCode::mmap || (op.flags & program::map::kAnonymous) || op.byte != 0) return;
+  const OpenFile* file = descriptor(w, op);
+  if (file && w.noexec(w.inodes[file->inode])) op.small &= static_cast<std::uint8_t>(~program::kProtExec);
+}
+constexpr C kNoexecProtect[] = {C::mprotect_noexec_denied};
+void gives_execution(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::mmap || !ok(o)) return;
+  if (Vma* v = actor(w, op).memory.find(o.value)) v->may_exec = true;
+}
 
 // --- huge pages
 
@@ -93,6 +108,10 @@ void private_refused(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 constexpr Fault kFaults[] = {
+    {"noexec-mmap-ignored", "a file on a mount without execution can be mapped with PROT_EXEC", kNoexecMap,
+     maps_executable, nullptr, false},
+    {"noexec-mprotect-ignored", "a mapping of a file on a mount without execution gets PROT_EXEC",
+     kNoexecProtect, nullptr, gives_execution, false},
     {"mmap-hugetlb-needs-privilege", "MAP_HUGETLB of who is not privileged fails with EPERM", kMapped,
      nullptr, mapping_needs_privilege, false},
     {"mmap-hugetlb-ordinary", "MAP_HUGETLB gives ordinary pages where there are no huge ones", kMapped,

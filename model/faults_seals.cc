@@ -1,10 +1,11 @@
-// Faults of memory files and their seals.
+// Faults of memory files: of their seals and their names.
 #include "model/fault_tools.h"
 
 namespace shmcheck::model {
 namespace {
 
 using namespace program::seal;
+using program::MemfdName;
 
 // The memory file that a descriptor argument names, or null.
 Inode* memory_file(World& w, const Op& op) {
@@ -91,6 +92,32 @@ void seals_replace(const World&, World& w, const Op& op, Outcome& o) {
   if (Inode* inode = memory_file(w, op)) inode->seals = op.flags & ~kUnknown;
 }
 
+// --- names
+constexpr C kName[] = {C::memfd_name};
+void all_have_one_name(const World&, World& w, const Op& op, Outcome& o) {
+  if (op.code == OpCode::memfd && ok(o)) w.inodes.back().memfd_name = MemfdName::plain;
+}
+constexpr C kDistinct[] = {C::memfd_name, C::memfd_create, C::share_not_in_other_object, C::seal_initial,
+                           C::seal_seal};
+// A name that is there already gives the file that has it.
+void one_file_of_a_name(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::memfd || !ok(o)) return;
+  for (std::size_t i = 0; i < was.inodes.size(); ++i) {
+    if (!was.inodes[i].memfd || was.inodes[i].memfd_name != w.inodes.back().memfd_name) continue;
+    w.open_files.back().inode = static_cast<std::uint32_t>(i);
+    return;
+  }
+}
+constexpr C kNameLimit[] = {C::memfd_name_limit};
+void longer_names(World&, Op& op) {
+  const bool longer = op.code == OpCode::memfd && static_cast<MemfdName>(op.byte) == MemfdName::longer;
+  if (longer) op.byte = static_cast<std::uint8_t>(MemfdName::longest);
+}
+void shorter_names(World&, Op& op) {
+  const bool longest = op.code == OpCode::memfd && static_cast<MemfdName>(op.byte) == MemfdName::longest;
+  if (longest) op.byte = static_cast<std::uint8_t>(MemfdName::longer);
+}
+
 constexpr Fault kFaults[] = {
     {"seal-shrink-ignored", "ftruncate shrinks a file under F_SEAL_SHRINK", kShrink,
      ignores<OpCode::ftruncate, program::seal::kShrink>, put_back<OpCode::ftruncate, program::seal::kShrink>,
@@ -148,6 +175,14 @@ constexpr Fault kFaults[] = {
     {"memfd-always-sealable", "a memory file can be sealed without MFD_ALLOW_SEALING", kInitial,
      always_sealable, nullptr, false},
     {"seals-replaced", "F_ADD_SEALS replaces the seals", kRemoved, nullptr, seals_replace, false},
+    {"memfd-name-not-shown", "the link of a memory file has one name for all", kName, nullptr,
+     all_have_one_name, false},
+    {"memfd-name-names-a-file", "memfd_create of a name that is in use gives the file that has it", kDistinct,
+     nullptr, one_file_of_a_name, true},
+    {"memfd-name-longer", "memfd_create accepts a name of 250 bytes", kNameLimit, longer_names, nullptr,
+     false},
+    {"memfd-name-shorter", "memfd_create refuses a name of 249 bytes", kNameLimit, shorter_names, nullptr,
+     false},
 };
 
 }  // namespace

@@ -67,6 +67,19 @@ void ctime_missing(const World& was, World& w, const Op& op, Outcome& o) {
   if (ShmidKernel* k = created(was, w, op, o)) k->ctim.set({0, 0});
 }
 
+// Stores to one of them are seen in the other.
+constexpr C kGenerations[] = {C::sysv_life_remap_after_new_key, C::share_not_in_other_object, C::shmat_demand,
+                              C::proc_sysvipc_rss_bytes};
+void key_finds_marked_memory(const World& was, World& w, const Op& op, Outcome& o) {
+  ShmidKernel* k = created(was, w, op, o);
+  if (!k || k->made_by_key == 0) return;
+  for (std::uint32_t i : w.ipc.of(*k).live) {
+    const ShmidKernel& marked = w.ipc.segments[i];
+    const bool same = marked.made_by_key == k->made_by_key && marked.segsz == k->segsz;
+    if (same && (marked.perm.mode & kShmDest)) k->inode = marked.inode;
+  }
+}
+
 // --- shmctl
 constexpr auto kImmediate = with_counting(
     {C::shmctl_gone_id, C::shmctl_rmid_attached, C::shmctl_stat_copies, C::shmctl_set_fields,
@@ -182,6 +195,14 @@ constexpr Fault kFaults[] = {
     {"shmget-lookup-sets-cpid", "a look-up stores the caller in shm_cpid", kLookup, nullptr, lookup_sets_cpid,
      true},
     {"shmget-ctime-missing", "shm_ctime is not set at creation", kCpid, nullptr, ctime_missing, true},
+    {"shmget-key-keeps-memory",
+     "a new segment has the memory of the marked one that had its key",
+     kGenerations,
+     nullptr,
+     key_finds_marked_memory,
+     true,
+     {},
+     true},
     {"rmid-immediate", "IPC_RMID destroys an attached segment at once", kImmediate, nullptr, rmid_immediate,
      false},
     {"rmid-marked-survives", "a marked segment survives its last detach", kUndead, nullptr, marked_survives,
