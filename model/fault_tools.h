@@ -111,10 +111,23 @@ inline const Vma* private_store(const World& was, const Op& op, const Outcome& o
 inline OpenFile* descriptor(World& w, const Op& op) {
   return w.open_file(actor(w, op), op.object);
 }
+// What an mmap maps by a descriptor, or null.
+inline OpenFile* mapped_file(World& w, const Op& op) {
+  const bool slot = static_cast<program::MapSource>(op.byte) == program::MapSource::slot;
+  const bool maps = op.code == OpCode::mmap && slot && !(op.flags & program::map::kAnonymous);
+  return maps && runs(w, op) ? descriptor(w, op) : nullptr;
+}
 
-// Whether the op is this command of shmctl.
+// Whether the op has this code, and asks for this of all that its `small` can ask for.
+template <typename What>
+bool requests(const Op& op, OpCode code, What what) {
+  return op.code == code && static_cast<What>(op.small) == what;
+}
 inline bool command(const Op& op, program::ShmCommand c) {
-  return op.code == OpCode::shmctl && static_cast<program::ShmCommand>(op.small) == c;
+  return requests(op, OpCode::shmctl, c);
+}
+inline bool advises(const Op& op, program::Advice advice) {
+  return requests(op, OpCode::madvise, advice);
 }
 
 // The segment that the name which an op gives is bound to, destroyed or not, or null.

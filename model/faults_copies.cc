@@ -7,10 +7,6 @@ namespace {
 
 using program::Advice;
 
-bool advises(const Op& op, Advice advice) {
-  return op.code == OpCode::madvise && static_cast<Advice>(op.small) == advice;
-}
-
 // Whether two private mappings show the same page of memory, not yet copied for either since a fork.
 bool same_page(const Vma& a, const Vma& b, std::uint64_t index) {
   const PageRef *p = a.copies.find(index), *q = b.copies.find(index);

@@ -8,7 +8,7 @@ namespace {
 using program::Allocate;
 
 bool punches(const Op& op) {
-  return op.code == OpCode::fallocate && static_cast<Allocate>(op.small) == Allocate::punch;
+  return requests(op, OpCode::fallocate, Allocate::punch);
 }
 
 Inode* allocated(World& w, const Op& op, const Outcome& o) {
@@ -65,13 +65,11 @@ constexpr C kSize[] = {C::eof_accessible_extent,        C::access_hole_zero,    
                        C::access_syscall_efault,        C::slack_size_unchanged,  C::slack_not_readable,
                        C::fallocate_zero_range,         C::mmap_create_empty_file};
 void keeps_no_size(World&, Op& op) {
-  if (op.code != OpCode::fallocate) return;
-  if (static_cast<Allocate>(op.small) == Allocate::keep)
+  if (requests(op, OpCode::fallocate, Allocate::keep))
     op.small = static_cast<std::uint8_t>(Allocate::extend);
 }
 void never_extends(World&, Op& op) {
-  if (op.code != OpCode::fallocate) return;
-  if (static_cast<Allocate>(op.small) == Allocate::extend)
+  if (requests(op, OpCode::fallocate, Allocate::extend))
     op.small = static_cast<std::uint8_t>(Allocate::keep);
 }
 

@@ -9,7 +9,7 @@ using program::Limit;
 constexpr int kEINVAL = 22;
 
 bool sets(const Op& op, Limit limit) {
-  return op.code == OpCode::limit && static_cast<Limit>(op.small) == limit;
+  return requests(op, OpCode::limit, limit);
 }
 IpcLimits& limits_of(World& w, const Op& op) {
   return w.ipc.of(actor(w, op)).limits;

@@ -27,8 +27,7 @@ void unlock_range(World& w, const Op& op) {
 constexpr C kDropped[] = {C::madvise_dontneed_locked, C::mlock_accounting, C::mlock_no_stacking,
                           C::mlock_resident};
 void advice_drops_locked(World& w, Op& op) {
-  bool drops = op.code == OpCode::madvise && (static_cast<Advice>(op.small) == Advice::dontneed ||
-                                              static_cast<Advice>(op.small) == Advice::remove);
+  bool drops = advises(op, Advice::dontneed) || advises(op, Advice::remove);
   if (drops && is_locked(w, op)) unlock_range(w, op);
 }
 constexpr C kInvalidated[] = {C::msync_invalidate_locked};

@@ -191,9 +191,7 @@ void grown_object_grows(const World&, World& w, const Op& op, Outcome& o) {
 constexpr C kDontNeed[] = {C::madvise_dontneed_shared, C::access_read,           C::shmat_shared,
                            C::share_fork_anon,         C::share_mapping_to_read, C::private_isolated};
 void dontneed_drops_shared(const World& was, World& w, const Op& op, Outcome& o) {
-  bool advised =
-      op.code == OpCode::madvise && static_cast<program::Advice>(op.small) == program::Advice::dontneed;
-  if (!advised || !ok(o)) return;
+  if (!advises(op, program::Advice::dontneed) || !ok(o)) return;
   Vma* v = actor(w, op).memory.find(was.value(op.addr));
   if (!v || !v->shared) return;
   std::uint64_t index = v->object_offset(w.down(was.value(op.addr)), w.page()) / w.page();
@@ -204,9 +202,7 @@ constexpr C kDontNeedKeeps[] = {C::madvise_dontneed_locked, C::madvise_dontneed_
                                 C::madvise_dontneed_private_file, C::private_isolated,
                                 C::private_fork_isolated};
 void dontneed_ignored(World&, Op& op) {
-  bool advised =
-      op.code == OpCode::madvise && static_cast<program::Advice>(op.small) == program::Advice::dontneed;
-  if (advised) op.small = static_cast<std::uint8_t>(program::Advice::willneed);
+  if (advises(op, program::Advice::dontneed)) op.small = static_cast<std::uint8_t>(program::Advice::willneed);
 }
 
 constexpr C kRemove[] = {C::madvise_dontneed_locked,
@@ -218,9 +214,7 @@ constexpr C kRemove[] = {C::madvise_dontneed_locked,
                          C::madvise_remove_not_shared_writable,
                          C::private_isolated};
 void remove_ignored(World&, Op& op) {
-  bool advised =
-      op.code == OpCode::madvise && static_cast<program::Advice>(op.small) == program::Advice::remove;
-  if (advised) op.small = static_cast<std::uint8_t>(program::Advice::willneed);
+  if (advises(op, program::Advice::remove)) op.small = static_cast<std::uint8_t>(program::Advice::willneed);
 }
 
 constexpr Fault kFaults[] = {

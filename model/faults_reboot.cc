@@ -8,10 +8,10 @@ bool rebooted(const Op& op, const Outcome& o) {
   return op.code == OpCode::reboot && ok(o);
 }
 bool crashed(const Op& op, const Outcome& o) {
-  return rebooted(op, o) && static_cast<program::Ending>(op.small) == program::Ending::crash;
+  return ok(o) && requests(op, OpCode::reboot, program::Ending::crash);
 }
 bool in_order(const Op& op, const Outcome& o) {
-  return rebooted(op, o) && static_cast<program::Ending>(op.small) == program::Ending::orderly;
+  return ok(o) && requests(op, OpCode::reboot, program::Ending::orderly);
 }
 
 // --- what is in memory only

@@ -11,8 +11,7 @@ constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEINVAL = 22;
 
 constexpr C kNoexecMap[] = {C::mmap_fd_noexec_mount};
 void maps_executable(World& w, Op& op) {
-  if (op.code != OpCode::mmap || (op.flags & program::map::kAnonymous) || op.byte != 0) return;
-  const OpenFile* file = descriptor(w, op);
+  const OpenFile* file = mapped_file(w, op);
   if (file && w.noexec(w.inodes[file->inode])) op.small &= static_cast<std::uint8_t>(~program::kProtExec);
 }
 constexpr C kNoexecProtect[] = {C::mprotect_noexec_denied};
@@ -70,11 +69,9 @@ constexpr C kAppendOnly[] = {C::mmap_fd_append_only_inode};
 
 // The file that a shared mapping is made of, by a descriptor that could write, or null.
 Inode* mapped_shared(World& w, const Op& op) {
-  const bool of_slot = op.byte == 0 && !(op.flags & program::map::kAnonymous);
-  if (op.code != OpCode::mmap || !of_slot || !(op.flags & program::map::kShared) || !runs(w, op))
-    return nullptr;
-  OpenFile* file = descriptor(w, op);
-  return file && file->writable ? &w.inodes[file->inode] : nullptr;
+  const OpenFile* file = mapped_file(w, op);
+  const bool shared = (op.flags & program::map::kShared) != 0;
+  return file && file->writable && shared ? &w.inodes[file->inode] : nullptr;
 }
 
 bool any(World&, const Op&) {
@@ -100,9 +97,8 @@ void put_back(const World& was, World& w, const Op& op, Outcome&) {
 }
 
 void private_refused(const World& was, World& w, const Op& op, Outcome& o) {
-  const bool of_slot = op.byte == 0 && !(op.flags & program::map::kAnonymous);
-  if (op.code != OpCode::mmap || !ok(o) || !of_slot || (op.flags & program::map::kShared)) return;
-  const OpenFile* file = descriptor(w, op);
+  if (!ok(o) || (op.flags & program::map::kShared)) return;
+  const OpenFile* file = mapped_file(w, op);
   if (file && file->writable && w.inodes[file->inode].append_only == Attribute::on)
     refuse(was, w, o, kEACCES);
 }

@@ -9,7 +9,7 @@ using program::Remount;
 constexpr int kEBUSY = 16;
 
 bool remounts(const Op& op, Remount how) {
-  return op.code == OpCode::remount && static_cast<Remount>(op.small) == how;
+  return requests(op, OpCode::remount, how);
 }
 // What the op `fill` took is one.
 bool has_descriptors(const World& w) {

@@ -81,8 +81,7 @@ void nothing_is_accepted(const World&, World&, const Op& op, Outcome& o) {
 constexpr C kMemlock[] = {C::mlock_limit, C::mmap_flag_locked_limit, C::mremap_locked_limit,
                           C::shmctl_lock_limit, C::mlockall_future};
 void memlock_ignored(const World& was, World& w, const Op& op, Outcome&) {
-  if (op.code == OpCode::rlimit && static_cast<Resource>(op.small) == Resource::memlock)
-    actor(w, op).memlock = was.facts().memlock;
+  if (requests(op, OpCode::rlimit, Resource::memlock)) actor(w, op).memlock = was.facts().memlock;
 }
 constexpr C kSeparate[] = {C::limit_mlock_rlimit_separate};
 void locks_count_together(const World& was, World& w, const Op& op, Outcome& o) {

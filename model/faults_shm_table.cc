@@ -15,10 +15,10 @@ constexpr int kEACCES = 13, kEFAULT = 14, kEINVAL = 22;
 constexpr std::size_t kRow = program::kListingRowWords;
 
 bool info(const Op& op, const Outcome& o, IpcInfo what) {
-  return op.code == OpCode::ipc_info && ok(o) && static_cast<IpcInfo>(op.small) == what;
+  return ok(o) && requests(op, OpCode::ipc_info, what);
 }
 bool total(const Op& op, const Outcome& o, ShmTotal what) {
-  return op.code == OpCode::shm_info && ok(o) && static_cast<ShmTotal>(op.small) == what;
+  return ok(o) && requests(op, OpCode::shm_info, what);
 }
 
 // --- IPC_INFO, SHM_INFO

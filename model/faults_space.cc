@@ -26,19 +26,17 @@ void takes_pages_of(Inode& to, const Inode& from) {
 // --- st_blocks
 constexpr C kPunchOnly[] = {C::punch_keep_size_required};
 void punch_keeps_size_unasked(World&, Op& op) {
-  if (op.code == OpCode::fallocate && static_cast<Allocate>(op.small) == Allocate::punch_only)
+  if (requests(op, OpCode::fallocate, Allocate::punch_only))
     op.small = static_cast<std::uint8_t>(Allocate::punch);
 }
 constexpr C kFrees[] = {C::punch_frees};
 void punch_frees_nothing(const World& was, World& w, const Op& op, Outcome& o) {
-  const bool punches = op.code == OpCode::fallocate && static_cast<Allocate>(op.small) == Allocate::punch;
+  const bool punches = requests(op, OpCode::fallocate, Allocate::punch);
   Inode* inode = punches ? of_descriptor(w, op, o) : nullptr;
   if (inode) takes_pages_of(*inode, was.inodes[descriptor(w, op)->inode]);
 }
 void remove_frees_nothing(const World& was, World& w, const Op& op, Outcome& o) {
-  const bool removes =
-      op.code == OpCode::madvise && op.small == static_cast<std::uint8_t>(program::Advice::remove);
-  Inode* inode = removes && ok(o) ? of_address(w, op, true) : nullptr;
+  Inode* inode = advises(op, program::Advice::remove) && ok(o) ? of_address(w, op, true) : nullptr;
   if (inode) takes_pages_of(*inode, was.object_of(*vma_at(w, op)));
 }
 constexpr C kAllocates[] = {C::access_hole_allocates};
