@@ -268,25 +268,24 @@ void rule_madvise(World& w, Process& p, Step& s) {
   }
   Walk result = walk(w, p, low, low + pages, advice, only_writable);
   const Vma* const stopped_by = result.error ? p.memory.find(result.end) : nullptr;
-  const Change limited = change_within(w, p, low, result.end, [=](Vma& v) {
+  const Progress progress = change_within(w, p, low, result.end, [=](Vma& v) {
     const bool other = changes_flags(v, advice);
     set_flags(v, advice);
     return other;
   });
-  result.end = limited.end;
-  if (limited.limited == Limited::yes)
+  result.end = progress.end;
+  if (progress.limited == Limited::yes)
     s.must(kEAGAIN, kENOMEM, C::mmap_limit_map_count);
-  else if (limited.limited == Limited::perhaps)
+  else if (progress.limited == Limited::perhaps)
     s.may(kEAGAIN, Freedom::map_merge);
-  if (limited.limited != Limited::yes && result.error)
+  if (progress.limited != Limited::yes && result.error)
     s.must(result.error, clause_of_refusal(w, stopped_by, advice, result.error));
-  else if (limited.limited != Limited::yes && result.hole)
+  else if (progress.limited != Limited::yes && result.hole)
     s.must(kENOMEM, C::madvise_hole);
   s.failed(s.saw(kENOMEM) ? C::madvise_hole : clause_of_success(p, low, advice));
   if (!s.running() && s.report().diverged) return;
-  // How far it got is not known then.
-  if (limited.limited == Limited::perhaps && s.saw(kEAGAIN)) return s.lose_quietly(Freedom::map_merge);
-  if (!cut_at_start(w, p, s, limited)) return;
+  if (perhaps_limited(s, progress, kEAGAIN)) return s.lose_quietly(Freedom::map_merge);
+  if (!cut_at_start(w, p, s, progress)) return;
   advise(w, p, s, low, result.end, advice);
 }
 

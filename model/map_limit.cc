@@ -119,9 +119,9 @@ void move_limit_errors(const World& w, const Process& p, Step& s, std::int64_t r
     s.may(kENOMEM, Freedom::map_limit);
 }
 
-Change change_within(const World& w, const Process& p, std::uint64_t low, std::uint64_t high,
-                     const std::function<bool(Vma&)>& change) {
-  Change result{high};
+Progress change_within(const World& w, const Process& p, std::uint64_t low, std::uint64_t high,
+                       const std::function<bool(Vma&)>& change) {
+  Progress result{high};
   if (!p.other_mappings || low >= high) return result;
   Count count = count_of(w, p);
   const std::int64_t limit = limit_of(w);
@@ -141,11 +141,9 @@ Change change_within(const World& w, const Process& p, std::uint64_t low, std::u
     const Cuts cuts = cuts_of(w, vmas, i, part, before ? &*before : nullptr);
     // The last cut is refused if there are so many then.
     if (cuts.fewest() > 0 && count.low + cuts.fewest() - 1 >= limit) {
-      const bool first = cuts.head && cuts.tail && count.low < limit;
-      return {part.low, Limited::yes,
-              !first               ? Limited::no
-              : count.high < limit ? Limited::yes
-                                   : Limited::perhaps};
+      const bool one_of_two = cuts.head && cuts.tail && count.low < limit;
+      const Limited cut = count.high < limit ? Limited::yes : Limited::perhaps;
+      return {part.low, Limited::yes, one_of_two ? cut : Limited::no};
     }
     if (cuts.most() > 0 && count.high + cuts.most() - 1 >= limit) result.limited = Limited::perhaps;
     // At either end it may come to be one with what is there.
@@ -156,14 +154,14 @@ Change change_within(const World& w, const Process& p, std::uint64_t low, std::u
   return result;
 }
 
-bool cut_at_start(World& w, const Process& p, Step& s, const Change& change) {
-  bool cut = change.cut_at_start != Limited::no;
-  if (change.cut_at_start == Limited::perhaps) {
+bool cut_at_start(World& w, const Process& p, Step& s, const Progress& progress) {
+  bool cut = progress.cut_at_start != Limited::no;
+  if (progress.cut_at_start == Limited::perhaps) {
     const int pick = s.choose(2, Freedom::map_merge);
     if (pick < 0) return false;
     cut = pick == 0;
   }
-  if (cut) w.split_at(index_of(w, p), change.end, s.when);
+  if (cut) w.split_at(index_of(w, p), progress.end, s.when);
   return true;
 }
 

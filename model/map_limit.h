@@ -24,16 +24,20 @@ void division_errors(const World& w, const Process& p, Step& s, std::uint64_t lo
 void move_limit_errors(const World& w, const Process& p, Step& s, std::int64_t room);
 
 // How far a change of mappings gets before one would have to be divided that cannot be.
-struct Change {
+struct Progress {
   std::uint64_t end;
   Limited limited = Limited::no;
   // At the end there is a part that could be cut off at its start, and then not at its end.
   Limited cut_at_start = Limited::no;
 };
 // `change` makes of a vma what it becomes, and says whether that is something else.
-Change change_within(const World& w, const Process& p, std::uint64_t low, std::uint64_t high,
-                     const std::function<bool(Vma&)>& change);
+Progress change_within(const World& w, const Process& p, std::uint64_t low, std::uint64_t high,
+                       const std::function<bool(Vma&)>& change);
+// Whether it may have been the limit that failed with this error, so that nobody knows how far the change got.
+inline bool perhaps_limited(const Step& s, const Progress& progress, int error) {
+  return progress.limited == Limited::perhaps && s.saw(error);
+}
 // What a refused change has done all the same. False: this world has yet to be told.
-bool cut_at_start(World& w, const Process& p, Step& s, const Change& change);
+bool cut_at_start(World& w, const Process& p, Step& s, const Progress& progress);
 
 }  // namespace shmcheck::model

@@ -109,26 +109,21 @@ void note_locked_otherwise(World& w, const Process& p, const Pages& range) {
 
 // A mapping that cannot be divided ends the work as a hole does, and documents want nothing changed then
 // either (D16). The hole is moved to it.
-template <typename Apply>
-Change division_errors(const World& w, const Process& p, Step& s, const Pages& range, std::uint64_t& hole,
-                       Apply apply) {
-  Change change = change_within(w, p, range.low, hole, [&](Vma& v) {
+template <typename Change>
+Progress undivided_errors(const World& w, const Process& p, Step& s, const Pages& range, std::uint64_t& hole,
+                          Change change) {
+  Progress progress = change_within(w, p, range.low, hole, [&](Vma& v) {
     const Vma was = v;
-    apply(v);
+    change(v);
     return v.locked != was.locked || v.on_fault != was.on_fault;
   });
-  if (change.limited == Limited::yes) {
-    hole = change.end;
+  if (progress.limited == Limited::yes) {
+    hole = progress.end;
     s.must(kENOMEM, C::mmap_limit_map_count);
-  } else if (change.limited == Limited::perhaps) {
+  } else if (progress.limited == Limited::perhaps) {
     s.may(kENOMEM, Freedom::map_merge);
   }
-  return change;
-}
-
-// Whether it may have been a division that was refused, so that it is not known how far the work got.
-bool perhaps_undivided(const Step& s, const Change& change) {
-  return change.limited == Limited::perhaps && s.saw(kENOMEM);
+  return progress;
 }
 
 }  // namespace
@@ -171,11 +166,11 @@ void rule_mlock(World& w, Process& p, Step& s) {
     s.may(kEINVAL, Freedom::documented_alternative);
   std::uint64_t hole = wraps ? range.high : p.memory.first_hole(range.low, range.high);
   auto lock = [=](Vma& v) { v.locked = true, v.on_fault = on_fault; };
-  Change division{hole};
-  if (!s.must_fail()) division = division_errors(w, p, s, range, hole, lock);
+  Progress progress{hole};
+  if (!s.must_fail()) progress = undivided_errors(w, p, s, range, hole, lock);
   // Only rounding the start down may be what makes the range reach a hole.
   bool by_rounding = hole < range.high && hole - range.low >= w.up(w.value(s.op.len));
-  if (hole < range.high && division.limited != Limited::yes)
+  if (hole < range.high && progress.limited != Limited::yes)
     s.must(kENOMEM, by_rounding ? C::mlock_unaligned : C::mlock_unmapped);
   std::optional<std::uint64_t> end = limited ? hole : changed_until(p, s, range, hole, lock);
   if (!end) return;
@@ -192,8 +187,8 @@ void rule_mlock(World& w, Process& p, Step& s) {
                                                             : C::mlock_resident;
   bool failed = s.failed(success);
   if (limited || wraps) return;
-  if (failed && perhaps_undivided(s, division)) return s.lose_quietly(Freedom::map_merge);
-  if (failed && !cut_at_start(w, p, s, division)) return;
+  if (failed && perhaps_limited(s, progress, kENOMEM)) return s.lose_quietly(Freedom::map_merge);
+  if (failed && !cut_at_start(w, p, s, progress)) return;
   // It may have been the limit, with which nothing is begun.
   if (failed && p.lock_count_off && !p.cred.machine && !s.running()) {
     bool otherwise = hole < range.high || refused < range.high;
@@ -216,15 +211,15 @@ void rule_munlock(World& w, Process& p, Step& s) {
     s.may(kEINVAL, Freedom::documented_alternative);
   std::uint64_t hole = wraps ? range.high : p.memory.first_hole(range.low, range.high);
   auto unlock = [](Vma& v) { v.unlock(); };
-  Change division{hole};
-  if (!s.must_fail()) division = division_errors(w, p, s, range, hole, unlock);
-  if (hole < range.high && division.limited != Limited::yes) s.must(kENOMEM, C::mlock_unmapped);
+  Progress progress{hole};
+  if (!s.must_fail()) progress = undivided_errors(w, p, s, range, hole, unlock);
+  if (hole < range.high && progress.limited != Limited::yes) s.must(kENOMEM, C::mlock_unmapped);
   std::optional<std::uint64_t> end = changed_until(p, s, range, hole, unlock);
   if (!end) return;
   bool failed = s.failed(C::mlock_no_stacking);
   if (wraps) return;
-  if (failed && perhaps_undivided(s, division)) return s.lose_quietly(Freedom::map_merge);
-  if (failed && !cut_at_start(w, p, s, division)) return;
+  if (failed && perhaps_limited(s, progress, kENOMEM)) return s.lose_quietly(Freedom::map_merge);
+  if (failed && !cut_at_start(w, p, s, progress)) return;
   p.lock_clause = failed ? C::mlock_failure_no_change : C::mlock_no_stacking;
   change_mapped(w, p, s, range.low, *end, unlock);
   note_locked_otherwise(w, p, {range.low, *end});

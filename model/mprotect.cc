@@ -28,19 +28,19 @@ void protect(World& w, Process& p, Step& s, std::uint64_t low, std::uint64_t hig
 // How far the change gets: up to a hole, or to a mapping that must not become what is asked for.
 struct Extent {
   std::uint64_t end;
-  bool hole = false, denied = false;
-  const Vma* at = nullptr;  // what it is denied for
+  bool hole = false;
+  const Vma* denied = nullptr;  // that mapping
 };
 // A mapping that must not get what it does not have: PROT_WRITE by its descriptor, PROT_EXEC by its mount.
-bool denied(const Vma& v, std::uint8_t prot) {
+bool must_not_get(const Vma& v, std::uint8_t prot) {
   return ((prot & program::kProtWrite) && !v.may_write) || ((prot & program::kProtExec) && !v.may_exec);
 }
 Extent extent(const Process& p, std::uint64_t low, std::uint64_t high, std::uint8_t prot) {
   std::uint64_t at = low;
   for (std::size_t i = p.memory.first_above(low); at < high; ++i) {
-    if (i == p.memory.vmas().size() || p.memory.vmas()[i].low > at) return {at, true, false};
+    if (i == p.memory.vmas().size() || p.memory.vmas()[i].low > at) return {at, true};
     const Vma& v = p.memory.vmas()[i];
-    if (denied(v, prot)) return {at, false, true, &v};
+    if (must_not_get(v, prot)) return {at, false, &v};
     at = std::min(v.high, high);
   }
   return {at};
@@ -63,20 +63,20 @@ C clause_of_grant(const Vma* first, std::uint8_t prot) {
 }
 
 // The change of one mapping after the other, as far as they can be divided.
-Change limit_errors(const World& w, const Process& p, Step& s, Extent& e, std::uint64_t low,
-                    std::uint8_t prot) {
-  Change change = change_within(w, p, low, e.end, [=](Vma& v) {
+Progress undivided_errors(const World& w, const Process& p, Step& s, Extent& e, std::uint64_t low,
+                          std::uint8_t prot) {
+  Progress progress = change_within(w, p, low, e.end, [=](Vma& v) {
     const bool other = v.prot != prot;
     v.prot = prot;
     return other;
   });
-  if (change.limited == Limited::yes) {
-    e = {change.end};
+  if (progress.limited == Limited::yes) {
+    e = {progress.end};
     s.must(kENOMEM, C::mprotect_map_limit);
-  } else if (change.limited == Limited::perhaps) {
+  } else if (progress.limited == Limited::perhaps) {
     s.may(kENOMEM, Freedom::map_merge);
   }
-  return change;
+  return progress;
 }
 
 }  // namespace
@@ -99,7 +99,7 @@ void rule_mprotect(World& w, Process& p, Step& s) {
   if (wraps) s.must(kENOMEM, kEINVAL, C::mprotect_unmapped);
   if (s.op.small & program::kProtUnknown) s.must(kEINVAL, C::mprotect_invalid_prot);
   Extent e{low};
-  Change limited{low};
+  Progress progress{low};
   if (!wraps && low % w.page() == 0) {
     e = extent(p, low, low + pages, prot);
     if (grows) {
@@ -111,13 +111,12 @@ void rule_mprotect(World& w, Process& p, Step& s) {
       else
         s.must(kENOMEM, kEINVAL, C::mprotect_unmapped);
     }
-    if (!s.must_fail()) limited = limit_errors(w, p, s, e, low, prot);
-    if (e.denied) s.must(kEACCES, clause_of_denial(*e.at, prot));
+    if (!s.must_fail()) progress = undivided_errors(w, p, s, e, low, prot);
+    if (e.denied) s.must(kEACCES, clause_of_denial(*e.denied, prot));
     if (e.hole) s.must(kENOMEM, C::mprotect_unmapped);
   }
-  bool full = limited.limited == Limited::yes;
-  bool partial =
-      e.end > low && (e.hole || e.denied || full) && !grows && !(s.op.small & program::kProtUnknown);
+  bool stopped = e.hole || e.denied || progress.limited == Limited::yes;
+  bool partial = e.end > low && stopped && !grows && !(s.op.small & program::kProtUnknown);
   bool apply_prefix = partial;
   if (partial && !s.exact()) {
     int pick = s.choose(2, Freedom::partial_protection);
@@ -127,10 +126,8 @@ void rule_mprotect(World& w, Process& p, Step& s) {
   C success = clause_of_grant(p.memory.find(low), prot);
   if (s.saw(kENOMEM)) success = p.other_mappings ? C::mprotect_map_limit : C::mprotect_unmapped;
   bool failed = s.failed(success);
-  // How far it got is not known then.
-  if (failed && limited.limited == Limited::perhaps && s.saw(kENOMEM))
-    return s.lose_quietly(Freedom::map_merge);
-  if (failed && !cut_at_start(w, p, s, limited)) return;
+  if (failed && perhaps_limited(s, progress, kENOMEM)) return s.lose_quietly(Freedom::map_merge);
+  if (failed && !cut_at_start(w, p, s, progress)) return;
   if (failed && !apply_prefix) return;
   protect(w, p, s, low, failed ? e.end : low + pages, prot);
 }
