@@ -7,7 +7,7 @@
 namespace shmcheck::model {
 namespace {
 
-constexpr int kEPERM = 1, kEAGAIN = 11, kENOMEM = 12, kEINVAL = 22, kEMFILE = 24, kEOVERFLOW = 75,
+constexpr int kEPERM = 1, kENOMEM = 12, kEINVAL = 22, kEMFILE = 24, kENOSYS = 38, kEOVERFLOW = 75,
               kEOPNOTSUPP = 95;
 using program::HugePages;
 
@@ -74,12 +74,7 @@ void huge_mapping_errors(const World& w, const Process& p, Step& s, const MmapRe
     s.must(kEINVAL, kENOMEM, C::mmap_create_len_too_big);
   mapping_limit_errors(w, p, s, kEMFILE, C::mmap_limit_map_count);
   if (r.pages >= kNoRoom) s.must(kENOMEM, kEINVAL, C::mmap_create_len_too_big);
-  if (!s.must_fail()) {
-    const bool asked = (s.op.flags & program::map::kLocked) != 0;
-    if (asked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
-    if (asked || p.lock_future)
-      memlock_errors(w, p, s, r.pages, kEAGAIN, asked ? C::mmap_flag_locked_limit : C::mlockall_future);
-  }
+  if (!s.must_fail()) mmap_lock_errors(w, p, s, r);
   hidden_file_errors(w, p, s, r);
   if (s.exact())
     s.must(kENOMEM, kClause);
@@ -109,6 +104,21 @@ void huge_segment_errors(const World& w, const Process& p, Step& s) {
     s.must(kENOMEM, C::shmget_hugetlb);
   else
     s.may(kENOMEM, Freedom::documented_alternative);
+}
+
+// Sealing them is refused in ERRORS, and was until 4.16 (D35).
+void huge_file_errors(const World& w, Step& s) {
+  if (!(s.op.flags & program::memfd::kHuge)) return;
+  const bool sealed = (s.op.flags & program::memfd::kSealing) != 0;
+  // Without huge pages there is no such file (hugetlb_file_setup).
+  if (without(w) && s.exact())
+    s.must(kENOSYS, C::memfd_hugetlb_sealing);
+  else if (without(w))
+    s.may(kENOSYS, Freedom::documented_alternative), s.may(kEINVAL, Freedom::documented_alternative);
+  else if (sealed && w.facts().release < program::release(4, 16))
+    s.must(kEINVAL, C::memfd_hugetlb_sealing);
+  else if (sealed && !s.exact())
+    s.may(kEINVAL, Freedom::documented_alternative);
 }
 
 bool names_huge_file(const World& w, const Process& p, const Op& op) {

@@ -12,6 +12,8 @@ std::uint64_t huge_length(const World& w, std::uint64_t length);
 void huge_mapping_errors(const World& w, const Process& p, Step& s, const MmapRequest& r);
 // And with a segment, when its size is right (ipc/shm.c, newseg).
 void huge_segment_errors(const World& w, const Process& p, Step& s);
+// And with a memory file.
+void huge_file_errors(const World& w, Step& s);
 
 // Whether this many bytes are whole huge pages.
 bool whole_huge_pages(const World& w, std::uint64_t bytes);

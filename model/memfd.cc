@@ -1,6 +1,7 @@
 // memfd_create(2), and what /proc/self/fd shows of its name.
 #include <algorithm>
 
+#include "model/huge.h"
 #include "model/rules.h"
 #include "model/runs.h"
 
@@ -8,7 +9,7 @@ namespace shmcheck::model {
 
 namespace {
 
-constexpr int kENOENT = 2, kEFAULT = 14, kEINVAL = 22, kENOSYS = 38;
+constexpr int kENOENT = 2, kEFAULT = 14, kEINVAL = 22;
 using program::MemfdName;
 
 std::string link_of(MemfdName name) {
@@ -38,24 +39,14 @@ void rule_memfd(World& w, Process& p, Step& s) {
   if (s.op.flags & kUnknown) s.must(kEINVAL, C::memfd_flags);
   if (name == MemfdName::bad) s.must(kEFAULT, C::memfd_name_limit);
   if (name == MemfdName::longer) s.must(kEINVAL, C::memfd_name_limit);
-  // Without huge pages there is no such file (hugetlb_file_setup); sealing them is refused in ERRORS, and was
-  // until 4.16 (D35).
-  const bool huge = (s.op.flags & kHuge) != 0, both = huge && (s.op.flags & kSealing);
-  const bool without = huge && w.facts().huge == program::HugePages::none;
-  if (without && s.exact())
-    s.must(kENOSYS, C::memfd_hugetlb_sealing);
-  else if (without)
-    s.may(kENOSYS, Freedom::documented_alternative), s.may(kEINVAL, Freedom::documented_alternative);
-  else if (both && w.facts().release < program::release(4, 16))
-    s.must(kEINVAL, C::memfd_hugetlb_sealing);
-  else if (both && !s.exact())
-    s.may(kEINVAL, Freedom::documented_alternative);
-  if (s.failed(name == MemfdName::longest ? C::memfd_name_limit
-               : both                     ? C::memfd_hugetlb_sealing
-                                          : C::memfd_create))
-    return;
-  // What it is made of then no document says.
-  if (without) s.lose_quietly(Freedom::documented_alternative);
+  huge_file_errors(w, s);
+  const bool huge = (s.op.flags & kHuge) != 0;
+  const C success = name == MemfdName::longest            ? C::memfd_name_limit
+                    : huge && (s.op.flags & kSealing) != 0 ? C::memfd_hugetlb_sealing
+                                                          : C::memfd_create;
+  if (s.failed(success)) return;
+  // What it is made of where there are no huge pages no document says.
+  if (huge && w.facts().huge == program::HugePages::none) s.lose_quietly(Freedom::documented_alternative);
   Inode fresh;
   fresh.memfd = true;
   fresh.memfd_name = name;

@@ -5,9 +5,6 @@
 
 namespace shmcheck::model {
 
-// No user address space has a free range of this length.
-inline constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
-
 struct MmapRequest {
   std::uint64_t address, length, offset, pages;  // pages: length rounded up, in bytes
   bool anonymous, shared, validate, fixed, noreplace, write, huge;
@@ -18,6 +15,8 @@ struct MmapRequest {
 };
 
 MmapRequest mmap_request(World& w, const Process& p, const Op& op);
+// States that it would lock too much: looked at when a place has been found, and before the file is.
+void mmap_lock_errors(const World& w, const Process& p, Step& s, const MmapRequest& r);
 // States the argument errors, in the order of ksys_mmap_pgoff and do_mmap, and notes in the request those
 // that are found when what was there may have gone.
 void mmap_errors(World& w, const Process& p, Step& s, MmapRequest& r);

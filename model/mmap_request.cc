@@ -1,3 +1,4 @@
+// mmap(2): what is asked for, and the argument errors.
 #include <algorithm>
 
 #include "model/append_only.h"
@@ -41,14 +42,6 @@ void placement_errors(const World& w, const Process& p, Step& s, const MmapReque
   if (r.noreplace && !impossible && occupied(w, p, r.address, r.address + r.pages)) {
     s.must(kEEXIST, C::mmap_fixed_noreplace);
   }
-}
-
-// Looked at when a place has been found, and before the file is.
-void lock_errors(const World& w, const Process& p, Step& s, const MmapRequest& r) {
-  bool asked = (s.op.flags & program::map::kLocked) != 0;
-  if (asked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
-  if (asked || p.lock_future)
-    memlock_errors(w, p, s, r.pages, kEAGAIN, asked ? C::mmap_flag_locked_limit : C::mlockall_future);
 }
 
 // Special files. A directory and the end of a pipe are open for reading only; the device of zeros can be
@@ -209,6 +202,13 @@ MmapRequest mmap_request(World& w, const Process& p, const Op& op) {
   return r;
 }
 
+void mmap_lock_errors(const World& w, const Process& p, Step& s, const MmapRequest& r) {
+  bool asked = (s.op.flags & program::map::kLocked) != 0;
+  if (asked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
+  if (asked || p.lock_future)
+    memlock_errors(w, p, s, r.pages, kEAGAIN, asked ? C::mmap_flag_locked_limit : C::mlockall_future);
+}
+
 void mmap_errors(World& w, const Process& p, Step& s, MmapRequest& r) {
   const Op& op = s.op;
   if (r.offset % w.page() != 0) s.must(kEINVAL, C::mmap_create_offset_unaligned);
@@ -220,7 +220,7 @@ void mmap_errors(World& w, const Process& p, Step& s, MmapRequest& r) {
   length_errors(w, s, r);
   mapping_limit_errors(w, p, s, kEMFILE, C::mmap_limit_map_count);
   placement_errors(w, p, s, r);
-  if (!s.must_fail()) lock_errors(w, p, s, r);
+  if (!s.must_fail()) mmap_lock_errors(w, p, s, r);
   if (r.anonymous) {
     stack_errors(s, r);
     if ((op.flags & kType) == 0)

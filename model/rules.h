@@ -75,6 +75,8 @@ bool possible_pid(const Step& s, std::uint64_t pid);
 
 // Whether the range overlaps something the model knows to be there: a vma or the executor's own memory.
 bool occupied(const World& w, const Process& p, std::uint64_t low, std::uint64_t high);
+// No user address space has a free range of this length.
+inline constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
 // A free range of this length where the running model puts a mapping: top-down, as Linux does.
 std::uint64_t free_range(const World& w, const Process& p, std::uint64_t length);
 // Whether an address that the kernel chose is page aligned, above the minimum and free.

@@ -19,9 +19,6 @@ std::ptrdiff_t attaches_of(const Process& p) {
   return std::ranges::count_if(p.memory.vmas(), [](const Vma& v) { return v.segment >= 0; });
 }
 
-// No user address space has a free range of this length.
-constexpr std::uint64_t kNoRoom = std::uint64_t{1} << 46;
-
 struct Request {
   std::uint64_t address;  // after rounding
   bool fixed, remap, read_only, exec;
