@@ -44,6 +44,11 @@ std::uint64_t AddressSpace::locked_bytes() const {
   return bytes;
 }
 
+std::size_t AddressSpace::attached() const {
+  const auto of_segment = [](const Vma& v) { return v.segment >= 0; };
+  return static_cast<std::size_t>(std::ranges::count_if(vmas_, of_segment));
+}
+
 std::int32_t AddressSpace::split(std::uint64_t address, std::uint32_t page_size) {
   std::size_t i = first_above(address);
   if (i == vmas_.size() || vmas_[i].low >= address) return -1;

@@ -67,6 +67,8 @@ class AddressSpace {
   // The first address of the range that is not mapped, or its end.
   std::uint64_t first_hole(std::uint64_t low, std::uint64_t high) const;
   std::uint64_t locked_bytes() const;
+  // How many vmas are attached segments, or parts of them.
+  std::size_t attached() const;
   void insert(Vma vma);
   // Splits the vma that spans the address, if one does; returns its segment, or -1.
   std::int32_t split(std::uint64_t address, std::uint32_t page_size);

@@ -54,7 +54,7 @@ C clause_of_descriptors(const World& w, const Process& p, Step& s) {
     s.applies(clause);
     if (first == C::none) first = clause;
   };
-  applies(std::ranges::any_of(p.memory.vmas(), [](const Vma& v) { return v.segment >= 0; }), C::proc_fd_none);
+  applies(p.memory.attached() > 0, C::proc_fd_none);
   applies(std::ranges::any_of(live, [&](std::uint32_t i) { return w.ipc.segments[i].creator == who; }),
           C::shmget_not_a_descriptor);
   applies(!live.empty(), C::sysv_life_no_read_write);
@@ -86,8 +86,7 @@ void rule_names(World& w, Process& p, Step& s) {
 
 // No op moves it.
 void rule_brk(World&, Process& p, Step& s) {
-  const bool attached = std::ranges::any_of(p.memory.vmas(), [](const Vma& v) { return v.segment >= 0; });
-  const C clause = attached ? C::shmat_brk : C::none;
+  const C clause = p.memory.attached() > 0 ? C::shmat_brk : C::none;
   if (s.failed(clause)) return;
   s.returns(0, clause);
   s.adopted();

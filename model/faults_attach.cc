@@ -221,12 +221,10 @@ void attach_moves_break(const World&, World& w, const Op& op, Outcome& o) {
 
 constexpr C kMany[] = {C::limit_no_shmseg};
 constexpr int kEMFILE = 24;
-constexpr unsigned kMost = 4;
+constexpr std::size_t kMost = 4;
 void few_attaches(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::shmat || !ok(o)) return;
-  unsigned before = 0;
-  for_attaches(was.processes[op.proc], [&](std::uint32_t, const Vma&) { ++before; });
-  if (before >= kMost) refuse(was, w, o, kEMFILE);
+  const bool beyond = was.processes[op.proc].memory.attached() >= kMost;
+  if (op.code == OpCode::shmat && ok(o) && beyond) refuse(was, w, o, kEMFILE);
 }
 
 constexpr Fault kFaults[] = {

@@ -10,8 +10,7 @@ bool counts(const Op& op, const Outcome& o) {
 
 constexpr C kAttach[] = {C::proc_fd_none};
 void attach_has_one(const World&, World& w, const Op& op, Outcome& o) {
-  if (!counts(op, o)) return;
-  for_attaches(actor(w, op), [&](std::uint32_t, const Vma&) { ++o.value; });
+  if (counts(op, o)) o.value += actor(w, op).memory.attached();
 }
 
 constexpr C kMade[] = {C::shmget_not_a_descriptor, C::proc_fd_none};

@@ -13,11 +13,7 @@ namespace {
 constexpr int kEPERM = 1, kENOMEM = 12, kEACCES = 13, kEINVAL = 22, kEMFILE = 24, kEIDRM = 43;
 
 // Beyond so many attaches of a process a limit of them would show: POSIX has EMFILE for it (shmat).
-constexpr std::ptrdiff_t kMany = 4;
-
-std::ptrdiff_t attaches_of(const Process& p) {
-  return std::ranges::count_if(p.memory.vmas(), [](const Vma& v) { return v.segment >= 0; });
-}
+constexpr std::size_t kMany = 4;
 
 struct Request {
   std::uint64_t address;  // after rounding
@@ -199,7 +195,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
     success = k.perm.mode & kShmDest ? C::shmat_marked_still_attachable : w.clause_of_presence(p, k);
   }
-  if (attached && attaches_of(p) >= kMany) s.applies(C::limit_no_shmseg);
+  if (attached && p.memory.attached() >= kMany) s.applies(C::limit_no_shmseg);
   if (!s.must_fail() && s.saw(kEMFILE)) success = C::limit_no_shmseg;
   if (!s.must_fail() && s.saw(kEACCES)) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
