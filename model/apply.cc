@@ -107,7 +107,7 @@ bool hides_space(OpCode code) {
 }
 
 // Nobody knows whether there was space for the pages that the op looked at.
-void lose_space(const World& w, Step& s) {
+void lose_unshown_space(const World& w, Step& s) {
   if (!w.unsure_of_space || s.running() || shows_space(s.op.code)) return;
   const OutcomeKind seen = s.seen().kind;
   const bool ran = seen == OutcomeKind::ok || seen == OutcomeKind::error || seen == OutcomeKind::signal ||
@@ -176,7 +176,7 @@ void apply(World& w, Step& s) {
   kRules[static_cast<std::size_t>(op.code)](w, p, s);
   note_layout(w, op, about, s.running() ? s.made() : s.seen());
   if (w.full) w.note_left_files();
-  lose_space(w, s);
+  lose_unshown_space(w, s);
   w.last_clock = s.when.high;
 }
 

@@ -169,9 +169,7 @@ bool may_link(const World& w, const Process& p, const Inode& inode) {
   return !w.facts().protected_hardlinks || p.cred.capable || p.cred.uid == inode.uid ||
          file_access(inode, p.cred, 6);
 }
-}  // namespace
 
-namespace {
 bool perhaps_append_only(const World& w, std::int32_t inode) {
   return w.inodes[static_cast<std::size_t>(inode)].append_only == Attribute::perhaps;
 }

@@ -192,7 +192,7 @@ bool takes_space(World& w, Process& p, const Transfer& t, std::uint64_t address)
 }
 
 // Whether the buffer or the file gets the last of it is not known, nor what the world is then.
-void lose_space(Step& s, const Transfer& t) {
+void lose_contended_space(Step& s, const Transfer& t) {
   s.may(kENOSPC, Freedom::spare_space);
   s.may(kEFAULT, Freedom::spare_space);
   if (!s.failed(C::access_no_space)) {
@@ -283,7 +283,7 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   const std::uint64_t length = t.length;
   if (!s.must_fail()) {
     const WriteSpace space = space_of_write(w, t);
-    if (takes_space(w, p, t, address) && !s.running()) return lose_space(s, t);
+    if (takes_space(w, p, t, address) && !s.running()) return lose_contended_space(s, t);
     if (space.least != space.most)
       settle_space(w, s, t, space);
     else if (space.most < t.length)

@@ -6,18 +6,10 @@
 
 namespace shmcheck::model {
 namespace {
+
 // What shm_init_ns sets: SHMMAX, SHMALL, SHMMNI (include/uapi/linux/shm.h).
 constexpr std::uint64_t kDefaultBytes = UINT64_MAX - (std::uint64_t{1} << 24), kDefaultSegments = 4096;
-}  // namespace
 
-IpcLimits default_limits() {
-  IpcLimits limits;
-  limits.shmmax = limits.shmall = kDefaultBytes;
-  limits.shmmni = kDefaultSegments;
-  return limits;
-}
-
-namespace {
 bool are_default(const IpcLimits& limits) {
   return limits.shmmax == kDefaultBytes && limits.shmall == kDefaultBytes &&
          limits.shmmni == kDefaultSegments && !limits.rmid_forced;
@@ -61,6 +53,13 @@ void note_what_stays(World& w, const Process& p) {
 }
 
 }  // namespace
+
+IpcLimits default_limits() {
+  IpcLimits limits;
+  limits.shmmax = limits.shmall = kDefaultBytes;
+  limits.shmmni = kDefaultSegments;
+  return limits;
+}
 
 void rule_unshare(World& w, Process& p, Step& s) {
   constexpr int kEPERM = 1;

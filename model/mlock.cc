@@ -129,8 +129,8 @@ Progress undivided_errors(const World& w, const Process& p, Step& s, const Pages
 }  // namespace
 
 std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64_t high) {
-  std::set<std::pair<std::int32_t, std::uint64_t>>
-      taken;  // pages of files that those before need storage for
+  // Pages of files that those before need storage for.
+  std::set<std::pair<std::int32_t, std::uint64_t>> taken;
   for (std::uint64_t at = low; at < high; at += w.page()) {
     const Vma* v = p.memory.find(at);
     if (v->prot == 0) return at;

@@ -101,7 +101,7 @@ void set_object(World& w, const Process& p, const MmapRequest& r, Vma& v) {
     object.kind = InodeKind::shared_anonymous;
     object.of_device = r.source == program::MapSource::zero;
     object.size = r.pages;
-    nobody_named(object, p);
+    set_unnamed_status(object, p);
     v.inode = static_cast<std::int32_t>(w.add_inode(std::move(object)));
     v.writable_file = true;
   }

@@ -118,7 +118,7 @@ inline C clause_of_closed(const Process& p, std::uint8_t slot) {
 // A new file of the acting process, with a name.
 Inode fresh_file(const Process& p, const Op& op);
 // Memory that has no name is a file of the kernel's all the same: shmem_kernel_file_setup, mm/shmem.c.
-inline void nobody_named(Inode& memory, const Process& p) {
+inline void set_unnamed_status(Inode& memory, const Process& p) {
   memory.mode = 0777;
   memory.uid = p.cred.uid;
   memory.gid = p.cred.gid;

@@ -173,7 +173,7 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   Inode object;
   object.kind = InodeKind::segment;
   object.size = size;
-  nobody_named(object, p);
+  set_unnamed_status(object, p);
   ShmidKernel k;
   k.perm = {key, p.cred.uid, p.cred.gid, p.cred.uid, p.cred.gid, s.op.mode};
   k.made_by_key = key;
