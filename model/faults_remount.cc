@@ -1,5 +1,6 @@
 // Faults of unmounting the program's file system.
 #include "model/fault_tools.h"
+#include "model/remount.h"
 
 namespace shmcheck::model {
 namespace {
@@ -11,21 +12,10 @@ constexpr int kEBUSY = 16;
 bool remounts(const Op& op, Remount how) {
   return requests(op, OpCode::remount, how);
 }
-// What the op `fill` took is one.
-bool has_descriptors(const World& w) {
-  return w.full || std::ranges::any_of(w.processes, [&](const Process& p) {
-           if (p.life != Life::alive) return false;
-           for (std::uint8_t f = 0; f < program::kFiles; ++f) {
-             const OpenFile* file = w.open_file(p, f);
-             if (file && w.inodes[file->inode].of_directory()) return true;
-           }
-           return false;
-         });
-}
 
 constexpr C kPins[] = {C::munmap_last_ref_pins_fs};
 void mappings_do_not_pin(const World& was, World&, const Op& op, Outcome& o) {
-  if (remounts(op, Remount::again) && failed_with(o, kEBUSY) && !has_descriptors(was)) succeed(o);
+  if (remounts(op, Remount::again) && failed_with(o, kEBUSY) && !mount_uses(was).descriptor) succeed(o);
 }
 // What has been stored and is not written yet keeps the file system, though nothing has the file.
 void stores_pin(const World& was, World& w, const Op& op, Outcome& o) {
@@ -51,19 +41,20 @@ void stores_are_lost(const World& was, World& w, const Op& op, Outcome& o) {
 }
 
 constexpr C kReadOnly[] = {C::munmap_ro_remount};
-bool maps_shared(const World& w, bool writable) {
+void writable_mappings_do_not_count(const World& was, World&, const Op& op, Outcome& o) {
+  if (!remounts(op, Remount::read_only) || !failed_with(o, kEBUSY)) return;
+  const MountUses uses = mount_uses(was);
+  if (!uses.descriptor && uses.shared_writable) succeed(o);
+}
+bool maps_to_read(const World& w) {
   return std::ranges::any_of(w.processes, [&](const Process& p) {
     return p.life == Life::alive && std::ranges::any_of(p.memory.vmas(), [&](const Vma& v) {
-             return v.shared && v.inode >= 0 && v.writable_file == writable && w.object_of(v).of_directory();
+             return v.shared && v.inode >= 0 && !v.writable_file && w.object_of(v).of_directory();
            });
   });
 }
-void writable_mappings_do_not_count(const World& was, World&, const Op& op, Outcome& o) {
-  const bool busy = remounts(op, Remount::read_only) && failed_with(o, kEBUSY) && !has_descriptors(was);
-  if (busy && maps_shared(was, true)) succeed(o);
-}
 void read_only_mappings_count(const World& was, World&, const Op& op, Outcome& o) {
-  if (remounts(op, Remount::read_only) && ok(o) && maps_shared(was, false)) fail(o, kEBUSY);
+  if (remounts(op, Remount::read_only) && ok(o) && maps_to_read(was)) fail(o, kEBUSY);
 }
 
 constexpr Fault kFaults[] = {

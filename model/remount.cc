@@ -1,28 +1,19 @@
 // umount(2) and mount(2) MS_REMOUNT of the program's file system: what keeps it, and what it keeps.
-#include <algorithm>
+#include "model/remount.h"
 
 #include "model/append_only.h"
 #include "model/rules.h"
-#include "model/times.h"
 
 namespace shmcheck::model {
 namespace {
 
 constexpr int kEPERM = 1, kEBUSY = 16;
 
-// What uses the file system: descriptors, and mappings, which keep the open file that they were made through.
-// What has filled it up is a file without a name, open for writing (executor/fill.cc).
-struct Uses {
-  bool descriptor = false, mapping = false;                                          // of any file
-  bool writable_descriptor = false, shared_writable = false, writable_file = false;  // open for writing
-  bool unlinked = false;                                                             // a file without a name
-};
-
-void note_file(const World& w, std::uint32_t inode, Uses& uses) {
+void note_file(const World& w, std::uint32_t inode, MountUses& uses) {
   uses.unlinked |= w.inodes[inode].links == 0;
 }
 
-void note_descriptors(const World& w, const Process& p, Uses& uses) {
+void note_descriptors(const World& w, const Process& p, MountUses& uses) {
   for (std::uint8_t f = 0; f < program::kFiles; ++f) {
     const OpenFile* file = w.open_file(p, f);
     if (!file || !w.inodes[file->inode].of_directory()) continue;
@@ -32,7 +23,7 @@ void note_descriptors(const World& w, const Process& p, Uses& uses) {
   }
 }
 
-void note_mappings(const World& w, const Process& p, Uses& uses) {
+void note_mappings(const World& w, const Process& p, MountUses& uses) {
   for (const Vma& v : p.memory.vmas()) {
     if (v.inode < 0 || !w.object_of(v).of_directory()) continue;
     uses.mapping = true;
@@ -40,17 +31,6 @@ void note_mappings(const World& w, const Process& p, Uses& uses) {
     uses.writable_file |= v.writable_file;
     note_file(w, static_cast<std::uint32_t>(v.inode), uses);
   }
-}
-
-Uses uses_of(const World& w) {
-  Uses uses;
-  uses.descriptor = uses.writable_descriptor = uses.unlinked = w.full;
-  for (const Process& p : w.processes) {
-    if (p.life != Life::alive) continue;
-    note_descriptors(w, p, uses);
-    note_mappings(w, p, uses);
-  }
-  return uses;
 }
 
 // Everything is on storage, allocated there, and comes from there again.
@@ -61,9 +41,7 @@ void unmounted(World& w, Step& s) {
     w.inodes[i].storage.written(0, UINT64_MAX, C::persist_umount_flushes);
     w.storage_outlives(i, false);
     append_only_outlives(w.inodes[i], false);
-    stores_are_noticed_again(w, i);
     w.inodes[i].size_unwritten = false;
-    w.not_resident(i);
     w.happens(i, C::persist_umount_flushes);
   }
   w.path_unwritten.fill(-1);
@@ -71,7 +49,7 @@ void unmounted(World& w, Step& s) {
 
 // A file that is open for writing keeps the file system writable, whoever keeps it open. So does, in Linux,
 // one that has no name any more (fs/namespace.c, sb_prepare_remount_readonly).
-void read_only_errors(Step& s, const Uses& uses) {
+void read_only_errors(Step& s, const MountUses& uses) {
   if (uses.shared_writable) s.must(kEBUSY, C::munmap_ro_remount);
   if (uses.writable_descriptor) s.must(kEBUSY, C::none);
   if (uses.shared_writable || uses.writable_descriptor || !(uses.writable_file || uses.unlinked)) return;
@@ -83,9 +61,20 @@ void read_only_errors(Step& s, const Uses& uses) {
 
 }  // namespace
 
+MountUses mount_uses(const World& w) {
+  MountUses uses;
+  uses.descriptor = uses.writable_descriptor = uses.unlinked = w.full;
+  for (const Process& p : w.processes) {
+    if (p.life != Life::alive) continue;
+    note_descriptors(w, p, uses);
+    note_mappings(w, p, uses);
+  }
+  return uses;
+}
+
 void rule_remount(World& w, Process& p, Step& s) {
   const bool again = static_cast<program::Remount>(s.op.small) == program::Remount::again;
-  const Uses uses = uses_of(w);
+  const MountUses uses = mount_uses(w);
   if (!p.cred.capable) s.must(kEPERM, C::none);
   if (!again)
     read_only_errors(s, uses);
