@@ -35,7 +35,7 @@ void end_segments(World& w) {
     ShmidKernel& k = w.ipc.segments[i];
     if (!k.destroyed) w.destroy_segment(i, C::sysv_life_not_over_reboot);
     // What had gone with a namespace would have gone with its machine.
-    if (k.destroyed_by == C::ipcns_end_destroys) k.destroyed_by = C::sysv_life_not_over_reboot;
+    if (k.destroyed_by == C::ipcns_isolation) k.destroyed_by = C::sysv_life_not_over_reboot;
     k.ipc_namespace = 0;
     k.before_reboot = true;
   }
