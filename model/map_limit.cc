@@ -35,6 +35,12 @@ std::int64_t limit_of(const World& w) {
   return static_cast<std::int64_t>(w.facts().max_map_count);
 }
 
+// Whether the process has at least as many mappings as the limit and `more`.
+Limited has_mappings(const World& w, const Process& p, std::int64_t more) {
+  if (!p.other_mappings) return Limited::no;
+  return compared(count_of(w, p), limit_of(w) + more);
+}
+
 void state(Step& s, Limited limited, int other, C clause) {
   if (limited == Limited::yes)
     s.must(kENOMEM, other == 0 ? kENOMEM : other, clause);
@@ -77,11 +83,6 @@ Cuts cuts_of(const World& w, const std::vector<Vma>& vmas, std::size_t i, const 
 }
 
 }  // namespace
-
-Limited has_mappings(const World& w, const Process& p, std::int64_t more) {
-  if (!p.other_mappings) return Limited::no;
-  return compared(count_of(w, p), limit_of(w) + more);
-}
 
 // Linux grants a mapping while there are no more than the limit, so that one which is merged is granted, too
 // (mm/mmap.c, do_mmap). Documents do not speak of the one by which it is exceeded.

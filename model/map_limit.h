@@ -12,9 +12,6 @@ namespace shmcheck::model {
 
 enum class Limited : std::uint8_t { no, perhaps, yes };
 
-// Whether the process has at least as many mappings as the limit and `more`.
-Limited has_mappings(const World& w, const Process& p, std::int64_t more);
-
 // A call that maps, as mmap does. `other`: what documents have instead of ENOMEM, or 0.
 void mapping_limit_errors(const World& w, const Process& p, Step& s, int other, C clause);
 // Taking these pages out of the middle of a mapping, which would leave two.

@@ -47,7 +47,7 @@ Extent extent(const Process& p, std::uint64_t low, std::uint64_t high, std::uint
 }
 
 // What demands that the change ends at a mapping.
-C clause_of_denial(const Vma& v, std::uint8_t prot) {
+C clause_of_stop(const Vma& v, std::uint8_t prot) {
   if (!(prot & program::kProtWrite) || v.may_write) return C::mprotect_noexec_denied;
   if (v.segment >= 0) return C::shmat_rdonly_no_upgrade;
   // Through a descriptor that can write only a seal denies it.
@@ -112,7 +112,7 @@ void rule_mprotect(World& w, Process& p, Step& s) {
         s.must(kENOMEM, kEINVAL, C::mprotect_unmapped);
     }
     if (!s.must_fail()) progress = undivided_errors(w, p, s, e, low, prot);
-    if (e.denied) s.must(kEACCES, clause_of_denial(*e.denied, prot));
+    if (e.denied) s.must(kEACCES, clause_of_stop(*e.denied, prot));
     if (e.hole) s.must(kENOMEM, C::mprotect_unmapped);
   }
   bool stopped = e.hole || e.denied || progress.limited == Limited::yes;

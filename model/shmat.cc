@@ -1,5 +1,4 @@
 // shmat(2): checks in the order of do_shmat.
-#include <algorithm>
 #include <optional>
 
 #include "model/blame.h"
