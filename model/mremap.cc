@@ -4,7 +4,6 @@
 #include <algorithm>
 
 #include "model/map_limit.h"
-#include "model/merging.h"
 #include "model/rlimit.h"
 
 namespace shmcheck::model {
@@ -79,14 +78,6 @@ Vma moved(World& w, Vma& v, const Remapping& r, std::uint64_t length, std::uint6
   copy.high = low + r.new_length;
   copy.page_offset = untouched ? low / w.page() : first;
   return copy;
-}
-
-// What was moved whole and is left behind empty is as if it had never been stored to, since 5.13 (commit
-// 1583aa278f5f, unlink_anon_vmas).
-bool is_left_new(const World& w, const Process& p, const Vma& v, const Remapping& r, std::uint64_t length) {
-  const bool whole = v.low == r.address && v.high == r.address + length;
-  return r.dont_unmap && whole && w.facts().release >= program::release(5, 13) &&
-         !may_be_part(w, p, r.address);
 }
 
 // Locked memory grows by pages that are there at once.

@@ -29,6 +29,9 @@ struct Remapping {
 bool may_lie_in_one(const World& w, const Process& p, const Remapping& r);
 // Whether the kernel may have merged the mapping at an address with a neighbour.
 bool may_be_part(const World& w, const Process& p, std::uint64_t address);
+// What was moved whole and is left behind empty is as if it had never been stored to, since 5.13 (commit
+// 1583aa278f5f, unlink_anon_vmas).
+bool is_left_new(const World& w, const Process& p, const Vma& v, const Remapping& r, std::uint64_t length);
 // Whether a move of each mapping of the range by itself would number some anew that a move of the whole would
 // not.
 bool numbered_apart(const Process& p, const Remapping& r);

@@ -28,6 +28,12 @@ bool may_be_part(const World& w, const Process& p, std::uint64_t address) {
   return (i > 0 && may_be_one(vmas[i - 1], vmas[i], w.page())) || end_of_merged(w, p, i) > i + 1;
 }
 
+bool is_left_new(const World& w, const Process& p, const Vma& v, const Remapping& r, std::uint64_t length) {
+  const bool whole = v.low == r.address && v.high == r.address + length;
+  return r.dont_unmap && whole && w.facts().release >= program::release(5, 13) &&
+         !may_be_part(w, p, r.address);
+}
+
 bool numbered_apart(const Process& p, const Remapping& r) {
   const std::vector<Vma>& vmas = p.memory.vmas();
   std::size_t first = p.memory.first_above(r.address);
