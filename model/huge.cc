@@ -41,11 +41,10 @@ void hidden_file_errors(const World& w, const Process& p, Step& s, const MmapReq
 // CAP_IPC_LOCK over the machine, or the group of vm.hugetlb_shm_group (fs/hugetlbfs/inode.c,
 // can_do_hugetlb_shm).
 bool may_have_segments(const World& w, const Process& p) {
-  const program::Facts& f = w.facts();
   if (p.cred.machine) return true;
-  const std::uint32_t groups[] = {f.gid, f.other_uid[0], f.other_uid[1]};
-  for (unsigned user = 0; user < std::size(groups); ++user) {
-    if ((f.huge_users >> user & 1) != 0 && p.cred.in_group(groups[user])) return true;
+  for (std::uint8_t user = 0; user < program::kUsers; ++user) {
+    const bool named = (w.facts().huge_users >> user & 1) != 0;
+    if (named && p.cred.in_group(group_id(w.facts(), user))) return true;
   }
   return false;
 }
