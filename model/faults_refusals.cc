@@ -74,7 +74,7 @@ Inode* mapped_shared(World& w, const Op& op) {
   return file && file->writable && shared ? &w.inodes[file->inode] : nullptr;
 }
 
-bool any(World&, const Op&) {
+bool always(World&, const Op&) {
   return true;
 }
 bool to_be_read(World&, const Op& op) {
@@ -121,7 +121,7 @@ constexpr Fault kFaults[] = {
     {"shmget-hugetlb-ordinary", "SHM_HUGETLB gives ordinary pages where there are no huge ones", kSegment,
      ordinary_segment, nullptr, false},
     {"append-only-mapped-shared",
-     "an append-only file is mapped shared through a descriptor that could write", kAppendOnly, ignores<any>,
+     "an append-only file is mapped shared through a descriptor that could write", kAppendOnly, ignores<always>,
      put_back, true},
     {"append-only-mapped-to-read", "it is, if the mapping is to be read only", kAppendOnly,
      ignores<to_be_read>, put_back, true},
