@@ -30,8 +30,7 @@ void hidden_file_errors(const World& w, const Process& p, Step& s, const MmapReq
   if ((s.op.flags & (kShared | kPrivate)) == 0) s.must(kEINVAL, C::mmap_type_required);
   if (r.validate && unknown) s.must(kEOPNOTSUPP, kEINVAL, C::mmap_type_validate_unknown);
   if (r.validate && !s.exact()) s.may(kEINVAL, Freedom::documented_alternative);
-  if ((s.op.flags & kGrowsDown) && (s.op.flags & (kShared | kPrivate)))
-    s.must(kEINVAL, r.shared ? C::mmap_anon_growsdown_shared : C::none);
+  mmap_stack_errors(s, r);
   // Before the file is asked for the offset.
   if (unaligned && !fits_address_space(p, r.pages, 0)) s.must(kENOMEM, C::mmap_limit_rlimit_as);
   if (unaligned && s.exact()) s.must(kEINVAL, C::none);

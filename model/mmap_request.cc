@@ -69,12 +69,6 @@ void special_errors(Step& s, const MmapRequest& r) {
   if (r.source != MapSource::zero) s.must(kENODEV, kEACCES, C::mmap_fd_unsupported_type);
 }
 
-// A stack is private anonymous memory.
-void stack_errors(Step& s, const MmapRequest& r) {
-  if ((s.op.flags & program::map::kGrowsDown) && (s.op.flags & kType))
-    s.must(kEINVAL, r.shared ? C::mmap_anon_growsdown_shared : C::none);
-}
-
 // Whether the new pages may come to lie beside a shared mapping of the file that shows the ones before or
 // behind them. Where the kernel places a mapping is not known yet.
 bool continues_neighbour(const World& w, const Process& p, const MmapRequest& r) {
@@ -165,7 +159,7 @@ void file_errors(World& w, const Process& p, Step& s, MmapRequest& r, const Op& 
     s.may(kEACCES, Freedom::documented_alternative);
   if (!r.file->readable) s.must(kEACCES, C::mmap_fd_write_only);
   if ((op.small & program::kProtExec) && w.noexec(file)) s.must(kEPERM, C::mmap_fd_noexec_mount);
-  stack_errors(s, r);
+  mmap_stack_errors(s, r);
   if (seals_come_last(w, r)) space_errors(w, p, s, r);
   seal_errors(w, p, s, r);
   if (!seals_come_last(w, r)) space_errors(w, p, s, r);
@@ -202,6 +196,11 @@ MmapRequest mmap_request(World& w, const Process& p, const Op& op) {
   return r;
 }
 
+void mmap_stack_errors(Step& s, const MmapRequest& r) {
+  if ((s.op.flags & program::map::kGrowsDown) && (s.op.flags & kType))
+    s.must(kEINVAL, r.shared ? C::mmap_anon_growsdown_shared : C::none);
+}
+
 void mmap_lock_errors(const World& w, const Process& p, Step& s, const MmapRequest& r) {
   bool asked = (s.op.flags & program::map::kLocked) != 0;
   if (asked) may_lock_errors(p, s, C::mmap_flag_locked_limit);
@@ -222,7 +221,7 @@ void mmap_errors(World& w, const Process& p, Step& s, MmapRequest& r) {
   placement_errors(w, p, s, r);
   if (!s.must_fail()) mmap_lock_errors(w, p, s, r);
   if (r.anonymous) {
-    stack_errors(s, r);
+    mmap_stack_errors(s, r);
     if ((op.flags & kType) == 0)
       s.must(kEINVAL, C::mmap_type_required);
     else if (r.validate)
@@ -231,7 +230,7 @@ void mmap_errors(World& w, const Process& p, Step& s, MmapRequest& r) {
     space_errors(w, p, s, r);
   } else if (!slot) {
     special_errors(s, r);
-    stack_errors(s, r);
+    mmap_stack_errors(s, r);
     space_errors(w, p, s, r);
   } else if (r.file) {
     file_errors(w, p, s, r, op);
