@@ -64,7 +64,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     control->sets_limits |= op.code == OpCode::limit;
     control->makes_huge_files |= op.code == OpCode::memfd && (op.flags & program::memfd::kHuge) != 0;
     control->starts_anew |= op.code == OpCode::reboot && target.reboots;
-    control->crowds |= op.code == OpCode::crowd;
+    control->crowds |= op.code == OpCode::crowd && target.max_map_count != 0;
   }
   return true;
 }
@@ -86,7 +86,7 @@ void reset() {
 
 // Where the range cannot be had, `crowd` will say so.
 [[noreturn]] void begin_program(std::uint8_t process) {
-  if (control->crowds && target.max_map_count != 0) map_crowd_range();
+  if (control->crowds) map_crowd_range();
   live_as(process);
 }
 
