@@ -202,6 +202,7 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       out.flags = translate(op.flags, kSync);
       break;
     case OpCode::setid:
+      out.flags = op.small == 0 && op.flags == 0 ? 1 : 0;
       out.value = user(op.byte, facts.uid);
       out.off = user(program::setid_group(op), facts.gid);
       for (std::uint8_t u = 0; u < program::kUsers; ++u) {
@@ -287,14 +288,8 @@ bare_op flatten(const program::Step& step, const Facts& facts) {
   return out;
 }
 
-// The executor does nothing either where the user stays the same.
-bool is_nothing(const Op& op) {
-  return op.code == OpCode::setid && op.byte == 0 && op.small == 0 && op.flags == 0;
-}
-
 bool was_made(const program::Step& step) {
-  const Op& op = step.op;
-  if (op.code == OpCode::end || is_nothing(op)) return false;
+  if (step.op.code == OpCode::end) return false;
   return step.outcome.kind != OutcomeKind::unbound && step.outcome.kind != OutcomeKind::withheld;
 }
 
