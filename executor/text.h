@@ -1,4 +1,4 @@
-// Text without allocation: a buffer of fixed size that remembers whether everything fitted.
+// Text without allocation, in a buffer of fixed size: what does not fit is cut off.
 #pragma once
 
 #include <cstdint>
