@@ -5,6 +5,7 @@
 #include "program/op_text.h"
 #include "program/reproducer_parts.h"
 #include "program/scan.h"
+#include "program/users.h"
 
 namespace shmcheck::program {
 namespace {
@@ -184,21 +185,18 @@ std::string access(const Op& op, const std::string& what) {
   return std::string("act(") + std::to_string(op.byte) + "); " + what + " act(0);";
 }
 
-// The number of a user or of a user's group; the one behind them is none.
-std::string user_id(std::uint8_t user, std::uint32_t own, const Facts& facts) {
-  if (user == kOwnerNone) return "-1";
-  return std::to_string(user == 0 ? own : facts.other_uid[user - 1]);
+std::string id(std::uint32_t number) {
+  return number == UINT32_MAX ? "-1" : std::to_string(number);
 }
 
 std::string setid_statement(const Op& op, const Facts& facts) {
-  const bool plain = op.small == 0 && op.flags == 0;
   std::string groups;
   for (std::uint8_t u = 0; u < kUsers; ++u) {
-    if ((op.flags >> u & 1U) != 0) groups += ", " + user_id(u, facts.gid, facts);
+    if ((op.flags >> u & 1U) != 0) groups += ", " + id(group_id(facts, u));
   }
   return "setid(" +
-         list(plain ? "1" : "0", user_id(op.byte, facts.uid, facts),
-              user_id(setid_group(op), facts.gid, facts), std::to_string(std::popcount(op.flags))) +
+         list(asks_for_groups(op) ? "0" : "1", id(user_id(facts, op.byte)),
+              id(group_id(facts, setid_group(op))), std::to_string(std::popcount(op.flags))) +
          ", (gid_t[4]){" + (groups.empty() ? "0" : groups.substr(2)) + "});";
 }
 
@@ -211,8 +209,8 @@ std::string shmctl_statement(const Op& op, const Facts& facts) {
       return "shm_stat(" + list(segment(op.object), "IPC_STAT") + ");";
     case ShmCommand::set:
       return "shm_set(" +
-             list(segment(op.object), user_id(owner_user(op.byte), facts.uid, facts),
-                  user_id(owner_group(op.byte), facts.gid, facts), octal_mode(op)) +
+             list(segment(op.object), id(user_id(facts, owner_user(op.byte))),
+                  id(group_id(facts, owner_group(op.byte))), octal_mode(op)) +
              ");";
     default:
       return "ok(sys(" + list("shmctl", segment(op.object), kCommands[op.small], "0") + "));";
