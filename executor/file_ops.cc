@@ -36,7 +36,7 @@ constexpr std::int64_t kLongAgo = 1'000'000'000;
 
 // `maps` tells files apart by device and inode.
 void remember_identity(int fd, std::uint8_t path) {
-  if (!control->observes_maps) return;
+  if (!control->uses.maps) return;
   struct stat st = {};
   if (failed(sys(SYS_fstat, fd, &st))) return;
   const std::uint64_t device = st.st_dev == control->files.in_stat ? control->files.in_maps : st.st_dev;
