@@ -102,8 +102,8 @@ struct bare_op {
   uint32_t process;
   int32_t result; /* name that its success binds */
   int32_t object; /* name it works on */
-  uint64_t flags;
-  uint64_t prot; /* protection, command, advice, signal, user id or which limit */
+  uint64_t flags; /* of setid 1 if no groups are asked for */
+  uint64_t prot;  /* protection, command, advice, signal, user id or which limit */
   uint32_t mode;
   uint32_t bytes;     /* of an access or a name */
   uint32_t action;    /* of SIGSEGV and SIGBUS at an access */

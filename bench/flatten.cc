@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "program/users.h"
+
 namespace shmcheck::bench {
 namespace {
 
@@ -138,9 +140,6 @@ bare_address address(const Quantity& q, const Facts& facts) {
 
 // What an operation's flags, protection and value are to the kernel.
 void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
-  auto user = [&](std::uint8_t u, std::uint32_t own) {
-    return u == program::kOwnerNone ? UINT32_MAX : u == 0 ? own : facts.other_uid[u - 1];
-  };
   switch (op.code) {
     case OpCode::open:
       out.flags = kAccess[op.small] | translate(op.flags, kOpen);
@@ -187,8 +186,8 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       break;
     case OpCode::shmctl:
       out.prot = kCommands[op.small];
-      out.value = user(program::owner_user(op.byte), facts.uid);
-      out.off = user(program::owner_group(op.byte), facts.gid);
+      out.value = program::user_id(facts, program::owner_user(op.byte));
+      out.off = program::group_id(facts, program::owner_group(op.byte));
       out.flags = (op.flags & program::shmctl::kBadBuffer) != 0 ? facts.top : 0;
       break;
     case OpCode::shm_stat:
@@ -202,10 +201,11 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
       out.flags = translate(op.flags, kSync);
       break;
     case OpCode::setid:
-      out.value = user(op.byte, facts.uid);
-      out.off = user(program::setid_group(op), facts.gid);
+      out.flags = program::asks_for_groups(op) ? 0 : 1;
+      out.value = program::user_id(facts, op.byte);
+      out.off = program::group_id(facts, program::setid_group(op));
       for (std::uint8_t u = 0; u < program::kUsers; ++u) {
-        if ((op.flags >> u & 1U) != 0) out.groups[out.prot++] = user(u, facts.gid);
+        if ((op.flags >> u & 1U) != 0) out.groups[out.prot++] = program::group_id(facts, u);
       }
       break;
     case OpCode::mremap:
@@ -287,14 +287,8 @@ bare_op flatten(const program::Step& step, const Facts& facts) {
   return out;
 }
 
-// The executor does nothing either where the user stays the same.
-bool is_nothing(const Op& op) {
-  return op.code == OpCode::setid && op.byte == 0 && op.small == 0 && op.flags == 0;
-}
-
 bool was_made(const program::Step& step) {
-  const Op& op = step.op;
-  if (op.code == OpCode::end || is_nothing(op)) return false;
+  if (step.op.code == OpCode::end) return false;
   return step.outcome.kind != OutcomeKind::unbound && step.outcome.kind != OutcomeKind::withheld;
 }
 

@@ -9,7 +9,6 @@
 
 #include "executor/call.h"
 #include "executor/files.h"
-#include "executor/hello.h"
 #include "executor/users.h"
 
 namespace shmcheck::executor {

@@ -67,6 +67,8 @@ struct MountedDisk {
 };
 inline constexpr std::size_t kDirectoryRoom = 48;
 
+inline constexpr std::size_t kNotedDescriptors = 1024;  // those below are told apart
+
 // What is known before the first program and inherited by every process.
 struct Target {
   program::Layout layout;
@@ -93,6 +95,18 @@ struct Target {
   std::uint32_t op_timeout_ms = 3000;
 };
 
+// Which ops a program has, of those that something is prepared for or has to be undone behind.
+struct Uses {
+  bool maps = false;         // so opened files are identified
+  bool contents = false;     // which goes through the pipe
+  bool names = false;        // so those of others are counted first
+  bool descriptors = false;  // likewise
+  bool limit = false;        // of a namespace that is the program's
+  bool huge_files = false;   // memfd with `huge`
+  bool reboot = false;       // where that can be done
+  bool crowd = false;        // likewise, so processes have the range that it divides
+};
+
 struct Control {
   Word event;      // bumped by SIGCHLD and by wake_supervisor(); the supervisor sleeps on it
   Word stopping;   // the host or the guardian is gone
@@ -116,19 +130,12 @@ struct Control {
   bool has_attributes;             // its files have the append-only attribute
   Word fill_asked, fill_answered;  // 0, or 1 and what is to be left
   long fill_result;
-  bool counts_names;                  // some op is `names`
-  long other_names;                   // what its directories held before the first step
-  bool counts_descriptors;            // some op is `descriptors`
-  std::uint64_t own_descriptors[16];  // bits: what processes have open before the first step
-  bool observes_maps;                 // some op is `maps`, so opened files are identified
-  bool uses_pipe;                     // some op is `contents`
-  bool sets_limits;                   // some op is `limit`
-  bool starts_anew;                   // some op is `reboot`
-  bool makes_huge_files;              // some op is `memfd` with `huge`
-  bool crowds;                        // some op is `crowd`, so processes have the range that it divides
-  DeviceNumber files;                 // of the directory that programs work in
-  Text<kDirectoryRoom> directory;     // where it is, from the one that processes are in: empty, or `…/`
-  MountedDisk disk;                   // beneath it, if it can be unmounted
+  Uses uses;
+  long other_names;                                       // what its directories held before the first step
+  std::uint64_t own_descriptors[kNotedDescriptors / 64];  // bits: what is open before the first step
+  DeviceNumber files;                                     // of the directory that programs work in
+  Text<kDirectoryRoom> directory;  // where it is, from the one that processes are in: empty, or `…/`
+  MountedDisk disk;                // beneath it, if it can be unmounted
   std::uint32_t identity_count;
   FileIdentity identity[kMaxIdentities];
 

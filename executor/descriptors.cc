@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "executor/call.h"
+#include "executor/files.h"
 #include "executor/hello.h"
 #include "executor/maps.h"
 #include "executor/small_file.h"
@@ -15,10 +16,8 @@ namespace {
 // Of this process, and by fork of its children; exec closes what map_file has opened.
 bool of_memory[program::kFiles];
 
-constexpr std::size_t kNoted = std::size(Control{}.own_descriptors) * 64;
-
 bool is_own(std::uint64_t fd) {
-  return fd < kNoted && (control->own_descriptors[fd / 64] >> fd % 64 & 1) != 0;
+  return fd < kNotedDescriptors && (control->own_descriptors[fd / 64] >> fd % 64 & 1) != 0;
 }
 
 // Calls `each` with every name in a directory, but itself and its parent, and with its descriptor. 0 or
@@ -59,8 +58,7 @@ long for_descriptors(Each each) {
 // Calls `each` with every name that programs can give, and what else has one beside them. 0 or -errno.
 template <typename Each>
 long for_files(Each each) {
-  const std::string_view own = control->directory.view();
-  const long result = for_names(own.empty() ? "." : own.data(), each);
+  const long result = for_names(path_of(control->directory), each);
   return failed(result) ? result : for_names("/dev/shm", each);
 }
 
@@ -103,7 +101,7 @@ void find_views() {
 void note_own_descriptors() {
   for (std::uint64_t& word : control->own_descriptors) word = 0;
   for_descriptors([](std::uint64_t fd) {
-    if (fd < kNoted) control->own_descriptors[fd / 64] |= std::uint64_t{1} << fd % 64;
+    if (fd < kNotedDescriptors) control->own_descriptors[fd / 64] |= std::uint64_t{1} << fd % 64;
   });
 }
 

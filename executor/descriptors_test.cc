@@ -1,4 +1,4 @@
-// What is open, and what is mapped by way of /proc/self/map_files.
+// What is open, what is mapped by way of /proc/self/map_files, and what has a name.
 #include <gtest/gtest.h>
 
 #include "executor/ops_test.h"
@@ -73,28 +73,6 @@ p0 mmap m0 - len=4p prot=rw flags=private,anon,populate -> *
 p0 exec -> ok
 p0 brk -> 0
 p0 names -> 2
-)");
-}
-
-TEST_F(Ops, GroupsOfAUser) {
-  Expect(R"(
-p0 shmget s0 key=private size=1 mode=60 -> *
-p0 open f0 n0 access=rw flags=creat mode=640 -> ok
-p0 fork p1 -> *
-p0 fork p2 -> *
-p1 setid user=u1 groups=u0,u2 -> ok
-p1 setid user=u1 groups=u0 -> EPERM
-p1 shmat m0 s0 addr=a -> a+0p
-p1 open f1 n0 -> ok
-p1 open f1 n0 access=rw -> EACCES
-p2 setid user=u1 group=u2 -> ok
-p2 open f1 n0 -> EACCES
-p2 open f1 n1 access=rw flags=creat mode=600 -> ok
-p2 fstat f1 -> {size=0 links=1 mode=100600 uid=60001 gid=60002}
-p0 shmctl s0 cmd=set owner=none -> EINVAL
-p0 shmctl s0 cmd=set owner=u2:none -> EINVAL
-p0 shmctl s0 cmd=set owner=u0:u2 mode=60 -> ok
-p2 shmat m1 s0 addr=a+1p -> a+1p
 )");
 }
 

@@ -46,7 +46,7 @@ void record_timeout() {
 // vm.max_map_count.
 bool disturbed_by_outsiders() {
   constexpr timespec kMoment = {0, 1'000'000};
-  const int most = control->crowds ? 500 : 6;
+  const int most = control->uses.crowd ? 500 : 6;
   int moments = 0;
   while (moments < most && attached_somewhere()) ++moments, sys(SYS_nanosleep, &kMoment, nullptr);
   return moments > 0 && !attached_somewhere();
@@ -75,7 +75,7 @@ void record_end(std::uint64_t in_namespace) {
 bool remove_leftovers(std::uint64_t in_namespace, Sentence& wrong) {
   remove_segments(in_namespace);
   remove_objects();
-  if (control->uses_pipe) drain_pipe();
+  if (control->uses.contents) drain_pipe();
   if (control->disk.lost) {
     wrong << "the file system that the program had unmounted could not be mounted again";
     return false;
@@ -89,7 +89,7 @@ bool remove_leftovers(std::uint64_t in_namespace, Sentence& wrong) {
     wrong << "the file system that was filled up could not be emptied: " << error_name(result);
     return false;
   }
-  long result = control->sets_limits && target.sets_limits ? restore_limits() : 0;
+  long result = control->uses.limit ? restore_limits() : 0;
   if (failed(result)) wrong << "the limits in /proc/sys/kernel could not be put back: " << error_name(result);
   return !failed(result);
 }

@@ -1,11 +1,9 @@
 // Ops on files: paths n0… of the current directory, descriptor slots f0… at fixed numbers.
-#include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cstring>
 
-#include "executor/attributes.h"
 #include "executor/call.h"
 #include "executor/descriptors.h"
 #include "executor/files.h"
@@ -36,29 +34,9 @@ constexpr std::int64_t kLongAgo = 1'000'000'000;
 
 }  // namespace
 
-namespace {
-// What is append-only keeps its name.
-long remove_file(int directory, const char* name) {
-  long result = sys(SYS_unlinkat, directory, name, 0);
-  if (result != -EPERM) return result;
-  result = set_append_only(directory, name, false);
-  return failed(result) ? result : sys(SYS_unlinkat, directory, name, 0);
-}
-}  // namespace
-
-long remove_files(int outside, std::string_view path, unsigned which) {
-  long wrong = 0;
-  for (std::uint8_t i = 0; i < program::kNames; ++i) {
-    if ((which >> i & 1) == 0) continue;
-    const long result = remove_file(outside, PathName(i, path).c_str());
-    if (failed(result) && result != -ENOENT) wrong = result;
-  }
-  return wrong;
-}
-
 // `maps` tells files apart by device and inode.
 void remember_identity(int fd, std::uint8_t path) {
-  if (!control->observes_maps) return;
+  if (!control->uses.maps) return;
   struct stat st = {};
   if (failed(sys(SYS_fstat, fd, &st))) return;
   const std::uint64_t device = st.st_dev == control->files.in_stat ? control->files.in_maps : st.st_dev;

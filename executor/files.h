@@ -6,6 +6,11 @@
 
 namespace shmcheck::executor {
 
+// As calls take it: the directory that processes are in has an empty path.
+inline const char* path_of(const Text<kDirectoryRoom>& directory) {
+  return directory.view().empty() ? "." : directory.c_str();
+}
+
 // From the directory that processes are in.
 class PathName {
  public:

@@ -9,6 +9,7 @@
 
 #include "executor/call.h"
 #include "executor/children.h"
+#include "executor/files.h"
 #include "executor/text.h"
 
 namespace shmcheck::executor {
@@ -26,8 +27,7 @@ bool is_tmpfs() {
 }
 
 long open_nameless(const Place& place) {
-  const char* path = place.path.view().empty() ? "." : place.path.c_str();
-  return sys(SYS_openat, place.directory, path, O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+  return sys(SYS_openat, place.directory, path_of(place.path), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
 }
 
 long open_file(int& file) {

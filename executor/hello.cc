@@ -1,6 +1,5 @@
 #include "executor/hello.h"
 
-#include <linux/capability.h>
 #include <linux/magic.h>
 #include <sys/ipc.h>
 #include <sys/resource.h>
@@ -64,11 +63,6 @@ void put_lower(const char* text) {
     payload << std::string_view(&c, 1);
   }
 }
-
-// Those that the documents of shared memory and files speak of. Containers often lack others.
-constexpr unsigned kCapabilities[] = {CAP_CHOWN,    CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
-                                      CAP_FOWNER,   CAP_FSETID,       CAP_KILL,
-                                      CAP_IPC_LOCK, CAP_IPC_OWNER,    CAP_SYS_ADMIN};
 
 // The selected word of shmem_enabled stands in brackets.
 bool gives_huge_pages() {
@@ -142,19 +136,6 @@ void put_facts(const Place& place) {
 }
 
 }  // namespace
-
-bool has_capability(unsigned capability) {
-  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct data[2] = {};
-  return !failed(sys(SYS_capget, &header, data)) &&
-         (data[capability / 32].effective >> capability % 32 & 1) != 0;
-}
-
-bool is_capable() {
-  for (unsigned capability : kCapabilities)
-    if (!has_capability(capability)) return false;
-  return true;
-}
 
 void say_absent(std::string_view thing, std::string_view evidence) {
   absences << "absent " << thing << ": " << evidence << "\n";

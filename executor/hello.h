@@ -11,10 +11,6 @@ void say_absent(std::string_view thing, std::string_view evidence);
 void say_absent(std::string_view thing, std::string_view call, long error);
 
 // The payload of the hello frame; valid until the next call.
-// Whether this process has the capabilities that clauses speak of, and whether it has one.
-bool is_capable();
-bool has_capability(unsigned capability);
-
 std::string_view hello_payload(std::span<const Place> places);
 
 }  // namespace shmcheck::executor

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include "executor/call.h"
+#include "executor/files.h"
 
 namespace shmcheck::executor {
 namespace {
@@ -51,8 +52,7 @@ long open_special(program::MapSource source) {
     case program::MapSource::null:
       return sys(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
     case program::MapSource::directory:
-      return sys(SYS_openat, AT_FDCWD, control->directory.view().empty() ? "." : control->directory.c_str(),
-                 O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+      return sys(SYS_openat, AT_FDCWD, path_of(control->directory), O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     default:
       break;
   }

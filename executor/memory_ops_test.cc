@@ -158,7 +158,6 @@ p0 contents a len=3p via=kernel -> {4096*00 1*01 8191*00}
 )");
 }
 
-// Nothing but a return instruction is run, even for those who are not allowed to look.
 TEST_F(Ops, CrowdLeavesAsManyMappings) {
   Expect(R"(
 p0 crowd left=3 -> 0
@@ -180,6 +179,7 @@ p0 mmap m6 - len=1p prot=rw flags=shared,anon -> ENOMEM
 )");
 }
 
+// Nothing but a return instruction is run, even for those who are not allowed to look.
 TEST_F(Ops, Call) {
   Expect(R"(
 p0 mmap m0 - len=1p prot=rwx flags=private,anon addr=a -> a+0p

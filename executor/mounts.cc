@@ -1,28 +1,23 @@
 #include "executor/mounts.h"
 
 #include <fcntl.h>
-#include <linux/loop.h>
 #include <linux/magic.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
-#include <cstring>
-
 #include "executor/attributes.h"
 #include "executor/control.h"
 #include "executor/files.h"
 #include "executor/fill.h"
 #include "executor/hello.h"
+#include "executor/loop.h"
 #include "executor/maps.h"
 
 namespace shmcheck::executor {
 namespace {
-
-using Path = Text<1024>;
 
 // Directories that may have to be removed again; every place has at most one.
 Path made[kMaxPlaces];
@@ -31,46 +26,7 @@ std::size_t made_count = 0;
 Path mounted[kMaxPlaces];
 std::size_t mounted_count = 0;
 
-// --- loop devices ----------------------------------------------------------------------------------------
-
-// Opens a loop device over `image`, which clears itself on its last close: nothing is left however we end.
-long open_loop(int image, Path& device) {
-  constexpr int kAttempts = 16;  // somebody else may take the free device first
-  long control_fd = sys(SYS_openat, AT_FDCWD, "/dev/loop-control", O_RDWR | O_CLOEXEC);
-  if (failed(control_fd)) return control_fd;
-  long result = -EBUSY;
-  for (int i = 0; i < kAttempts && result == -EBUSY; ++i) {
-    long number = sys(SYS_ioctl, control_fd, LOOP_CTL_GET_FREE);
-    if (failed(number)) {
-      result = number;
-      break;
-    }
-    device = {};
-    device << "/dev/loop" << static_cast<int>(number);
-    result = sys(SYS_openat, AT_FDCWD, device.c_str(), O_RDWR | O_CLOEXEC);
-    if (failed(result)) break;
-    loop_config config;
-    std::memset(&config, 0, sizeof config);
-    config.fd = static_cast<std::uint32_t>(image);
-    config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
-    long configured = sys(SYS_ioctl, result, LOOP_CONFIGURE, &config);
-    if (failed(configured)) {
-      sys(SYS_close, result);
-      result = configured;
-    }
-  }
-  sys(SYS_close, control_fd);
-  return result;
-}
-
-// The loop device stays open, so that it does not clear itself while the image is not mounted.
-long mount_image(int image, const char* type, const Path& target_directory, Path& device) {
-  long loop = open_loop(image, device);
-  if (failed(loop)) return loop;
-  long result = sys(SYS_mount, device.c_str(), target_directory.c_str(), type, 0, nullptr);
-  if (failed(result)) sys(SYS_close, loop);
-  return result;
-}
+// --- disks ----------------------------------------------------------------------------------------------
 
 // Its layers are directories of the tmpfs `room`.
 long mount_overlay(const char* room, const Path& target_directory) {

@@ -73,7 +73,7 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::crowd) return target.max_map_count == 0;
   if (op.code == OpCode::remount) return !control->disk.there;
   if (op.code == OpCode::shmget && (target.foreign_keys >> op.byte & 1) != 0) return true;
-  if (control->makes_huge_files && program::withheld_of_huge_file(op) &&
+  if (control->uses.huge_files && program::withheld_of_huge_file(op) &&
       is_of_huge_pages(descriptor(op.object)))
     return true;
   bool replaces = op.code == OpCode::shmat && (op.flags & program::shmat::kRemap) != 0;

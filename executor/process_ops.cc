@@ -11,6 +11,7 @@
 #include "executor/rejoin.h"
 #include "executor/small_file.h"
 #include "executor/text.h"
+#include "program/users.h"
 
 namespace shmcheck::executor {
 
@@ -82,7 +83,7 @@ void perform_reboot(Call& call) {
 // it does not have is refused as an id that is not mapped.
 void perform_setid(Call& call) {
   const Op& op = call.op;
-  const bool plain = op.small == 0 && op.flags == 0;
+  const bool plain = !program::asks_for_groups(op);
   if ((op.byte != 0 || !plain) && target.other_uid[0] == 0) return settle(call, -EINVAL);
   const std::uint32_t uid = user_id(op.byte), gid = group_id(program::setid_group(op));
   if (plain && sys(SYS_geteuid) == uid && sys(SYS_getegid) == gid) return;

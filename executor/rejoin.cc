@@ -67,7 +67,7 @@ bool come_back() {
   if (failed(map_control_again())) return false;
   target = control->target;
   target.layout.own = {target.own, target.own_count};
-  if (control->crowds && target.max_map_count != 0 && failed(map_crowd_range())) return false;
+  if (control->uses.crowd && failed(map_crowd_range())) return false;
   prepare_vdso();
   note_break();
   install_fault_handler();

@@ -30,6 +30,18 @@ using program::FrameType;
 
 // --- reading the program ---------------------------------------------------------------------------------
 
+void note_use(const Op& op) {
+  Uses& uses = control->uses;
+  uses.maps |= op.code == OpCode::maps;
+  uses.contents |= op.code == OpCode::contents;
+  uses.names |= op.code == OpCode::names;
+  uses.descriptors |= op.code == OpCode::descriptors;
+  uses.limit |= op.code == OpCode::limit && target.sets_limits;
+  uses.huge_files |= op.code == OpCode::memfd && (op.flags & program::memfd::kHuge) != 0;
+  uses.reboot |= op.code == OpCode::reboot && target.reboots;
+  uses.crowd |= op.code == OpCode::crowd && target.max_map_count != 0;
+}
+
 // As program::decode_exact, without allocation: only what `encode` writes is accepted.
 bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
   using program::kRecordBytes;
@@ -44,9 +56,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
     return false;
   }
   control->op_count = static_cast<Word>(bytes.size() / kRecordBytes);
-  control->observes_maps = control->uses_pipe = control->sets_limits = false;
-  control->starts_anew = control->crowds = control->makes_huge_files = false;
-  control->counts_descriptors = control->counts_names = false;
+  control->uses = {};
   for (Word i = 0; i < control->op_count; ++i) {
     const std::uint8_t* record = bytes.data() + i * kRecordBytes;
     Op& op = control->ops[i];
@@ -57,14 +67,7 @@ bool decode_program(std::span<const std::uint8_t> bytes, Sentence& wrong) {
       wrong << "record " << i << " is not what a canonical program has there";
       return false;
     }
-    control->observes_maps |= op.code == OpCode::maps;
-    control->counts_names |= op.code == OpCode::names;
-    control->counts_descriptors |= op.code == OpCode::descriptors;
-    control->uses_pipe |= op.code == OpCode::contents;
-    control->sets_limits |= op.code == OpCode::limit;
-    control->makes_huge_files |= op.code == OpCode::memfd && (op.flags & program::memfd::kHuge) != 0;
-    control->starts_anew |= op.code == OpCode::reboot && target.reboots;
-    control->crowds |= op.code == OpCode::crowd;
+    note_use(op);
   }
   return true;
 }
@@ -86,7 +89,7 @@ void reset() {
 
 // Where the range cannot be had, `crowd` will say so.
 [[noreturn]] void begin_program(std::uint8_t process) {
-  if (control->crowds && target.max_map_count != 0) map_crowd_range();
+  if (control->uses.crowd) map_crowd_range();
   live_as(process);
 }
 
@@ -213,8 +216,8 @@ Attempt begin_reboot() {
 Attempt attempt_program(Sentence& wrong, bool last, const program::Resume* resume) {
   reset();
   if (resume != nullptr) take_over(*resume);
-  if (control->counts_descriptors) note_own_descriptors();
-  if (control->counts_names) note_other_names();
+  if (control->uses.descriptors) note_own_descriptors();
+  if (control->uses.names) note_other_names();
   Word seen = load(control->event);
   long result = resume != nullptr ? start_process_again() : start_first_process();
   if (failed(result)) {
@@ -308,7 +311,7 @@ Ran run_program(Channel& channel, std::uint32_t sequence, std::span<const std::u
   Sentence wrong;
   if (!decode_program(bytes, wrong)) return answer(channel, sequence, Attempt::failed, wrong);
   // A crash must not bring back files of programs before this one.
-  if (control->starts_anew) sys(SYS_sync);
+  if (control->uses.reboot) sys(SYS_sync);
   Attempt attempt = Attempt::disturbed;
   for (int i = 1; attempt == Attempt::disturbed; ++i)
     attempt = attempt_program(wrong, i == kAttempts, nullptr);

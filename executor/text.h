@@ -1,4 +1,4 @@
-// Text without allocation: a buffer of fixed size that remembers whether everything fitted.
+// Text without allocation, in a buffer of fixed size: what does not fit is cut off.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,6 @@ class Text {
   Text& operator<<(std::uint32_t v) { return *this << std::uint64_t{v}; }
   Text& operator<<(int v) { return *this << std::int64_t{v}; }
   Text& hex(std::uint64_t v) { return *this << "0x", number(v, 16); }
-
   Text& plain_hex(std::uint64_t v) { return number(v, 16); }
 
   std::string_view view() const { return {room_, used_}; }
@@ -46,6 +45,7 @@ class Text {
 };
 
 using Sentence = Text<512>;
+using Path = Text<1024>;
 
 // `EINVAL`, or `error 1234` for a number that libc has no name for.
 std::string_view error_name(long number);

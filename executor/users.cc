@@ -1,5 +1,7 @@
 #include "executor/users.h"
 
+#include <linux/capability.h>
+
 #include <string_view>
 
 #include "executor/control.h"
@@ -8,6 +10,11 @@
 
 namespace shmcheck::executor {
 namespace {
+
+// Those that the documents of shared memory and files speak of. Containers often lack others.
+constexpr unsigned kCapabilities[] = {CAP_CHOWN,    CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
+                                      CAP_FOWNER,   CAP_FSETID,       CAP_KILL,
+                                      CAP_IPC_LOCK, CAP_IPC_OWNER,    CAP_SYS_ADMIN};
 
 // A line of a map of ids.
 struct IdRange {
@@ -56,6 +63,19 @@ bool is_first_userns() {
   if (failed(read_small_file("/proc/self/uid_map", room, text))) return true;
   IdRange all = {};
   return take_range(text, all) && all.inside == 0 && all.outside == 0 && all.count == UINT32_MAX;
+}
+
+bool has_capability(unsigned capability) {
+  __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  return !failed(sys(SYS_capget, &header, data)) &&
+         (data[capability / 32].effective >> capability % 32 & 1) != 0;
+}
+
+bool is_capable() {
+  for (unsigned capability : kCapabilities)
+    if (!has_capability(capability)) return false;
+  return true;
 }
 
 }  // namespace shmcheck::executor

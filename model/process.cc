@@ -127,15 +127,6 @@ void rule_exec(World& w, Process& p, Step& s) {
   p.layout.note({C::none, C::exec_mappings_gone, w.steps, 0, UINT64_MAX});
 }
 
-std::uint32_t user_id(const Facts& facts, std::uint8_t user) {
-  if (user == program::kOwnerNone) return UINT32_MAX;
-  return user == 0 ? facts.uid : facts.other_uid[user - 1];
-}
-
-std::uint32_t group_id(const Facts& facts, std::uint8_t user) {
-  return user == 0 ? facts.gid : user_id(facts, user);
-}
-
 namespace {
 // What a process has become: without capabilities, unless it is the user that it was.
 Credentials become(const Credentials& was, const Facts& facts, const Op& op) {
@@ -149,7 +140,7 @@ Credentials become(const Credentials& was, const Facts& facts, const Op& op) {
 }  // namespace
 
 void rule_setid(World&, Process& p, Step& s) {
-  const bool plain = s.op.small == 0 && s.op.flags == 0;
+  const bool plain = !program::asks_for_groups(s.op);
   const Credentials now = become(p.cred, s.facts, s.op);
   // The executor does nothing if the user is the caller's own and no groups are asked for.
   const bool same = plain && now.uid == p.cred.uid && now.gid == p.cred.gid;

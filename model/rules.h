@@ -7,6 +7,7 @@
 
 #include "model/step.h"
 #include "model/world.h"
+#include "program/users.h"
 
 namespace shmcheck::model {
 
@@ -106,9 +107,8 @@ bool could_attach(const World& w, const Process& p, const Vma& v);
 C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
 // What demands that they are refused: that the class is the group's, if another one has them.
 C clause_of_denial(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want, C otherwise);
-// The number of a user that an op names and that of a user's group; -1 is no id.
-std::uint32_t user_id(const Facts& facts, std::uint8_t user);
-std::uint32_t group_id(const Facts& facts, std::uint8_t user);
+using program::group_id;
+using program::user_id;
 
 // What demands that a descriptor is closed.
 inline C clause_of_closed(const Process& p, std::uint8_t slot) {

@@ -309,18 +309,15 @@ constexpr OpSpec kSpecs[] = {
      "take all that is left of the program's file system, or with left=all give back what was taken"},
     {"crowd", N::none, N::none, R::count, kCrowd,
      "divides a range of the executor's until the process may make only so many mappings more "
-     "(vm.max_map_count); "
-     "shows how many are the program's"},
+     "(vm.max_map_count); shows how many are the program's"},
     {"memfd_name", N::none, N::file, R::runs, kObject,
      "readlink(2) of the descriptor in /proc/self/fd, if it is that of a memory file; shows the bytes"},
     {"remount", N::none, N::none, R::nothing, kRemount,
      "umount(2) of the program's file system, which is then mounted again; or with how=ro mount(2) "
-     "MS_REMOUNT to "
-     "read-only and back"},
+     "MS_REMOUNT to read-only and back"},
     {"chattr", N::none, N::path, R::nothing, kChattr,
      "FS_IOC_SETFLAGS: sets FS_APPEND_FL of a file, with which it can only be written to at its end, or "
-     "takes "
-     "it away"},
+     "takes it away"},
     {"map_file", N::file, N::none, R::nothing, kMapFile,
      "open(2), for reading, of the entry of /proc/self/map_files that is for the mapping at an address"},
     {"descriptors",
@@ -334,109 +331,6 @@ constexpr OpSpec kSpecs[] = {
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);
-
-// An index below the count. Of processes, one that names none falls on a usual one.
-std::uint8_t normal_index(std::uint8_t index, NameKind kind, unsigned count) {
-  if (kind == N::process && index >= count) count = kUsualProcesses;
-  return static_cast<std::uint8_t>(index % count);
-}
-
-// Objects have special indices beyond the names.
-unsigned object_count(const OpSpec& s) {
-  unsigned count = name_count(s.object_kind);
-  if (s.object_kind == N::file || s.object_kind == N::segment) count += 2;
-  if (s.object_kind == N::object) count += 1;
-  return count;
-}
-
-std::int16_t clamp_symmetric(std::int16_t v) {
-  return v == INT16_MIN ? INT16_MAX : v;
-}
-
-Quantity normal_quantity(Quantity q, bool mapping_allowed) {
-  unsigned bases = mapping_allowed ? kBases : static_cast<unsigned>(Base::mapping);
-  q.base = static_cast<std::uint8_t>(q.base % bases);
-  q.pages = clamp_symmetric(q.pages);
-  q.bytes = clamp_symmetric(q.bytes);
-  // `top` is outside for every target, but how much below it is inside differs.
-  if (q.base == static_cast<std::uint8_t>(Base::top)) {
-    q.pages = static_cast<std::int16_t>(q.pages < 0 ? -q.pages : q.pages);
-    q.bytes = static_cast<std::int16_t>(q.bytes < 0 ? -q.bytes : q.bytes);
-  }
-  // A length is small or hopeless, never what a machine could just about provide.
-  if (!mapping_allowed && q.base == static_cast<std::uint8_t>(Base::arena)) q.base = 0;
-  return q;
-}
-
-Quantity normal_small_len(Quantity q) {
-  q.base = 0;
-  q.pages = static_cast<std::int16_t>(static_cast<std::uint16_t>(q.pages) % (kMaxIoPages + 1));
-  q.bytes = clamp_symmetric(q.bytes);
-  // A total must lie in 0 … kMaxIoPages pages for every page size.
-  if (q.pages == 0 && q.bytes < 0) q.bytes = static_cast<std::int16_t>(-q.bytes);
-  if (q.pages > 0 && q.bytes <= -4096) q.bytes = static_cast<std::int16_t>(q.bytes % 4096);
-  if (q.pages >= static_cast<int>(kMaxIoPages) - 8 && q.bytes > 0)
-    q.bytes = static_cast<std::int16_t>(-(q.bytes % 4096));
-  return q;
-}
-
-std::uint32_t flag_mask(std::span<const NamedValue> names) {
-  std::uint32_t mask = 0;
-  for (const NamedValue& n : names) mask |= n.value;
-  return mask;
-}
-
-std::uint8_t& small_of(Op& op, Slot slot) {
-  return slot == Slot::small ? op.small : op.byte;
-}
-
-void copy_argument(const Op& from, Op& to, const OpSpec& s, const Arg& arg) {
-  Op source = from;
-  switch (arg.kind) {
-    case ArgKind::object:
-      to.object = normal_index(from.object, s.object_kind, object_count(s));
-      break;
-    case ArgKind::quantity:
-      // Lengths and offsets never start from a mapping: only addresses do.
-      to.*quantity_of(arg.slot) =
-          normal_quantity(source.*quantity_of(arg.slot), arg.slot == Slot::addr || arg.slot == Slot::to);
-      break;
-    case ArgKind::small_len:
-      to.len = normal_small_len(from.len);
-      break;
-    case ArgKind::prot:
-      to.small = from.small & 63;
-      break;
-    case ArgKind::flags:
-      to.flags = from.flags & flag_mask(arg.names);
-      break;
-    case ArgKind::choice:
-      small_of(to, arg.slot) = static_cast<std::uint8_t>(small_of(source, arg.slot) % arg.names.size());
-      break;
-    case ArgKind::mode:
-      to.mode = from.mode & 0777;
-      break;
-    case ArgKind::byte:
-    case ArgKind::status:
-      to.byte = from.byte;
-      break;
-    case ArgKind::key:
-      to.byte = static_cast<std::uint8_t>(from.byte % kKeys);
-      break;
-    case ArgKind::user:
-      to.byte = static_cast<std::uint8_t>(from.byte % kUsers);
-      break;
-    case ArgKind::access_size:
-      to.small = from.small % 4;
-      break;
-    case ArgKind::bytes: {
-      to.small = from.small % 4;
-      unsigned bits = 8U << to.small;
-      to.value = bits == 64 ? from.value : from.value & ((std::uint64_t{1} << bits) - 1);
-      break;
-    }
-  }
-}
 
 }  // namespace
 
@@ -462,16 +356,6 @@ unsigned name_count(NameKind kind) {
       break;
   }
   return 1;
-}
-
-void normalize(Op& op) {
-  Op out;
-  out.code = static_cast<OpCode>(static_cast<std::uint8_t>(op.code) % kOpCodes);
-  const OpSpec& s = spec(out.code);
-  out.proc = normal_index(op.proc, N::process, kProcesses);
-  out.result = normal_index(op.result, s.result_name, name_count(s.result_name));
-  for (const Arg& arg : s.args) copy_argument(op, out, s, arg);
-  op = out;
 }
 
 }  // namespace shmcheck::program

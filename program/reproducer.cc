@@ -144,6 +144,7 @@ class Writer {
   std::string file() const {
     std::string out =
         header() + "#define _GNU_SOURCE\n" + includes_for(needs_) + names() + std::string(kHead);
+    if (needs(kNeedNames)) out += "#define FILES \"./" + std::string(directory()) + "\"\n";
     out += declares_arena() ? "static size_t A, E, P; /* the arena, its end, the page size */\n"
                             : "static size_t P; /* page size */\n";
     out += functions_for(needs_) + (needs(kNeedExec) ? exec_code() : "") + steps() + std::string(kServe);
@@ -218,21 +219,15 @@ class Writer {
     for (std::size_t i = 0; i <= step_; ++i) {
       const Step& s = trace_.steps[i];
       if (!is_run(s) || s.op.code == OpCode::end) continue;
-      out += "  case " + std::to_string(i + 1) + ": " + statement(s.op, i == step_) +
+      out += "  case " + std::to_string(i + 1) + ": " +
+             statement_of(s.op, trace_.facts, directory(), i == step_) +
              (s.op.code == OpCode::exit ? "" : " break;") + " /* " + to_text(s.op) + " */\n";
     }
     return out + "  }\n}\n";
   }
 
-  // What is unmounted lies in a directory of its own, and processes stay outside.
-  std::string statement(const Op& op, bool failing) const {
-    constexpr std::string_view kPath = "(long)\"n";
-    std::string text = statement_of(op, trace_.facts, failing);
-    if (!needs(kNeedRemount)) return text;
-    for (std::size_t at = text.find(kPath); at != std::string::npos; at = text.find(kPath, at + 1))
-      text.insert(at + kPath.size() - 1, "m/");
-    return text;
-  }
+  // Where its files are. What is unmounted lies in a directory of its own, and processes stay outside.
+  std::string_view directory() const { return needs(kNeedRemount) ? "m/" : ""; }
 
   // {step, process, kind} of each step that is played.
   std::string script() const {
@@ -325,7 +320,7 @@ std::string Writer::setup() const {
   }
   out += "  sigaction(SIGALRM, &(struct sigaction){.sa_handler = expired}, NULL), alarm(20);\n";
   if (needs(kNeedBeside)) out += "  clear();\n";
-  if (needs(kNeedCrowd)) out += "  own = rows();\n";
+  if (needs(kNeedCrowd)) out += "  own_rows = rows();\n";
   if (needs(kNeedFault)) out += "  sigaction(SIGSEGV, &caught, NULL), sigaction(SIGBUS, &caught, NULL);\n";
   if (counts_segments() || needs(kNeedLimit)) {
     out += "  if (unshare(CLONE_NEWIPC)) return perror(\"a private IPC namespace\"), 2;\n";
@@ -367,7 +362,7 @@ std::string Writer::main_function() const {
   out += "  int i, last = sizeof script / sizeof *script - 1;\n";
   if (needs(kNeedExec)) {
     std::string again = needs(kNeedBeside) ? "clear(), " : "";
-    if (needs(kNeedCrowd)) again += "own = rows(), ";
+    if (needs(kNeedCrowd)) again += "own_rows = rows(), ";
     if (needs(kNeedFault)) again += "sigaction(SIGSEGV, &caught, NULL), sigaction(SIGBUS, &caught, NULL), ";
     out += "  if (argc == 4 && !strcmp(argv[1], \"--exec\"))\n    " + again +
            "came_back(atoi(argv[2]), atoi(argv[3]));\n";

@@ -5,6 +5,7 @@
 #include "program/op_text.h"
 #include "program/reproducer_parts.h"
 #include "program/scan.h"
+#include "program/users.h"
 
 namespace shmcheck::program {
 namespace {
@@ -148,23 +149,15 @@ std::string segment(std::uint8_t index) {
   return index == kSegmentBogus ? "0x7fffffff" : "S.s[" + std::to_string(index) + "]";
 }
 
-std::string path(const Op& op) {
-  return "(long)\"n" + std::to_string(op.object) + '"';
-}
-
-std::string second_path(const Op& op) {
-  return "(long)\"n" + std::to_string(op.byte) + '"';
+// A path of the program's, where its files are.
+std::string path_in(std::string_view directory, std::uint8_t name) {
+  return "(long)\"" + std::string(directory) + "n" + std::to_string(name) + '"';
 }
 
 // o3 has a name of NAME_MAX bytes, `long` one of a byte more.
 std::string object_path(const Op& op) {
   if (op.object == kObjectLong) return "object(0, 256)";
   return "object(" + std::to_string(op.object) + (op.object == kObjects - 1 ? ", 255)" : ", 0)");
-}
-
-bool has_long_name(const Op& op) {
-  return static_cast<MemfdName>(op.byte) == MemfdName::longest ||
-         static_cast<MemfdName>(op.byte) == MemfdName::longer;
 }
 
 std::string memfd_name(const Op& op, const Facts& facts) {
@@ -192,22 +185,18 @@ std::string access(const Op& op, const std::string& what) {
   return std::string("act(") + std::to_string(op.byte) + "); " + what + " act(0);";
 }
 
-// The number of a user or of a user's group; the one behind them is none.
-std::string user_id(std::uint8_t user, std::uint32_t own, const Facts& facts) {
-  if (user == kOwnerNone) return "-1";
-  return std::to_string(user == 0 ? own : facts.other_uid[user - 1]);
+std::string id(std::uint32_t number) {
+  return number == UINT32_MAX ? "-1" : std::to_string(number);
 }
 
 std::string setid_statement(const Op& op, const Facts& facts) {
-  const bool plain = op.small == 0 && op.flags == 0;
-  if (plain && op.byte == 0) return "say(\"ok\");";
   std::string groups;
   for (std::uint8_t u = 0; u < kUsers; ++u) {
-    if ((op.flags >> u & 1U) != 0) groups += ", " + user_id(u, facts.gid, facts);
+    if ((op.flags >> u & 1U) != 0) groups += ", " + id(group_id(facts, u));
   }
   return "setid(" +
-         list(user_id(op.byte, facts.uid, facts), user_id(setid_group(op), facts.gid, facts),
-              std::to_string(std::popcount(op.flags))) +
+         list(asks_for_groups(op) ? "0" : "1", id(user_id(facts, op.byte)),
+              id(group_id(facts, setid_group(op))), std::to_string(std::popcount(op.flags))) +
          ", (gid_t[4]){" + (groups.empty() ? "0" : groups.substr(2)) + "});";
 }
 
@@ -220,8 +209,8 @@ std::string shmctl_statement(const Op& op, const Facts& facts) {
       return "shm_stat(" + list(segment(op.object), "IPC_STAT") + ");";
     case ShmCommand::set:
       return "shm_set(" +
-             list(segment(op.object), user_id(owner_user(op.byte), facts.uid, facts),
-                  user_id(owner_group(op.byte), facts.gid, facts), octal_mode(op)) +
+             list(segment(op.object), id(user_id(facts, owner_user(op.byte))),
+                  id(group_id(facts, owner_group(op.byte))), octal_mode(op)) +
              ");";
     default:
       return "ok(sys(" + list("shmctl", segment(op.object), kCommands[op.small], "0") + "));";
@@ -242,9 +231,10 @@ std::string name_of(std::uint8_t index) {
 
 }  // namespace
 
-std::string statement_of(const Op& op, const Facts& facts, bool failing) {
+std::string statement_of(const Op& op, const Facts& facts, std::string_view directory, bool failing) {
   std::string mapped = failing ? "where(" : "mapped(";
   auto q = [&facts](const Quantity& quantity) { return expression(quantity, facts); };
+  auto path = [directory](std::uint8_t name) { return path_in(directory, name); };
   auto sys = [](std::string_view how, const std::string& arguments) {
     return std::string(how) + "sys(" + arguments + "));";
   };
@@ -252,17 +242,17 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::open:
       return sys(
           "opened(" + descriptor(op.result) + ", 0, ",
-          list("openat", "AT_FDCWD", path(op),
+          list("openat", "AT_FDCWD", path(op.object),
                std::string(kAccess[op.small]) + (op.flags != 0 ? " | " + bits(op.flags, kOpenFlags) : ""),
                octal_mode(op)));
     case OpCode::close:
       return sys("ok(", list("close", descriptor(op.object)));
     case OpCode::unlink:
-      return sys("ok(", list("unlinkat", "AT_FDCWD", path(op), "0"));
+      return sys("ok(", list("unlinkat", "AT_FDCWD", path(op.object), "0"));
     case OpCode::ftruncate:
       return sys("ok(", list("ftruncate", descriptor(op.object), q(op.len)));
     case OpCode::truncate:
-      return sys("ok(", list("truncate", path(op), q(op.len)));
+      return sys("ok(", list("truncate", path(op.object), q(op.len)));
     case OpCode::pread:
       return "file_bytes(" + list(descriptor(op.object), q(op.len), q(op.off)) + ");";
     case OpCode::pwrite:
@@ -352,9 +342,9 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       if (static_cast<Image>(op.small) == Image::own) return "execed(" + name_of(op.proc) + ");";
       return "ok(execl(\"no-such-image\", \"\", NULL));";
     case OpCode::rename:
-      return sys("ok(", list("renameat", "AT_FDCWD", path(op), "AT_FDCWD", second_path(op)));
+      return sys("ok(", list("renameat", "AT_FDCWD", path(op.object), "AT_FDCWD", path(op.byte)));
     case OpCode::link:
-      return sys("ok(", list("linkat", "AT_FDCWD", path(op), "AT_FDCWD", second_path(op), "0"));
+      return sys("ok(", list("linkat", "AT_FDCWD", path(op.object), "AT_FDCWD", path(op.byte), "0"));
     case OpCode::shm_open:
       return sys(
           "opened(" + descriptor(op.result) + ", O_CLOEXEC, ",
@@ -398,7 +388,7 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
     case OpCode::memfd_name:
       return "memfd_name(" + descriptor(op.object) + ");";
     case OpCode::chattr:
-      return "chattr(" + list(path(op), name_of(op.small)) + ");";
+      return "chattr(" + list(path(op.object), name_of(op.small)) + ");";
     case OpCode::map_file:
       return "opened(" + list(descriptor(op.result), "O_CLOEXEC", "map_file(" + q(op.addr) + ")") + ");";
     case OpCode::descriptors:
@@ -411,128 +401,6 @@ std::string statement_of(const Op& op, const Facts& facts, bool failing) {
       break;
   }
   return "";
-}
-
-std::uint64_t needs_of(const Op& op, bool failing) {
-  std::uint64_t mapped = failing ? kNeedWhere : kNeedMapped;
-  std::uint64_t acting = op.byte != 0 ? std::uint64_t{kNeedAct} : 0U;
-  switch (op.code) {
-    case OpCode::open:
-      return kNeedOpened | kNeedFiles;
-    case OpCode::pread:
-      return kNeedPread;
-    case OpCode::pwrite:
-      return kNeedSys | kNeedCount | kNeedFilled;
-    case OpCode::pread_to:
-    case OpCode::pwrite_from:
-      return kNeedSys | kNeedCount;
-    case OpCode::fstat:
-      return kNeedFstat | kNeedFiles;
-    case OpCode::mmap:
-      if (static_cast<MapSource>(op.byte) == MapSource::pipe) mapped |= kNeedPipeEnd;
-      return op.byte != 0 ? mapped | kNeedFiles : mapped;
-    case OpCode::mremap:
-      return mapped;
-    case OpCode::mlockall:
-      return kNeedLockAll;
-    case OpCode::rlimit:
-      return kNeedSetLimit;
-    case OpCode::call:
-      return kNeedCall;
-    case OpCode::age:
-      return kNeedAge;
-    case OpCode::times:
-      return kNeedTimes;
-    case OpCode::blocks:
-      return kNeedBlocks;
-    case OpCode::fill:
-      return kNeedFill;
-    case OpCode::chattr:
-      return kNeedChattr;
-    case OpCode::map_file:
-      return kNeedMapFile;
-    case OpCode::descriptors:
-      return kNeedDescriptors;
-    case OpCode::names:
-      return kNeedNames | kNeedFiles;
-    case OpCode::brk:
-      return kNeedBreak;
-    case OpCode::shmat:
-      return mapped | kNeedSegments;
-    case OpCode::load:
-      return kNeedLoad | acting;
-    case OpCode::store:
-      return kNeedStore | acting;
-    case OpCode::contents:
-      return op.small == 0 ? kNeedScan : kNeedKernelScan;
-    case OpCode::fork:
-      return kNeedForked;
-    case OpCode::shmget:
-      return kNeedGot;
-    case OpCode::shmctl:
-      if ((op.flags & shmctl::kBadBuffer) != 0) return kNeedSys | kNeedOk | kNeedSegments;
-      if (static_cast<ShmCommand>(op.small) == ShmCommand::stat) return kNeedShmStat;
-      if (static_cast<ShmCommand>(op.small) == ShmCommand::set) return kNeedShmSet;
-      return kNeedSys | kNeedOk | kNeedSegments;
-    case OpCode::maps:
-      return kNeedMaps;
-    case OpCode::unlink:
-    case OpCode::truncate:
-      return kNeedSys | kNeedOk | kNeedFiles;
-    case OpCode::rename:
-    case OpCode::link:
-      return kNeedSys | kNeedOk | kNeedFiles;
-    case OpCode::stored:
-      return kNeedStored | kNeedFiles;
-    case OpCode::shm_open:
-      return kNeedOpened | kNeedObjects | kNeedFiles;
-    case OpCode::shm_unlink:
-      return kNeedRemoved | kNeedOk | kNeedFiles;
-    case OpCode::crowd:
-      return kNeedCrowd;
-    case OpCode::memfd_name:
-      return kNeedMemfdName;
-    case OpCode::remount:
-      return kNeedRemount;
-    case OpCode::memfd:
-      return has_long_name(op) ? kNeedOpened | kNeedLongName : std::uint64_t{kNeedOpened};
-    case OpCode::fallocate:
-    case OpCode::seal:
-      return kNeedSys | kNeedOk | kNeedFiles;
-    case OpCode::seals:
-      return kNeedSys | kNeedCount | kNeedFiles;
-    case OpCode::shm_stat:
-      return kNeedShmStat;
-    case OpCode::ipc_info:
-      return kNeedIpcInfo;
-    case OpCode::sysvipc:
-      return kNeedListing;
-    case OpCode::shm_info:
-      return kNeedShmTotal | kNeedCount;
-    case OpCode::exec:
-      return static_cast<Image>(op.small) == Image::own ? kNeedExec | kNeedFailed : std::uint64_t{kNeedOk};
-    case OpCode::limit:
-    case OpCode::limits:
-      return kNeedLimit;
-    case OpCode::locked:
-      return kNeedLocked | kNeedCount;
-    case OpCode::mincore:
-      return kNeedResident | kNeedCount;
-    case OpCode::setid:
-      return op.byte == 0 && op.small == 0 && op.flags == 0 ? 0U : std::uint64_t{kNeedSetid};
-    case OpCode::kill:
-      return kNeedOk;
-    case OpCode::unshare:
-      return kNeedOk | kNeedSegments;
-    case OpCode::setns:
-      return kNeedJoin;
-    case OpCode::reboot:
-    case OpCode::exit:
-    case OpCode::end:
-      return 0;
-    default:
-      return kNeedSys | kNeedOk;
-  }
 }
 
 }  // namespace shmcheck::program

@@ -75,6 +75,9 @@ enum Need : std::uint64_t {
 std::uint64_t needs_of(const Op& op, bool failing);
 std::uint64_t closure(std::uint64_t needs);
 
+// Whether the name that memfd gives its file is written out by a function.
+bool has_long_name(const Op& op);
+
 // True if an op of these steps works on what lies beside a mapping that the kernel placed.
 bool looks_beside(std::span<const Step> steps, const Facts& facts);
 
@@ -82,8 +85,8 @@ bool looks_beside(std::span<const Step> steps, const Facts& facts);
 std::string includes_for(std::uint64_t needs);
 std::string functions_for(std::uint64_t needs);
 
-// A C statement that performs the op and says its outcome.
-std::string statement_of(const Op& op, const Facts& facts, bool failing);
+// A C statement that performs the op and says its outcome. `directory` is where n0… are: empty, or `…/`.
+std::string statement_of(const Op& op, const Facts& facts, std::string_view directory, bool failing);
 
 // The C code says this much of an outcome; a message between processes is written at once.
 inline constexpr std::size_t kSaidBytes = 2999;

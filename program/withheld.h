@@ -21,10 +21,10 @@
 //       with `fixed` and not `noreplace`; refused: as munmap. And, since what it makes is more than a
 //       mapping: a stack (`growsdown` of private anonymous memory), which would grow over what lies below;
 //       private memory of /dev/zero, which is anonymous and yet has a file; and huge pages
-//   mmap, shmget with `huge`, which takes pages of the machine's, unless it can only be refused: the kernel
-//   has
-//       none, or its pool is empty and cannot grow, and the pages are reserved (no `noreserve`). What is at
-//       an address of the program's is unmapped before they are asked for (`fixed`)
+//   mmap, shmget with `huge`
+//       the machine's pages; refused: the kernel has none, or its pool is empty and cannot grow, and the
+//       pages are reserved (no `noreserve`). What is at an address of the program's is unmapped before they
+//       are asked for (`fixed`)
 //   memfd with `huge`
 //       where it is not known whether the kernel has any
 //   mremap
@@ -40,7 +40,8 @@
 //       no memory of the executor's, but the machine's: more than 4 * kMaxIoPages pages, holes excepted;
 //       refused: lengths and offsets that are negative or overflow
 //
-// An op on a descriptor of memory that has no name is withheld unless it is known of such (known_of_memory).
+// An op on a descriptor of memory that has no name is withheld unless it is known of such (known_of_memory),
+// and one on a file of huge pages if it is about more than what the file is (withheld_of_huge_file).
 // Every other op runs. Lengths are rounded up to pages as the kernel does, modulo 2^64.
 #pragma once
 

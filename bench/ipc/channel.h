@@ -30,7 +30,8 @@ class Channel {
   virtual void send() = 0;
   virtual const std::byte* receive() = 0;
   virtual void release() {}  // the receiver has read it
-  // Removes what would outlive its processes. For signal handlers.
+  // Removes what would outlive its processes; the other one then fails at the next message. For signal
+  // handlers.
   virtual void abandon() noexcept {}
 };
 

@@ -27,17 +27,22 @@ sigset_t held_signals() {
   return set;
 }
 
-Channel* abandoned[2];  // by the handler of SIGTERM
+Channel* channels[2];  // of this process
 
-void on_end(int) {
-  for (Channel* channel : abandoned) channel->abandon();
-  _exit(1);
+// Whatever way it ends: its parent may be killed before it removes anything itself, and then nobody is left.
+[[noreturn]] void leave(int status) {
+  for (Channel* channel : channels) channel->abandon();
+  _exit(status);
 }
 
-// A process that its parent leaves alone ends, and takes with it what the parent can no longer remove.
+void on_end(int) {
+  leave(1);
+}
+
+// A process that its parent leaves alone ends.
 void end_with_parent(Channel& there, Channel& back, pid_t parent) {
-  abandoned[0] = &there;
-  abandoned[1] = &back;
+  channels[0] = &there;
+  channels[1] = &back;
   struct sigaction action = {};
   action.sa_handler = on_end;
   if (::sigaction(SIGTERM, &action, nullptr) != 0) fail("sigaction");
@@ -46,7 +51,7 @@ void end_with_parent(Channel& there, Channel& back, pid_t parent) {
   for (const int signal : {SIGINT, SIGHUP}) ::signal(signal, SIG_IGN);
   if (::prctl(PR_SET_PDEATHSIG, SIGTERM) != 0) fail("prctl");
   if (::sigprocmask(SIG_UNBLOCK, &set, nullptr) != 0) fail("sigprocmask");
-  if (::getppid() != parent) on_end(SIGTERM);
+  if (::getppid() != parent) leave(1);
 }
 
 void pin(int cpu) {
@@ -73,12 +78,12 @@ void note(Desk& desk, const char* sentence, bool is_unavailable) {
     leads ? lead(task) : follow(task);
   } catch (const Unavailable& why) {
     note(task.desk, why.what(), true);
-    _exit(1);
+    leave(1);
   } catch (const std::exception& error) {
     note(task.desk, error.what(), false);
-    _exit(1);
+    leave(1);
   }
-  _exit(0);
+  leave(0);
 }
 
 // The two, which end with it.
