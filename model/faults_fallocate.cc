@@ -65,12 +65,10 @@ constexpr C kSize[] = {C::eof_accessible_extent,        C::access_hole_zero,    
                        C::access_syscall_efault,        C::slack_size_unchanged,  C::slack_not_readable,
                        C::fallocate_zero_range,         C::mmap_create_empty_file};
 void keeps_no_size(World&, Op& op) {
-  if (requests(op, OpCode::fallocate, Allocate::keep))
-    op.small = static_cast<std::uint8_t>(Allocate::extend);
+  if (requests(op, OpCode::fallocate, Allocate::keep)) op.small = static_cast<std::uint8_t>(Allocate::extend);
 }
 void never_extends(World&, Op& op) {
-  if (requests(op, OpCode::fallocate, Allocate::extend))
-    op.small = static_cast<std::uint8_t>(Allocate::keep);
+  if (requests(op, OpCode::fallocate, Allocate::extend)) op.small = static_cast<std::uint8_t>(Allocate::keep);
 }
 
 constexpr Fault kFaults[] = {

@@ -30,7 +30,8 @@ struct Progress {
 // `change` makes of a vma what it becomes, and says whether that is something else.
 Progress change_within(const World& w, const Process& p, std::uint64_t low, std::uint64_t high,
                        const std::function<bool(Vma&)>& change);
-// Whether it may have been the limit that failed with this error, so that nobody knows how far the change got.
+// Whether it may have been the limit that failed with this error, so that nobody knows how far the change
+// got.
 inline bool perhaps_limited(const Step& s, const Progress& progress, int error) {
   return progress.limited == Limited::perhaps && s.saw(error);
 }

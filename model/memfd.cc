@@ -41,9 +41,9 @@ void rule_memfd(World& w, Process& p, Step& s) {
   if (name == MemfdName::longer) s.must(kEINVAL, C::memfd_name_limit);
   huge_file_errors(w, s);
   const bool huge = (s.op.flags & kHuge) != 0;
-  const C success = name == MemfdName::longest            ? C::memfd_name_limit
+  const C success = name == MemfdName::longest             ? C::memfd_name_limit
                     : huge && (s.op.flags & kSealing) != 0 ? C::memfd_hugetlb_sealing
-                                                          : C::memfd_create;
+                                                           : C::memfd_create;
   if (s.failed(success)) return;
   // What it is made of where there are no huge pages no document says.
   if (huge && w.facts().huge == program::HugePages::none) s.lose_quietly(Freedom::documented_alternative);

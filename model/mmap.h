@@ -15,8 +15,8 @@ struct MmapRequest {
 };
 
 MmapRequest mmap_request(World& w, const Process& p, const Op& op);
-// States that it cannot grow as a stack does: private anonymous memory of ordinary pages alone can, and that is
-// withheld.
+// States that it cannot grow as a stack does: private anonymous memory of ordinary pages alone can, and that
+// is withheld.
 void mmap_stack_errors(Step& s, const MmapRequest& r);
 // States that it would lock too much: looked at when a place has been found, and before the file is.
 void mmap_lock_errors(const World& w, const Process& p, Step& s, const MmapRequest& r);

@@ -33,9 +33,8 @@ std::uint64_t most_of(const Inode& inode, std::uint64_t first, std::uint64_t las
 
 bool in_use(const World& w, std::uint32_t index) {
   return w.is_open(index) || std::ranges::any_of(w.processes, [&](const Process& p) {
-           return std::ranges::any_of(p.memory.vmas(), [&](const Vma& v) {
-             return v.inode == static_cast<std::int32_t>(index);
-           });
+           return std::ranges::any_of(
+               p.memory.vmas(), [&](const Vma& v) { return v.inode == static_cast<std::int32_t>(index); });
          });
 }
 

@@ -294,7 +294,8 @@ class World {
   // Files that nobody can reach any more give back what they have.
   void note_left_files();
 
-  // --- mappings (address_space.cc). Each keeps attach counts; `when` is the step's clock, `who` the acting process.
+  // --- mappings (address_space.cc). Each keeps attach counts; `when` is the step's clock, `who` the acting
+  // process.
   void unmap(std::uint8_t who, std::uint64_t low, std::uint64_t high, Moment when);
   void split_at(std::uint8_t who, std::uint64_t address, Moment when);
   // Cuts [low, high), which lies in one vma, out of it as a vma of its own, changed by `change`. Where Linux

@@ -163,6 +163,9 @@ constexpr std::uint8_t owner_user(std::uint8_t byte) {
 constexpr std::uint8_t owner_group(std::uint8_t byte) {
   return static_cast<std::uint8_t>(byte < kOwners ? owner_user(byte) : byte / kOwners - 1);
 }
+constexpr std::uint8_t owner(std::uint8_t user, std::uint8_t group) {
+  return static_cast<std::uint8_t>(user + kOwners * (group + 1U));
+}
 namespace shmstat {
 inline constexpr std::uint32_t kAny = 1;
 }

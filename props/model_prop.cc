@@ -42,7 +42,7 @@ harness::GeneratorOptions short_programs() {
 // Where storage does not count, what is looked at is not what takes some.
 harness::GeneratorOptions without_storage() {
   harness::GeneratorOptions options = short_programs();
-  for (OpCode code : {OpCode::blocks, OpCode::fill}) options.allowed.reset(static_cast<std::size_t>(code));
+  options.leave_out({OpCode::blocks, OpCode::fill});
   return options;
 }
 
@@ -328,8 +328,7 @@ void append(Program& program, const Program& more) {
 void remapping_a_shared_file_keeps_its_bytes() {
   // A limit may allow the file to be mapped once, and not again.
   harness::GeneratorOptions unlimited = short_programs();
-  for (OpCode code : {OpCode::rlimit, OpCode::fill, OpCode::chattr})
-    unlimited.allowed.reset(static_cast<std::size_t>(code));
+  unlimited.leave_out({OpCode::rlimit, OpCode::fill, OpCode::chattr});
   Program program = *programs(unlimited);
   append(program, parsed("p0 open f7 n7 access=rw flags=creat mode=0666\n"
                          "p0 ftruncate f7 size=2p-100\n"

@@ -20,6 +20,18 @@ bool unmounts(Entropy& entropy, const program::Facts& facts) {
   return facts.remounts && facts.fs != program::FileSystem::tmpfs && entropy.chance(50);
 }
 
+// What the target would do nothing of.
+void leave_out_withheld(GeneratorOptions& options, const program::Facts& facts) {
+  if (!facts.set_limits) options.leave_out({OpCode::limit, OpCode::limits});
+  if (!facts.exec) options.leave_out({OpCode::exec});
+  if (!facts.fork) options.leave_out({OpCode::fork});
+  if (!facts.ipc_namespaces) options.leave_out({OpCode::unshare, OpCode::setns});
+  if (!facts.fill) options.leave_out({OpCode::fill});
+  if (!facts.map_files) options.leave_out({OpCode::map_file});
+  if (!facts.names) options.leave_out({OpCode::names});
+  if (facts.append == program::AppendAttribute::none) options.leave_out({OpCode::chattr});
+}
+
 OpCode random_op(Scene& scene) {
   std::uint32_t at = scene.dice.below(std::max(scene.swarm.total, 1U));
   for (std::size_t i = 0; i < program::kOpCodes; ++i) {
@@ -43,20 +55,10 @@ void random_step(Scene& scene) {
 
 program::Program generate(Entropy& entropy, const GeneratorOptions& options, const program::Facts& facts) {
   GeneratorOptions possible = options;
-  if (!facts.set_limits) {
-    for (OpCode code : {OpCode::limit, OpCode::limits})
-      possible.allowed.reset(static_cast<std::size_t>(code));
-  }
-  if (!facts.exec) possible.allowed.reset(static_cast<std::size_t>(OpCode::exec));
-  if (!facts.fork) possible.allowed.reset(static_cast<std::size_t>(OpCode::fork));
-  if (!facts.ipc_namespaces) {
-    for (OpCode code : {OpCode::unshare, OpCode::setns})
-      possible.allowed.reset(static_cast<std::size_t>(code));
-  }
-  if (!facts.reboot || entropy.below(options.reboots_one_in) != 0)
-    possible.allowed.reset(static_cast<std::size_t>(OpCode::reboot));
-  if (!crowds(entropy, facts)) possible.allowed.reset(static_cast<std::size_t>(OpCode::crowd));
-  if (!unmounts(entropy, facts)) possible.allowed.reset(static_cast<std::size_t>(OpCode::remount));
+  leave_out_withheld(possible, facts);
+  if (!facts.reboot || entropy.below(options.reboots_one_in) != 0) possible.leave_out({OpCode::reboot});
+  if (!crowds(entropy, facts)) possible.leave_out({OpCode::crowd});
+  if (!unmounts(entropy, facts)) possible.leave_out({OpCode::remount});
   Swarm swarm = make_swarm(entropy, possible.allowed);
   Scene scene(entropy, swarm, possible, facts);
   scene.plan(planned_ops(entropy, options));

@@ -29,6 +29,11 @@ struct GeneratorOptions {
   std::function<bool(const model::World&, const program::Op&)> avoid;
   // True for an op that no program may hold, since it can damage this target.
   std::function<bool(const program::Op&)> never;
+
+  bool allows(program::OpCode code) const { return allowed[static_cast<std::size_t>(code)]; }
+  void leave_out(std::initializer_list<program::OpCode> codes) {
+    for (const program::OpCode code : codes) allowed.reset(static_cast<std::size_t>(code));
+  }
 };
 
 // The program that this entropy describes.

@@ -111,7 +111,7 @@ Op build_op(Scene& s, OpCode code) {
   std::uint8_t p = s.actor();
   if (s.dice.chance(90)) {
     OpCode needed = provider(s, p, code);
-    if (s.options.allowed[static_cast<std::size_t>(needed)]) code = needed;
+    if (s.options.allows(needed)) code = needed;
   }
   return kBuilders[static_cast<std::size_t>(code)](s, p);
 }

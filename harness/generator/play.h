@@ -23,7 +23,7 @@ class Play {
   void leave(std::uint8_t p);                            // exits or is killed
   void exec(std::uint8_t p);
   void become(std::uint8_t p, std::uint8_t user);
-  // At times with the group of the other user, as its own or a supplementary one.
+  // With the other user's group, as a supplementary one or as its own.
   void join_group(std::uint8_t p, std::uint8_t user, std::uint8_t other);
   void rlimit(std::uint8_t p, program::Resource what, Quantity value);
   void crowd(std::uint8_t p, unsigned left);

@@ -77,7 +77,7 @@ void unlinked_but_mapped(Play& p) {
   std::uint8_t a = p.someone(), f = p.file(a, p.ragged(1)), path = p.path_of(a, f);
   Quantity m = p.map(a, f, pages(2), p.shared_or_private());
   p.unlink(a, path);
-  if (p.dice.chance(60)) p.step(make_op(OpCode::close, a, f));
+  if (p.dice.chance(60)) p.close(a, f);
   p.store(a, plus(m, 0, 40));
   Op op = make_op(OpCode::open, a, path);
   op.result = p.s.fresh_file(a);

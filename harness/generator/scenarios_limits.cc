@@ -227,7 +227,7 @@ void shifted(Play& p) {
 
 // A process that may make few mappings more, or none, and is to divide one.
 void crowded(Play& p) {
-  if (!p.s.options.allowed[static_cast<std::size_t>(OpCode::crowd)]) return;
+  if (!p.s.options.allows(OpCode::crowd)) return;
   std::uint8_t a = p.someone();
   std::uint8_t segment = p.segment(a, pages(2), p.s.key());
   Quantity m = p.dice.chance(70) ? p.anonymous(a, 4, p.shared_or_private())

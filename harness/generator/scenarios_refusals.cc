@@ -36,7 +36,7 @@ void second_name(Play& p, std::uint8_t who, std::uint8_t path) {
 
 // What the attribute takes from those who had the file open or mapped, and from those who come later.
 void append_only(Play& p) {
-  if (p.s.world().facts().append == program::AppendAttribute::none) return;
+  if (!p.s.options.allows(OpCode::chattr)) return;
   const std::uint8_t a = p.someone(), f = p.file(a, p.ragged(2));
   const std::uint8_t path = p.path_of(a, f);
   const Quantity m = p.map(a, f, pages(2), kShared);
@@ -99,7 +99,7 @@ void huge_file(Play& p) {
   }
   p.step(make_op(OpCode::seals, a, f));
   p.size(a, f);
-  p.step(make_op(OpCode::close, a, f));
+  p.close(a, f);
 }
 
 // Mappings and segments of huge pages, by those who may have them and those who may not.

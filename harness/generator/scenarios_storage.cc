@@ -99,7 +99,7 @@ void let_go(Play& p, bool unmaps) {
 
 // What was stored is there again when the file system is, which stays while it is used.
 void unmounted(Play& p) {
-  if (!p.s.options.allowed[static_cast<std::size_t>(OpCode::remount)]) return;
+  if (!p.s.options.allows(OpCode::remount)) return;
   std::uint8_t a = p.someone(), b = p.partner(a).value_or(a);
   Access access = p.dice.chance(80) ? Access::read_write : Access::read_only;
   std::uint8_t f = p.file(a, p.ragged(2), access);
@@ -129,7 +129,7 @@ void unmounted(Play& p) {
 
 // What could still be written keeps the file system writable, and nothing else does.
 void made_read_only(Play& p) {
-  if (!p.s.options.allowed[static_cast<std::size_t>(OpCode::remount)]) return;
+  if (!p.s.options.allows(OpCode::remount)) return;
   std::uint8_t a = p.someone(), b = p.partner(a).value_or(a);
   const bool writes = p.dice.chance(50);
   std::uint8_t f = p.file(a, pages(1), writes ? Access::read_write : Access::read_only);
@@ -144,7 +144,7 @@ void made_read_only(Play& p) {
 
 // What fills it up is open for writing until all of it is given back.
 void full(Play& p) {
-  if (!p.s.options.allowed[static_cast<std::size_t>(OpCode::remount)]) return;
+  if (!p.s.options.allows(OpCode::remount)) return;
   std::uint8_t a = p.someone(), b = p.partner(a).value_or(a), f = p.file(a, p.ragged(2));
   if (p.dice.chance(50)) p.fill(a, p.map(a, f, pages(2), kShared), 2);
   p.fill_up(b, program::Room::none);

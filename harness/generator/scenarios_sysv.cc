@@ -222,9 +222,7 @@ void of_the_group(Play& p) {
   std::uint8_t s = p.segment(by, p.nearly(1), key, mode);
   const auto given = static_cast<std::uint8_t>((maker + p.dice.between(1, 2)) % program::kUsers);
   const bool gives = p.dice.chance(60);
-  if (gives)
-    p.control(by, s, ShmCommand::set, static_cast<std::uint8_t>(maker + program::kOwners * (given + 1U)),
-              mode);
+  if (gives) p.control(by, s, ShmCommand::set, program::owner(maker, given), mode);
   std::optional<std::uint8_t> c = p.child(a);
   if (!c) return;
   p.join_group(*c, maker == 1 ? 2 : 1, gives && p.dice.chance(50) ? given : maker);
@@ -259,11 +257,11 @@ void attached_often(Play& p) {
 // An owner that is none is refused, and nothing of what else is asked for happens.
 void given_to_nobody(Play& p) {
   std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key(), 0600);
-  constexpr std::uint8_t none = program::kOwnerNone, group = program::kOwners;
+  using program::owner;
+  constexpr std::uint8_t none = program::kOwnerNone;
   if (p.dice.chance(20)) p.control(a, s, ShmCommand::rmid);
   p.control(a, s, ShmCommand::set,
-            p.dice.pick<std::uint8_t>({none, none + 2 * group, 4 * group, 1 + 4 * group, none + 4 * group}),
-            0640);
+            p.dice.pick({none, owner(none, 1), owner(0, none), owner(1, none), owner(none, none)}), 0640);
   p.stat(a, s);
 }
 

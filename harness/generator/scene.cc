@@ -76,7 +76,7 @@ bool Scene::walks_mappings(const Op& op) const {
 const program::Outcome* Scene::perform(Op op) {
   program::normalize(op);
   if (program_.ops.size() >= std::size_t{planned_} * kOpsPerPlanned + 40) return nullptr;
-  if (!options.allowed[static_cast<std::size_t>(op.code)] || !tame(op)) return nullptr;
+  if (!options.allows(op.code) || !tame(op)) return nullptr;
   if (options.never && options.never(op)) return nullptr;
   if (swarm.avoid && options.avoid && options.avoid(world(), op)) return nullptr;
   if (walks_mappings(op) && ++walks_ > kMostWalks) return nullptr;
