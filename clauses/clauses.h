@@ -28,6 +28,11 @@ struct Info {
   std::uint32_t marks;                    // set of Mark
   std::span<const std::uint8_t> rulings;  // numbers of rulings cited: 3 is D3, at rulings()[2]
   std::span<const std::uint8_t> claims;   // numbers of claims cited: 21 is S21, at claims()[20]
+
+  // Nothing can break it.
+  constexpr bool records() const { return (marks & kRecord) != 0; }
+  // A rule of the model is to decide it.
+  constexpr bool has_rule() const { return no_rule.empty() && !records(); }
 };
 
 struct Chapter {

@@ -68,13 +68,8 @@ std::string list_tests(std::string& listing) {
   return {};
 }
 
-// Nothing can break it.
-bool records(const clauses::Info& info) {
-  return (info.marks & clauses::kRecord) != 0;
-}
-
 std::string row(const clauses::Info& info, const ClauseCoverage& c) {
-  const std::string reason = records(info)          ? "  [record]"
+  const std::string reason = info.records()         ? "  [record]"
                              : info.no_rule.empty() ? ""
                                                     : fmt::format("  [no rule: {}]", info.no_rule);
   return fmt::format("{:<46} {:<8}{:>6}{:>7}{:>9}{:>8}{:>7}  {}{}\n", info.id, clauses::name(info.strength),
@@ -88,9 +83,9 @@ std::string contradictions(const Coverage& coverage) {
   for (std::size_t i = 0; i < clauses::kCount; ++i) {
     const clauses::Info& info = clauses::all()[i];
     const bool rule = coverage[i].rule(), reason = !info.no_rule.empty();
-    if (records(info) && (rule || reason)) {
+    if (info.records() && (rule || reason)) {
       text += fmt::format("{}: is only recorded, and has a rule or a reason why it has none\n", info.id);
-    } else if (!records(info) && rule == reason)
+    } else if (!info.records() && rule == reason)
       text += fmt::format("{}: {}\n", info.id,
                           rule ? "has a rule, and a reason why it has none" : "has neither rule nor reason");
   }
@@ -176,7 +171,7 @@ std::string coverage_table(const Coverage& coverage) {
       broken += c.broken.empty() ? 0 : 1;
       ruled += c.rule() ? 1 : 0;
       excused += info.no_rule.empty() ? 0 : 1;
-      recorded += records(info) ? 1 : 0;
+      recorded += info.records() ? 1 : 0;
     }
   } all;
   auto line = [](std::string_view title, const Sums& sums) {

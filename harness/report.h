@@ -20,7 +20,8 @@ std::string describe(const Finding& finding);
 // A row per chapter that has anything to say, and the totals.
 std::string chapter_table(const Result& result);
 
-// Programs, judged ops, speed; per op the share of steps with exactly one allowed outcome; freedoms used.
+// Programs, judged ops, speed; per op the share of steps with exactly one allowed outcome; freedoms used; how
+// many rules were reached.
 std::string random_statistics(const Result& result);
 
 // Everything that follows a run, down to the line `VERDICT …`.

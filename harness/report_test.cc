@@ -2,12 +2,14 @@
 
 #include "harness/report.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sched.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -70,6 +72,20 @@ TEST(Report, ShowsClauseProgramAllowedSeenAndReplay) {
       text,
       HasSubstr(
           "shmcheck run --target 'uml:./my linux' --boot-arg foo=1 --fs tmpfs --profile exact - <<'END'"));
+}
+
+TEST(Report, SaysWhichRulesRandomProgramsDidNotReach) {
+  Result result = example_result();
+  result.random.programs = 1;
+  const auto ruled = [](const clauses::Info& info) { return info.has_rule(); };
+  const auto rules = std::ranges::count_if(clauses::all(), ruled);
+  EXPECT_THAT(random_statistics(result),
+              HasSubstr(fmt::format("decided a step: 0 of {} with a rule\n", rules)));
+  result.random.stats.decisive.set();
+  EXPECT_THAT(random_statistics(result), HasSubstr(fmt::format("{} of {} with a rule\n", rules, rules)));
+  result.random.stats.decisive.reset(static_cast<std::size_t>(clauses::Clause::access_read));
+  EXPECT_THAT(random_statistics(result),
+              HasSubstr(fmt::format("{} of {} with a rule; none of access.read\n", rules - 1, rules)));
 }
 
 TEST(Report, SaysThatNoClauseIsBroken) {

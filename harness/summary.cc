@@ -1,6 +1,7 @@
 // What is printed after a run: the table, the statistics, the findings in full, the verdict.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -84,6 +85,23 @@ std::string conclusion(const Result& result) {
   return fmt::format("{} in {:.1f} s\n", text, result.seconds);
 }
 
+// How many of the rules decided a step, and which did not, if they are few.
+std::string rules_text(const model::JudgeStats& stats) {
+  constexpr std::size_t kMostListed = clauses::kCount / 10;
+  std::size_t rules = 0;
+  std::vector<std::string_view> missed;
+  for (std::size_t i = 0; i < clauses::kCount; ++i) {
+    if (!clauses::all()[i].has_rule()) continue;
+    ++rules;
+    if (!stats.decisive.test(i)) missed.push_back(clauses::all()[i].id);
+  }
+  std::string text =
+      fmt::format("  clauses that decided a step: {} of {} with a rule", rules - missed.size(), rules);
+  if (!missed.empty() && missed.size() <= kMostListed)
+    text += fmt::format("; none of {}", fmt::join(missed, ", "));
+  return text + '\n';
+}
+
 }  // namespace
 
 std::string chapter_table(const Result& result) {
@@ -127,7 +145,8 @@ std::string random_statistics(const Result& result) {
     freedoms += fmt::format("{}{} {}", freedoms.empty() ? "" : ", ",
                             model::to_string(static_cast<model::Freedom>(i)), stats.freedoms[i]);
   }
-  return text + fmt::format("  freedoms used: {}\n", freedoms.empty() ? "none" : freedoms);
+  text += fmt::format("  freedoms used: {}\n", freedoms.empty() ? "none" : freedoms);
+  return text + rules_text(stats);
 }
 
 std::string summary(const Result& result) {
