@@ -128,19 +128,22 @@ void note_refused(World& w, const Reach& r) {
   }
 }
 
-// Returns true if the op is over: a page that there may be no storage for has none.
-bool lacks_space(World& w, Process& p, Step& s, const Reach& r, std::uint64_t address) {
-  if (!r.first.unsure && !r.second.unsure) return false;
+// The page that there may be no storage for and that has none, as seen; or nothing.
+std::optional<std::uint64_t> page_without_space(Step& s, const Reach& r, std::uint64_t address) {
+  if (!r.first.unsure && !r.second.unsure) return std::nullopt;
   s.uses(Freedom::spare_space);
-  if (s.running() || s.seen().kind == OutcomeKind::ok) return false;
+  if (s.running() || s.seen().kind == OutcomeKind::ok) return std::nullopt;
   const bool died = s.saw_death();
   const bool lacks = s.seen().signal == kSIGBUS && (died || s.seen().code == kAdrErr);
   const bool first = r.first.unsure && (died || s.seen().address == address);
   const bool second = r.second.unsure && (died || s.seen().address == r.edge);
-  if (!lacks || (!first && !second)) return false;
+  if (!lacks || (!first && !second)) return std::nullopt;
+  return first ? address : r.edge;
+}
+
+void lacks_space(World& w, Process& p, Step& s, const Reach& r, std::uint64_t where) {
   note_refused(w, r);
-  takes_signal(w, p, s, {kSIGBUS, kAdrErr, C::access_no_space}, first ? address : r.edge);
-  return true;
+  takes_signal(w, p, s, {kSIGBUS, kAdrErr, C::access_no_space}, where);
 }
 
 // Returns true if the op is over: a page that may be unreadable is, with the fault that such a page takes.
@@ -163,7 +166,8 @@ bool load_is_free(World& w, Process& p, Step& s, const Reach& r, std::uint64_t a
 void rule_load(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr), size = std::uint64_t{1} << s.op.small;
   Reach r = reach(w, p, address, size, false);
-  if (load_is_free(w, p, s, r, address) || lacks_space(w, p, s, r, address)) return;
+  if (load_is_free(w, p, s, r, address)) return;
+  if (const auto lacking = page_without_space(s, r, address)) return lacks_space(w, p, s, r, *lacking);
   if (!r.accessible) {
     takes_fault(w, p, s, r, address, size, false);
     return;
@@ -255,36 +259,49 @@ void rule_call(World& w, Process& p, Step& s) {
   if (s.report().diverged) s.adopted();  // a wrong call changes nothing
 }
 
+namespace {
+
+// What a store whose second page is refused has done to the first, if that was looked at before. False: this
+// world has yet to be told.
+bool may_have_begun(World& w, Step& s, const Reach& r, std::uint64_t address, const std::uint8_t* bytes) {
+  if (r.first.kind != Access::Kind::byte) return true;
+  Vma& vma = *r.first.vma;
+  const std::uint64_t offset = r.first.offset;
+  if (vma.inode >= 0 && !vma.shared && !vma.copies.find(offset / w.page())) {
+    // Whether it was faulted in for writing, and so copied.
+    const int pick = s.choose(2, Freedom::straddling_store);
+    if (pick < 0) return false;
+    if (pick == 0) w.copy_on_write(vma, offset);
+  }
+  may_dirty(w, vma, offset);
+  if (s.exact()) return true;
+  // The part before the edge may have been written.
+  const std::uint64_t part = r.edge - address;
+  if (!vma.shared) w.copy_on_write(vma, offset);
+  Doubt d;
+  d.low = offset;
+  d.high = offset + part;
+  PageRef other;
+  std::memcpy(other.writable(w.page()) + d.low % w.page(), bytes, part);
+  d.other = other;
+  d.freedom = Freedom::straddling_store;
+  w.supply(vma, d.low).doubt(std::move(d));
+  return true;
+}
+
+}  // namespace
+
 void rule_store(World& w, Process& p, Step& s) {
   std::uint64_t address = w.value(s.op.addr), size = std::uint64_t{1} << s.op.small;
   std::uint8_t bytes[8];
   for (unsigned i = 0; i < 8; ++i) bytes[i] = static_cast<std::uint8_t>(s.op.value >> (8 * i));
   Reach r = reach(w, p, address, size, true);
-  if (lacks_space(w, p, s, r, address)) return;
+  if (const auto lacking = page_without_space(s, r, address)) {
+    if (*lacking == address || may_have_begun(w, s, r, address, bytes)) lacks_space(w, p, s, r, *lacking);
+    return;
+  }
   if (!r.accessible) {
-    bool first_writable = r.first.kind == Access::Kind::byte;
-    if (first_writable && r.first.vma->inode >= 0 && !r.first.vma->shared &&
-        !r.first.vma->copies.find(r.first.offset / w.page())) {
-      // Whether the first page was faulted in for writing, and so copied, before the second was looked at.
-      int pick = s.choose(2, Freedom::straddling_store);
-      if (pick < 0) return;
-      if (pick == 0) w.copy_on_write(*r.first.vma, r.first.offset);
-    }
-    if (first_writable) may_dirty(w, *r.first.vma, r.first.offset);
-    if (first_writable && !s.exact()) {
-      // The part before the edge may have been written.
-      std::uint64_t part = r.edge - address;
-      Vma& vma = *r.first.vma;
-      if (!vma.shared) w.copy_on_write(vma, r.first.offset);
-      Doubt d;
-      d.low = r.first.offset;
-      d.high = r.first.offset + part;
-      PageRef other;
-      std::memcpy(other.writable(w.page()) + d.low % w.page(), bytes, part);
-      d.other = other;
-      d.freedom = Freedom::straddling_store;
-      w.supply(vma, d.low).doubt(std::move(d));
-    }
+    if (!may_have_begun(w, s, r, address, bytes)) return;
     note_refused(w, r);
     takes_fault(w, p, s, r, address, size, true);
     return;

@@ -95,14 +95,19 @@ void set_flags(Vma& v, Advice advice) {
     v.wipe_on_fork = advice == Advice::wipeonfork;
 }
 
+// Populated for writing, a page of a file is as if it had been stored to.
+void may_be_stored_to(World& w, Vma& v) {
+  if (!v.shared || v.inode < 0) return;
+  may_move_mtime(w.object_of(v));
+  v.dirtied = true;
+}
+
 // Advice about the bytes of pages first … last-1 of the vma's object.
 void change_bytes(World& w, Step& s, Vma& v, std::uint64_t first, std::uint64_t last, Advice advice) {
   bool gives_up = advice == Advice::dontneed || advice == Advice::free || advice == Advice::cold ||
                   advice == Advice::pageout;
-  bool of_file = v.shared && v.inode >= 0;
-  if (of_file && (advice == Advice::populate_write || advice == Advice::remove))
-    may_move_mtime(w.object_of(v));
-  if (of_file && advice == Advice::populate_write) v.dirtied = true;
+  if (advice == Advice::populate_write) may_be_stored_to(w, v);
+  if (advice == Advice::remove && v.shared && v.inode >= 0) may_move_mtime(w.object_of(v));
   if (gives_up && !v.locked) v.resident_by = C::none;
   if (advice == Advice::pageout && v.inode >= 0) {
     w.not_resident(static_cast<std::uint32_t>(v.inode));
@@ -206,9 +211,10 @@ void populate_errors(World& w, Process& p, Step& s, std::uint64_t low, std::uint
   for (int other : {kENOMEM, kEINVAL, kEFAULT}) s.may(other, Freedom::which_error);
 }
 
-// Populating for write copies private pages one by one until it meets a page that it cannot have. It went on
-// behind a hole until commit 631426ba1d45 (6.9, and stable releases of 6.6 and 6.8).
-void copy_up_to_bad_page(World& w, Process& p, std::uint64_t low, std::uint64_t high, bool over_holes) {
+// Populating for write faults pages in one by one until it meets a page that it cannot have, and so copies
+// private ones. It went on behind a hole until commit 631426ba1d45 (6.9, and stable releases of 6.6 and 6.8).
+void populate_up_to_bad_page(World& w, Process& p, std::uint64_t low, std::uint64_t high, bool over_holes,
+                             bool copies) {
   for (std::uint64_t at = low; at < high; at += w.page()) {
     if (over_holes) {
       std::size_t next = p.memory.first_above(at);
@@ -218,7 +224,8 @@ void copy_up_to_bad_page(World& w, Process& p, std::uint64_t low, std::uint64_t 
     }
     Access a = w.access(p, at, true);
     if (a.kind != Access::Kind::byte) return;
-    if (!a.vma->shared) w.copy_on_write(*a.vma, a.offset);
+    may_be_stored_to(w, *a.vma);
+    if (copies && !a.vma->shared) w.copy_on_write(*a.vma, a.offset);
   }
 }
 
@@ -246,12 +253,14 @@ void rule_madvise(World& w, Process& p, Step& s) {
   if (advice == Advice::populate_read || advice == Advice::populate_write) {
     populate_errors(w, p, s, low, low + pages, advice == Advice::populate_write);
     if (s.failed(C::madvise_populate_read)) {
-      if (advice != Advice::populate_write || s.profile < Profile::defacto) return;
-      bool hole = !p.memory.covers(low, low + pages);
-      if (hole && w.facts().release >= program::release(6, 6) && w.facts().release < program::release(6, 9))
+      if (advice != Advice::populate_write) return;
+      const bool hole = !p.memory.covers(low, low + pages), copies = s.profile >= Profile::defacto;
+      if (copies && hole && w.facts().release >= program::release(6, 6) &&
+          w.facts().release < program::release(6, 9))
         s.lose_quietly(Freedom::documented_alternative);
       else
-        copy_up_to_bad_page(w, p, low, low + pages, hole && w.facts().release < program::release(6, 6));
+        populate_up_to_bad_page(w, p, low, low + pages, hole && w.facts().release < program::release(6, 6),
+                                copies);
       return;
     }
     advise(w, p, s, low, low + pages, advice);

@@ -138,7 +138,8 @@ std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64
     if (!v->shared && v->copies.find(index)) continue;
     const bool again = taken.contains({v->inode, index});
     if (!again && !w.can_be_had(*v, offset, false, taken.size())) return at;
-    if (w.full && v->inode >= 0 && !w.object_of(*v).accessed.contains(index)) taken.insert({v->inode, index});
+    if (v->inode < 0 || !w.of_full(w.object_of(*v))) continue;
+    if (!w.object_of(*v).accessed.contains(index)) taken.insert({v->inode, index});
   }
   return high;
 }
