@@ -135,7 +135,7 @@ void all_namespaces_listed(const World&, World& w, const Op& op, Outcome& o) {
   for (const ShmidKernel& k : w.ipc.segments) {
     if (k.destroyed || k.ipc_namespace == actor(w, op).ipc_namespace) continue;
     o.words.push_back(k.id);
-    make_shm_stat(k, o.words);
+    make_shm_stat(k, &actor(w, op), o.words);
     o.words.insert(o.words.end(), {kept_pages(w, k).least * w.page(), 0});
   }
 }
