@@ -244,13 +244,10 @@ inline constexpr Case kCases[] = {
      "lpid=101 "
      "nattch=3}"},
     {"RootOfNobody", true,
-     "p0 shmget s0 key=private size=1p mode=000 -> 7\n"
+     "p0 shmget s0 key=private size=1p mode=600 -> 7\n"
      "p0 unshare what=user -> ok\n"
-     "p0 shmat m0 s0 -> EACCES\n"
-     "p0 unshare -> ok\n"
-     "p0 shmget s1 key=private size=1p mode=000 -> 7\n"
-     "p0 shmat m1 s1 -> 0x7f0000000000\n",
-     "EACCES"},
+     "p0 shmctl s0 cmd=set owner=u1 mode=600 -> EINVAL\n",
+     "ok"},
     {"TwoNames", false,
      "p0 open f0 n0 access=rw flags=creat mode=600 -> ok\n"
      "p0 link n0 to=n1 -> ok\n"

@@ -172,17 +172,15 @@ static long by_kernel(size_t a, size_t n) {
 }
 )c"},
     {kNeedNewUsers, 0, "fcntl.h sched.h sys/prctl.h",
-     R"c(static int put(const char *path, const char *text) {
-  int fd = open(path, O_WRONLY), n = strlen(text), r = write(fd, text, n);
-  return close(fd), r == n ? 0 : -1;
+     R"c(static int put(const char *path, const char *format, unsigned id) {
+  int fd = open(path, O_WRONLY), r = dprintf(fd, format, id);
+  return close(fd), r;
 }
 static long new_users(void) { /* among whom the process is root, and nobody else exists */
-  char map[2][32];
-  snprintf(map[0], sizeof *map, "0 %u 1\n", geteuid()), snprintf(map[1], sizeof *map, "0 %u 1\n", getegid());
-  if (unshare(CLONE_NEWUSER)) return -1;
-  prctl(PR_SET_DUMPABLE, 1); /* else the files are another's */
-  if (put("/proc/self/setgroups", "deny") || put("/proc/self/uid_map", map[0])) return -1;
-  return put("/proc/self/gid_map", map[1]);
+  unsigned uid = geteuid(), gid = getegid();
+  if (unshare(CLONE_NEWUSER) || prctl(PR_SET_DUMPABLE, 1)) return -1; /* else the files are another's */
+  if (put("/proc/self/setgroups", "deny", 0) < 0 || put("/proc/self/uid_map", "0 %u 1\n", uid) < 0) return -1;
+  return put("/proc/self/gid_map", "0 %u 1\n", gid) < 0 ? -1 : 0;
 }
 )c"},
     {kNeedForked, 0, "", R"c(static void forked(int name) {
