@@ -92,7 +92,7 @@ void free_index_is_the_last(World& w, Op& op) {
   if (k && !k->destroyed) op.byte = 0;
 }
 
-constexpr C kPermission[] = {C::shmctl_shm_stat_permission};
+constexpr C kPermission[] = {C::shmctl_shm_stat_permission, C::perm_userns};
 void always_any(World&, Op& op) {
   if (by_index(op)) op.flags |= program::shmstat::kAny;
 }
