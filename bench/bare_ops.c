@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
@@ -126,8 +127,8 @@ static long do_close(const struct bare_op* op) {
 
 /* All processes are children of the supervisor, so that it alone learns of every end. */
 static long do_fork(const struct bare_op* op) {
-  const long pid =
-      syscall(SYS_clone, CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD, 0L, &sh->pid[op->result], 0L, 0L);
+  const long flags = CLONE_PARENT | CLONE_PARENT_SETTID | SIGCHLD | (op->prot ? CLONE_NEWPID : 0);
+  const long pid = syscall(SYS_clone, flags, 0L, &sh->pid[op->result], 0L, 0L);
   if (pid == 0) {
     me = (uint32_t)op->result;
     await_turn(me);
@@ -141,6 +142,35 @@ static long do_kill(const struct bare_op* op) {
   uint32_t* alive = &sh->alive[op->object];
   const long result = kill(sh->pid[op->object], (int)op->prot);
   while (result == 0 && __atomic_load_n(alive, __ATOMIC_ACQUIRE) != 0) sleep_while(alive, 1);
+  return result;
+}
+
+static long write_text(const char* path, const char* text) {
+  const int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return -1;
+  const ssize_t length = (ssize_t)strlen(text), written = write(fd, text, (size_t)length);
+  const int error = errno;
+  close(fd);
+  errno = error;
+  return written == length ? 0 : -1;
+}
+
+static long map_root(const char* path, unsigned id) {
+  char line[32];
+  snprintf(line, sizeof line, "0 %u 1\n", id);
+  return write_text(path, line);
+}
+
+static long do_unshare(const struct bare_op* op) {
+  if (op->prot == 0) return unshare(CLONE_NEWIPC);
+  const unsigned uid = geteuid(), gid = getegid();
+  if (unshare(CLONE_NEWUSER) != 0) return -1;
+  const int dumpable = prctl(PR_GET_DUMPABLE);
+  prctl(PR_SET_DUMPABLE, 1L, 0L, 0L, 0L);
+  long result = write_text("/proc/self/setgroups", "deny");
+  if (result == 0) result = map_root("/proc/self/uid_map", uid);
+  if (result == 0) result = map_root("/proc/self/gid_map", gid);
+  prctl(PR_SET_DUMPABLE, (long)dumpable, 0L, 0L, 0L);
   return result;
 }
 
@@ -390,7 +420,7 @@ long perform(const struct bare_op* op) {
     case BARE_SYSVIPC:
       return do_read("/proc/sysvipc/shm");
     case BARE_UNSHARE:
-      return unshare(CLONE_NEWIPC);
+      return do_unshare(op);
     case BARE_SETNS:
       return do_setns(op);
     case BARE_MAP_FILE:

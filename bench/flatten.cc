@@ -173,6 +173,8 @@ void translate_operation(const Op& op, const Facts& facts, bare_op& out) {
     case OpCode::kill:
       out.prot = native(static_cast<program::Signal>(op.small) == program::Signal::kill ? SIGKILL : SIGTERM);
       break;
+    case OpCode::fork:
+    case OpCode::unshare:
     case OpCode::setns:
     case OpCode::chattr:
       out.prot = op.small;

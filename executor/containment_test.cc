@@ -307,10 +307,11 @@ TEST_F(Containment, WithoutNamespacesAnOrderlyEndLeavesNothing) {
     EXPECT_FALSE(driver.facts.at(0).private_ipc);
     EXPECT_FALSE(driver.facts.at(0).set_limits);
     EXPECT_FALSE(driver.facts.at(0).ipc_namespaces);
+    EXPECT_FALSE(driver.facts.at(0).pid_namespaces);
     // A value that changes nothing of the host should it get through.
     expect_trace(driver,
                  "p0 limit what=rmid_forced value=2 -> withheld\np0 limits what=shmmax -> withheld\n"
-                 "p0 unshare -> withheld\n");
+                 "p0 unshare -> withheld\np0 fork p1 new=pid -> withheld\n");
     EXPECT_TRUE(driver.facts.at(0).shm_objects);
     driver.send(program::run_frame(1, 0, busy_program()));
     EXPECT_EQ(driver.receive().type, program::FrameType::result);

@@ -44,6 +44,7 @@ struct alignas(64) ProcessSlot {
   Word turn;
   Word alive;
   pid_t pid;
+  program::Standing standing;
 };
 
 struct FileIdentity {
@@ -76,19 +77,21 @@ struct Target {
   std::size_t own_count = 0;
   bool private_ipc = false, private_pids = false, private_mounts = false;
   bool has_clone_parent = true;
-  bool forks = true;                // its processes can fork children of the supervisor
-  bool sets_limits = false;         // programs may change kernel.shm*
-  bool sets_next_id = false;        // shm_next_id, too
-  bool nx = false;                  // the processor refuses to execute what is not executable
-  bool reboots = false;             // somebody starts the machine again when a program asks for it
-  bool execs = false;               // its processes can exec (rejoin.h)
-  bool unshares_ipc = false;        // and can make further IPC namespaces
-  bool names = false;               // nobody else has names where its programs have theirs
-  bool map_files = false;           // it has /proc/self/map_files
-  std::uint64_t max_map_count = 0;  // 0: programs cannot come near it (crowd.h)
-  bool objects_noexec = false;      // /dev/shm is mounted without execution
-  bool has_objects = false;         // /dev/shm is a tmpfs where programs may have objects
-  std::uint64_t object_tag = 0;     // in their names, so that nobody else's are met
+  bool forks = true;                 // its processes can fork children of the supervisor
+  bool sets_limits = false;          // programs may change kernel.shm*
+  bool sets_next_id = false;         // shm_next_id, too
+  bool nx = false;                   // the processor refuses to execute what is not executable
+  bool reboots = false;              // somebody starts the machine again when a program asks for it
+  bool execs = false;                // its processes can exec (rejoin.h)
+  bool unshares_ipc = false;         // and can make further IPC namespaces
+  bool has_pid_namespaces = false;   // its processes can fork into further PID namespaces
+  bool has_user_namespaces = false;  // and begin user namespaces
+  bool names = false;                // nobody else has names where its programs have theirs
+  bool map_files = false;            // it has /proc/self/map_files
+  std::uint64_t max_map_count = 0;   // 0: programs cannot come near it (crowd.h)
+  bool objects_noexec = false;       // /dev/shm is mounted without execution
+  bool has_objects = false;          // /dev/shm is a tmpfs where programs may have objects
+  std::uint64_t object_tag = 0;      // in their names, so that nobody else's are met
   std::uint32_t uid = 0, gid = 0;
   std::uint32_t other_uid[2] = {0, 0};  // gid alike
   std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have

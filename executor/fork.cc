@@ -16,8 +16,8 @@ long orphan_pid = 0;
 
 // Not inline: its frame must lie below that of the process that is suspended meanwhile. Returns in the orphan
 // only.
-[[gnu::noinline]] void fork_orphan(pid_t& pid) {
-  long result = fork_raw(CLONE_PARENT_SETTID, &pid);
+[[gnu::noinline]] void fork_orphan(pid_t& pid, long flags) {
+  long result = fork_raw(flags | CLONE_PARENT_SETTID, &pid);
   if (result == 0) return;
   orphan_pid = result;
   sys(SYS_exit_group, 0);
@@ -26,11 +26,11 @@ long orphan_pid = 0;
 // Without CLONE_PARENT: a helper forks and ends, and the kernel gives its child to the supervisor. As with
 // vfork(2) the helper runs in the memory of the process that forks, so neither mappings nor attachments
 // change by it.
-long fork_by_helper(pid_t& pid) {
+long fork_by_helper(pid_t& pid, long flags) {
   long helper = sys(SYS_clone, CLONE_VM | CLONE_VFORK, nullptr, nullptr, nullptr, nullptr);
   if (failed(helper)) return helper;
   if (helper == 0) {
-    fork_orphan(pid);
+    fork_orphan(pid, flags);
     return 0;
   }
   wait_for(helper);
@@ -74,9 +74,9 @@ int wait_for(long child) {
   return status;
 }
 
-long fork_for_supervisor(pid_t& pid) {
-  if (target.has_clone_parent) return fork_raw(CLONE_PARENT | CLONE_PARENT_SETTID, &pid);
-  return fork_by_helper(pid);
+long fork_for_supervisor(pid_t& pid, long flags) {
+  if (target.has_clone_parent) return fork_raw(flags | CLONE_PARENT | CLONE_PARENT_SETTID, &pid);
+  return fork_by_helper(pid, flags);
 }
 
 long prepare_forks(bool allow_clone_parent) {

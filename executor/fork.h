@@ -12,8 +12,8 @@ long fork_raw(long flags = 0, pid_t* parent_tid = nullptr);
 int wait_for(long child);
 
 // A fork of the calling process whose child is the supervisor's. The child's pid is in `pid` before the child
-// runs.
-long fork_for_supervisor(pid_t& pid);
+// runs. `flags` are extra ones of clone(2).
+long fork_for_supervisor(pid_t& pid, long flags = 0);
 
 // Finds out whether the target knows CLONE_PARENT (gVisor of 2022 ignores it), for fork_for_supervisor.
 // Called in the supervisor while it has no children. 0 or -errno. Where neither that nor a helper will do,

@@ -70,6 +70,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   prepare_objects();
   find_map_limit();
   find_ipc_namespaces();
+  find_further_namespaces();
   find_huge_pages();
   find_huge_users();
   find_views();

@@ -1,6 +1,7 @@
 #include "executor/namespaces.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include "executor/fork.h"
 #include "executor/hello.h"
 #include "executor/small_file.h"
+#include "executor/users.h"
 
 namespace shmcheck::executor {
 namespace {
@@ -25,13 +27,20 @@ long map_root(const char* path, std::uint32_t id) {
   return write_small_file(path, line.view());
 }
 
-// A caller without capabilities becomes root of a namespace in which nobody else exists.
-bool enter_user_namespace() {
-  auto uid = static_cast<std::uint32_t>(sys(SYS_getuid)), gid = static_cast<std::uint32_t>(sys(SYS_getgid));
-  long result = sys(SYS_unshare, CLONE_NEWUSER);
-  if (!failed(result)) result = write_small_file("/proc/self/setgroups", "deny");
+// The files of a process that is not dumpable are another's.
+long map_users(std::uint32_t uid, std::uint32_t gid) {
+  const long dumpable = sys(SYS_prctl, PR_GET_DUMPABLE, 0, 0, 0, 0);
+  sys(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
+  long result = write_small_file("/proc/self/setgroups", "deny");
   if (!failed(result)) result = map_root("/proc/self/uid_map", uid);
   if (!failed(result)) result = map_root("/proc/self/gid_map", gid);
+  sys(SYS_prctl, PR_SET_DUMPABLE, dumpable, 0, 0, 0);
+  return result;
+}
+
+// A caller without capabilities becomes root of a namespace in which nobody else exists.
+bool enter_user_namespace() {
+  const long result = become_root_of_new_users();
   if (failed(result)) say_absent("user namespace", "unshare", result);
   return !failed(result);
 }
@@ -109,6 +118,63 @@ void tie_to_guardian(int alive_pipe) {
 }
 
 }  // namespace
+
+long become_root_of_new_users() {
+  auto uid = static_cast<std::uint32_t>(sys(SYS_geteuid)), gid = static_cast<std::uint32_t>(sys(SYS_getegid));
+  const long result = sys(SYS_unshare, CLONE_NEWUSER);
+  return failed(result) ? result : map_users(uid, gid);
+}
+
+namespace {
+
+// Whether a file is there and does not hold this number.
+bool holds_other(const char* path, std::uint64_t number) {
+  char room[32];
+  std::string_view text;
+  std::uint64_t value = 0;
+  return !failed(read_small_file(path, room, text)) && (!take_number(text, value) || value != number);
+}
+
+bool is_there(const char* path) {
+  return !failed(sys(SYS_faccessat, AT_FDCWD, path, F_OK));
+}
+
+// What keeps processes from user namespaces, or their ids from being what is documented; null: nothing.
+const char* obstacle_to_user_namespaces() {
+  struct Setting {
+    const char* path;
+    std::uint64_t usual;
+  };
+  // The third is Debian's, the fourth Ubuntu's.
+  constexpr Setting kSettings[] = {{"/proc/sys/kernel/overflowuid", program::kOverflowId},
+                                   {"/proc/sys/kernel/overflowgid", program::kOverflowId},
+                                   {"/proc/sys/kernel/unprivileged_userns_clone", 1},
+                                   {"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 0}};
+  if (!is_there("/proc/self/ns/user")) return "/proc/self/ns/user";
+  if (!is_there("/proc/self/uid_map") || !is_there("/proc/self/setgroups")) return "/proc/self/uid_map";
+  constexpr const char* kMost = "/proc/sys/user/max_user_namespaces";
+  if (is_there(kMost) && !holds_other(kMost, 0)) return kMost;
+  for (const Setting& setting : kSettings) {
+    if (holds_other(setting.path, setting.usual)) return setting.path;
+  }
+  // Else root may not map himself: user_namespaces(7).
+  if (sys(SYS_geteuid) == 0 && !has_capability(CAP_SETFCAP)) return "CAP_SETFCAP";
+  return nullptr;
+}
+
+}  // namespace
+
+void find_further_namespaces() {
+  if (!target.private_pids)
+    say_absent("further PID namespaces", "the PID namespace is not private");
+  else if (!is_there("/proc/self/ns/pid"))
+    say_absent("further PID namespaces", "/proc/self/ns/pid");
+  else
+    target.has_pid_namespaces = true;
+  const char* obstacle = obstacle_to_user_namespaces();
+  if (obstacle != nullptr) return say_absent("further user namespaces", obstacle);
+  target.has_user_namespaces = true;
+}
 
 // Where the ids of a namespace are somebody else's too, one of a program's could denote theirs.
 void find_ipc_namespaces() {

@@ -11,6 +11,12 @@ namespace shmcheck::executor {
 // say_absent. 0 or -errno.
 long enter_namespaces(const Options& options);
 
+// Leaves the user namespace of the caller for one in which he is root and nobody else exists. 0 or -errno.
+long become_root_of_new_users();
+
+// Whether processes can begin further PID and user namespaces, once /proc is there.
+void find_further_namespaces();
+
 // Whether programs may make further IPC namespaces, once /proc is there.
 void find_ipc_namespaces();
 

@@ -53,8 +53,20 @@ std::uint64_t value_of(const program::Quantity& q) {
   return program::resolve(q, base, target.layout.page);
 }
 
+bool withheld_of_namespaces(const Op& op) {
+  const bool names_process = program::spec(op.code).object_kind == program::NameKind::process;
+  const program::Standing object = names_process ? control->process[op.object].standing : program::Standing();
+  if (program::withheld_of_standing(op, control->process[op.proc].standing, object)) return true;
+  const bool is_user = static_cast<program::Unshare>(op.small) == program::Unshare::user;
+  if (op.code == OpCode::unshare) return is_user ? !target.has_user_namespaces : !target.unshares_ipc;
+  if (op.code == OpCode::setns) return !target.unshares_ipc;
+  const bool new_pids = static_cast<program::ForkInto>(op.small) == program::ForkInto::new_pids;
+  return op.code == OpCode::fork && new_pids && !target.has_pid_namespaces;
+}
+
 // The executor's rules beside program::withheld, which is about memory.
 bool is_withheld(const Op& op, const program::Resolved& at) {
+  if (withheld_of_namespaces(op)) return true;
   if (op.code == OpCode::fork) return !target.forks || is_alive(op.result);
   if (op.code == OpCode::limit || op.code == OpCode::limits) {
     const bool next_id = static_cast<program::Limit>(op.small) == program::Limit::next_id;
@@ -68,7 +80,6 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::map_file && !target.map_files) return true;
   if (op.code == OpCode::names && !target.names) return true;
   if (withheld_of_memory(op)) return true;
-  if (op.code == OpCode::unshare || op.code == OpCode::setns) return !target.unshares_ipc;
   if (op.code == OpCode::reboot) return !target.reboots;
   if (op.code == OpCode::crowd) return target.max_map_count == 0;
   if (op.code == OpCode::remount) return !control->disk.there;

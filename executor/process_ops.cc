@@ -7,6 +7,7 @@
 #include "executor/call.h"
 #include "executor/children.h"
 #include "executor/fork.h"
+#include "executor/namespaces.h"
 #include "executor/process.h"
 #include "executor/rejoin.h"
 #include "executor/small_file.h"
@@ -20,10 +21,12 @@ namespace shmcheck::executor {
 void perform_fork(Call& call) {
   std::uint8_t child = call.op.result;
   ProcessSlot& slot = control->process[child];
+  const bool new_pids = static_cast<program::ForkInto>(call.op.small) == program::ForkInto::new_pids;
   pid_t old_pid = slot.pid;
+  slot.standing = {new_pids, control->process[call.op.proc].standing.own_users};
   store(slot.turn, 0);
   store(slot.alive, 1);
-  long pid = fork_for_supervisor(slot.pid);
+  long pid = fork_for_supervisor(slot.pid, new_pids ? CLONE_NEWPID : 0);
   if (pid == 0) live_as(child);
   if (failed(pid)) {
     slot.pid = old_pid;
@@ -54,7 +57,11 @@ void perform_kill(Call& call) {
 
 // What is left in a namespace that nobody is in any more goes with it.
 void perform_unshare(Call& call) {
-  settle(call, sys(SYS_unshare, CLONE_NEWIPC));
+  if (static_cast<program::Unshare>(call.op.small) == program::Unshare::ipc)
+    return settle(call, sys(SYS_unshare, CLONE_NEWIPC));
+  control->process[call.op.proc].standing.own_users = true;
+  settle(call, become_root_of_new_users());
+  tie_to_supervisor();
 }
 
 // The namespace of a process that is alive, though it may have no turn.

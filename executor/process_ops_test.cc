@@ -92,6 +92,51 @@ p0 mlock m1 len=1p -> ok
 )");
 }
 
+TEST_F(Ops, TheFirstOfAPidNamespace) {
+  if (!shared_driver().facts.at(0).pid_namespaces)
+    GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 shmget s0 key=private size=1p mode=666 -> *
+p0 fork p1 new=pid -> *
+p1 shmctl s0 cmd=stat -> {* cpid=0 lpid=0 nattch=0}
+p1 shmat m0 s0 -> *
+p1 shmctl s0 cmd=stat -> {* cpid=0 lpid=1 nattch=1}
+p1 exec -> ok
+p1 shmat m0 s0 -> *
+p1 sysvipc -> {* cpid=0 lpid=1 nattch=1*}
+p1 fork p2 -> withheld
+p1 kill p0 -> withheld
+p0 kill p1 signal=term -> withheld
+p0 kill p1 -> ok
+p0 fork p1 -> *
+p1 setid user=u1 -> ok
+p1 fork p2 new=pid -> EPERM
+p1 fork p2 -> *
+)");
+}
+
+TEST_F(Ops, RootOfAUserNamespace) {
+  if (!shared_driver().facts.at(0).user_namespaces)
+    GTEST_SKIP() << ::testing::PrintToString(shared_driver().hello.absent);
+  Expect(R"(
+p0 shmget s0 key=private size=1p mode=644 -> *
+p0 fork p1 -> *
+p1 setid user=u1 -> ok
+p1 unshare -> EPERM
+p1 unshare what=user -> ok
+p1 shmctl s0 cmd=stat -> {key=0x0 uid=65534 gid=65534 cuid=65534 cgid=65534 *}
+p1 shmctl s0 cmd=rmid -> EPERM
+p1 memfd f0 -> ok
+p1 fstat f0 -> {* uid=0 gid=0}
+p1 setid user=u0 -> withheld
+p1 unshare what=user -> withheld
+p1 fork p2 new=pid -> *
+p2 unshare -> ok
+p2 shmget s1 key=private size=1p mode=0 -> *
+p2 shmat m0 s1 -> *
+)");
+}
+
 // Whoever asks for a reboot here is told nothing, and the program goes on.
 TEST_F(Ops, NobodyRebootsWhatNobodyStartsAgain) {
   ASSERT_FALSE(shared_driver().facts.at(0).reboot);

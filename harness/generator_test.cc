@@ -123,6 +123,28 @@ TEST(Generator, LeavesOutWhatTheTargetCannotDo) {
   }
 }
 
+TEST(Generator, LeavesOutNamespacesThatTheTargetDoesNotHave) {
+  struct Lack {
+    bool Facts::*has;
+    OpCode code;
+  };
+  for (const Lack& lack :
+       {Lack{&Facts::pid_namespaces, OpCode::fork}, {&Facts::user_namespaces, OpCode::unshare}}) {
+    const auto programs_that_ask = [&](const Facts& facts) {
+      std::size_t count = 0;
+      for (std::uint64_t i = 0; i < 300; ++i) {
+        const auto asks = [&](const Op& op) { return op.code == lack.code && op.small != 0; };
+        count += std::ranges::any_of(make_program(5, i, {}, facts).ops, asks) ? 1 : 0;
+      }
+      return count;
+    };
+    Facts facts = everything();
+    EXPECT_THAT(programs_that_ask(facts), Gt(0U)) << program::spec(lack.code).name;
+    facts.*lack.has = false;
+    EXPECT_EQ(programs_that_ask(facts), 0U) << program::spec(lack.code).name;
+  }
+}
+
 TEST(Generator, StartsTheMachineAnewAsSeldomAsAsked) {
   Facts disk = facts();
   disk.reboot = true;

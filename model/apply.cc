@@ -52,7 +52,23 @@ bool of_memory(const World& w, const Process& p, const Op& op) {
   return file && w.inodes[file->inode].kind != InodeKind::file && !program::known_of_memory(op.code);
 }
 
+program::Standing standing(const Process& p) {
+  return {p.first_of_pids, p.cred.user_namespace != 0};
+}
+
+bool withheld_of_namespaces(const World& w, const Process& p, const Op& op) {
+  const bool names_process = program::spec(op.code).object_kind == program::NameKind::process;
+  const program::Standing object = names_process ? standing(w.processes[op.object]) : program::Standing();
+  if (program::withheld_of_standing(op, standing(p), object)) return true;
+  const bool is_user = static_cast<program::Unshare>(op.small) == program::Unshare::user;
+  if (op.code == OpCode::unshare) return is_user ? !w.facts().user_namespaces : !w.facts().ipc_namespaces;
+  if (op.code == OpCode::setns) return !w.facts().ipc_namespaces;
+  const bool new_pids = static_cast<program::ForkInto>(op.small) == program::ForkInto::new_pids;
+  return op.code == OpCode::fork && new_pids && !w.facts().pid_namespaces;
+}
+
 bool withheld(const World& w, const Process& p, const Op& op) {
+  if (withheld_of_namespaces(w, p, op)) return true;
   if (op.code == OpCode::limit || op.code == OpCode::limits) {
     const bool next_id = static_cast<program::Limit>(op.small) == program::Limit::next_id;
     return next_id ? !w.facts().next_id : !w.facts().set_limits;
@@ -68,7 +84,6 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (of_memory(w, p, op)) return true;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::reboot) return !w.facts().reboot;
-  if (op.code == OpCode::unshare || op.code == OpCode::setns) return !w.facts().ipc_namespaces;
   if (op.code == OpCode::crowd) return w.facts().max_map_count == 0;
   if (op.code == OpCode::remount) return !w.facts().remounts || w.facts().fs == program::FileSystem::tmpfs;
   if (op.code == OpCode::call && w.facts().arch != "x86_64") return true;
@@ -256,7 +271,7 @@ void apply_end(World& w, Step& s) {
       if (found < 0)
         words.resize(words.size() + program::kShmStatWords);
       else
-        make_shm_stat(w.ipc.segments[static_cast<std::size_t>(found)], words);
+        make_shm_stat(w.ipc.segments[static_cast<std::size_t>(found)], nullptr, words);
     }
     return;
   }

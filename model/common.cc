@@ -33,7 +33,7 @@ bool good_choice(const World& w, const Process& p, std::uint64_t low, std::uint6
 }
 
 bool file_access(const Inode& inode, const Credentials& cred, std::uint32_t want) {
-  if (cred.capable) return true;
+  if (cred.capable_over(inode)) return true;
   std::uint32_t bits = cred.uid == inode.uid      ? inode.mode >> 6
                        : cred.in_group(inode.gid) ? inode.mode >> 3
                                                   : inode.mode;
@@ -52,7 +52,7 @@ bool ipc_member(const KernIpcPerm& perm, const Credentials& cred) {
 }  // namespace
 
 bool ipc_access(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want) {
-  if (cred.capable) return true;
+  if (cred.capable_over(perm.user_namespace)) return true;
   std::uint32_t granted = perm.mode;
   if (ipc_owner(perm, cred))
     granted >>= 6;
@@ -69,12 +69,14 @@ bool could_attach(const World& w, const Process& p, const Vma& v) {
 C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want) {
   Credentials plain = cred;
   plain.capable = false;
-  if (cred.capable && !ipc_access(perm, plain, want)) return C::perm_cap_ipc_owner;
+  const bool by_power = cred.capable_over(perm.user_namespace) && !ipc_access(perm, plain, want);
+  if (by_power) return clause_of_power(cred, C::perm_cap_ipc_owner);
   if (ipc_owner(perm, cred)) return C::perm_class_user;
   return ipc_member(perm, cred) ? C::perm_class_group : C::perm_class_other;
 }
 
 C clause_of_denial(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want, C otherwise) {
+  if (lacks_power(perm, cred)) return C::perm_userns;
   const bool others_may = (want & ~perm.mode & 7) == 0, owner_may = (want & ~(perm.mode >> 6) & 7) == 0;
   const bool of_group = !ipc_owner(perm, cred) && ipc_member(perm, cred);
   return of_group && (others_may || owner_may) ? C::perm_class_group : otherwise;

@@ -105,8 +105,8 @@ constexpr C kPermission[] = {C::shmat_rw_needs_both, C::shmat_rdonly,     C::shm
 void unchecked(World& w, Op& op) {
   if (op.code == OpCode::shmat && runs(w, op)) actor(w, op).cred.capable = true;
 }
-void recheck(const World&, World& w, const Op& op, Outcome&) {
-  if (op.code == OpCode::shmat && actor(w, op).cred.uid != w.facts().uid) actor(w, op).cred.capable = false;
+void recheck(const World& was, World& w, const Op& op, Outcome&) {
+  if (op.code == OpCode::shmat) actor(w, op).cred.capable = was.processes[op.proc].cred.capable;
 }
 
 constexpr C kShort[] = {C::shmat_whole_segment,     C::access_unmapped,           C::shmat_shared,
@@ -245,7 +245,7 @@ constexpr Fault kFaults[] = {
      marked_refused, true},
     {"shmat-no-atime", "shmat does not set shm_atime", kAtime, nullptr, no_atime, true},
     {"shmat-no-lpid", "shmat does not set shm_lpid", kLpid, nullptr, no_lpid, true},
-    {"shmat-unchecked", "shmat checks no permission", kPermission, unchecked, recheck, false},
+    {"shmat-unchecked", "shmat checks no permission", kPermission, unchecked, recheck, true},
     {"shmat-last-page-missing", "the last, incomplete page of a segment is not attached", kShort, nullptr,
      last_page_missing, false},
     {"shmdt-keeps-count", "shmdt does not lower the attach count", kCount, nullptr, detach_keeps_count, true},

@@ -7,7 +7,7 @@ namespace {
 constexpr int kENOENT = 2;
 
 bool unshared(const Op& op, const Outcome& o) {
-  return op.code == OpCode::unshare && ok(o);
+  return requests(op, OpCode::unshare, program::Unshare::ipc) && ok(o);
 }
 
 // --- what a new one is

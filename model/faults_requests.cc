@@ -87,7 +87,7 @@ constexpr C kSeparate[] = {C::limit_mlock_rlimit_separate};
 void locks_count_together(const World& was, World& w, const Op& op, Outcome& o) {
   const Process& p = was.processes[op.proc];
   if (op.code != OpCode::mlock || !ok(o) || p.cred.machine) return;
-  const std::uint64_t segments = locked_segments(was, p.cred.uid);
+  const std::uint64_t segments = locked_segments(was, p.cred);
   if (segments == 0 || segments + w.processes[op.proc].memory.locked_bytes() <= p.memlock) return;
   refuse(was, w, o, kENOMEM);
 }

@@ -113,8 +113,8 @@ void anyone_controls(World& w, Op& op) {
   bool controls = command(op, ShmCommand::rmid) || command(op, ShmCommand::set);
   if (controls && runs(w, op)) actor(w, op).cred.capable = true;
 }
-void power_ends(const World&, World& w, const Op& op, Outcome&) {
-  if (op.code == OpCode::shmctl && actor(w, op).cred.uid != w.facts().uid) actor(w, op).cred.capable = false;
+void power_ends(const World& was, World& w, const Op& op, Outcome&) {
+  if (op.code == OpCode::shmctl) actor(w, op).cred.capable = was.processes[op.proc].cred.capable;
 }
 
 constexpr C kStat[] = {C::perm_class_group, C::shmctl_stat_permission};
@@ -209,9 +209,9 @@ constexpr Fault kFaults[] = {
      true, "https://github.com/DragonOS-Community/DragonOS/pull/1986"},
     {"rmid-keeps-key", "a marked segment can still be found by its key", kKey, nullptr, rmid_keeps_key, true},
     {"rmid-dest-hidden", "SHM_DEST is not shown", kDest, nullptr, dest_hidden, false},
-    {"rmid-anyone", "any user may remove and change a segment", kWho, anyone_controls, power_ends, false,
+    {"rmid-anyone", "any user may remove and change a segment", kWho, anyone_controls, power_ends, true,
      "https://github.com/google/gvisor/issues/14191"},
-    {"stat-anyone", "IPC_STAT needs no permission", kStat, anyone_stats, power_ends, false},
+    {"stat-anyone", "IPC_STAT needs no permission", kStat, anyone_stats, power_ends, true},
     {"set-changes-creator", "IPC_SET changes the creator too", kCreator, nullptr, set_changes_creator, false},
     {"set-keeps-ctime", "IPC_SET does not set shm_ctime", kSetTime, nullptr, set_keeps_ctime, true},
     {"set-clears-flags", "IPC_SET clears SHM_DEST and SHM_LOCKED", kFlags, nullptr, set_clears_flags, false},

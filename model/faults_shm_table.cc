@@ -92,7 +92,7 @@ void free_index_is_the_last(World& w, Op& op) {
   if (k && !k->destroyed) op.byte = 0;
 }
 
-constexpr C kPermission[] = {C::shmctl_shm_stat_permission};
+constexpr C kPermission[] = {C::shmctl_shm_stat_permission, C::perm_userns};
 void always_any(World&, Op& op) {
   if (by_index(op)) op.flags |= program::shmstat::kAny;
 }
@@ -135,7 +135,7 @@ void all_namespaces_listed(const World&, World& w, const Op& op, Outcome& o) {
   for (const ShmidKernel& k : w.ipc.segments) {
     if (k.destroyed || k.ipc_namespace == actor(w, op).ipc_namespace) continue;
     o.words.push_back(k.id);
-    make_shm_stat(k, o.words);
+    make_shm_stat(k, &actor(w, op), o.words);
     o.words.insert(o.words.end(), {kept_pages(w, k).least * w.page(), 0});
   }
 }

@@ -166,7 +166,7 @@ namespace {
 // Without it, a file of somebody else's can be linked to by those only who could read and write it: proc(5),
 // fs.protected_hardlinks (fs/namei.c, may_linkat).
 bool may_link(const World& w, const Process& p, const Inode& inode) {
-  return !w.facts().protected_hardlinks || p.cred.capable || p.cred.uid == inode.uid ||
+  return !w.facts().protected_hardlinks || p.cred.capable_over(inode) || p.cred.uid == inode.uid ||
          file_access(inode, p.cred, 6);
 }
 
@@ -276,7 +276,9 @@ void rule_fstat(World& w, Process& p, Step& s) {
   if (!file) s.must(kEBADF, clause_of_closed(p, s.op.object));
   if (s.failed(C::none)) return;
   const Inode& inode = w.inodes[file->inode];
-  const std::uint64_t expected[] = {inode.size, inode.links, kRegular | inode.mode, inode.uid, inode.gid};
+  const std::uint64_t expected[] = {inode.size, inode.links, kRegular | inode.mode,
+                                    shown_id(&p, inode.uid, &Credentials::uid),
+                                    shown_id(&p, inode.gid, &Credentials::gid)};
   if (s.running()) {
     s.made().words.assign(std::begin(expected), std::end(expected));
     return;

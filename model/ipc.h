@@ -67,7 +67,8 @@ inline std::uint32_t key_of(const program::Op& op) {
 struct KernIpcPerm {
   std::uint32_t key = 0;
   std::uint32_t uid = 0, gid = 0, cuid = 0, cgid = 0;
-  std::uint32_t mode = 0;  // permission bits, kShmDest, kShmLocked
+  std::uint32_t mode = 0;            // permission bits, kShmDest, kShmLocked
+  std::uint32_t user_namespace = 0;  // that owns the IPC namespace of the segment
 };
 inline constexpr std::uint32_t kShmDest = 01000, kShmLocked = 02000;
 
@@ -104,6 +105,7 @@ struct ShmidKernel {
   clauses::Clause destroyed_by = clauses::Clause::shmctl_gone_id;  // what demands that it is gone
   std::int8_t creator = -1;                                        // while it lives: index of the process
   std::uint32_t locked_by = 0;                                     // the user who did SHM_LOCK
+  std::uint32_t locked_in = 0;                                     // and his user namespace
 };
 
 // What shm_next_id holds when no id is asked for.
@@ -125,9 +127,10 @@ inline std::uint64_t table_index(std::uint64_t id) {
 
 // An IPC namespace.
 struct IpcIds {
-  std::vector<std::uint32_t> live;  // its segments, ascending, so that look-ups do not slow down
-  IpcLimits limits, left;           // left: of the namespace that its maker left
-  bool held = false;                // a call that is under way keeps it, by an open file
+  std::vector<std::uint32_t> live;   // its segments, ascending, so that look-ups do not slow down
+  IpcLimits limits, left;            // left: of the namespace that its maker left
+  std::uint32_t user_namespace = 0;  // that owns it
+  bool held = false;                 // a call that is under way keeps it, by an open file
   std::size_t in_use() const { return live.size(); }
 };
 

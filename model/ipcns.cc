@@ -61,8 +61,21 @@ IpcLimits default_limits() {
   return limits;
 }
 
+namespace {
+
+// No rights are needed; in the new user namespace the process has all, and over what it has left none.
+void unshare_users(World& w, Process& p, Step& s) {
+  if (s.failed(C::none)) return;
+  p.cred.capable = true;
+  p.cred.machine = false;
+  p.cred.user_namespace = w.next_user_namespace++;
+}
+
+}  // namespace
+
 void rule_unshare(World& w, Process& p, Step& s) {
   constexpr int kEPERM = 1;
+  if (static_cast<program::Unshare>(s.op.small) == program::Unshare::user) return unshare_users(w, p, s);
   if (!p.cred.capable) s.must(kEPERM, C::none);
   if (s.failed(C::ipcns_isolation)) return;
   const std::uint8_t who = index_of(w, p);
@@ -75,6 +88,7 @@ void rule_unshare(World& w, Process& p, Step& s) {
   fresh.left = w.ipc.of(p).limits;
   fresh.limits = choice.inherits ? w.ipc.of(p).limits : default_limits();
   fresh.limits.set.reset();
+  fresh.user_namespace = p.cred.user_namespace;
   p.ipc_namespace = static_cast<std::uint32_t>(w.ipc.namespaces.size());
   p.ipc_inherited = false;
   w.ipc.namespaces.push_back(std::move(fresh));

@@ -89,7 +89,7 @@ C blame(const Residency& r, std::uint64_t seen) {
 }  // namespace
 
 bool hides_residency(const Inode& inode, const Credentials& cred) {
-  return inode.kind == InodeKind::file && !cred.capable && cred.uid != inode.uid &&
+  return inode.kind == InodeKind::file && !cred.capable_over(inode) && cred.uid != inode.uid &&
          !file_access(inode, cred, 2);
 }
 

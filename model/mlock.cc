@@ -69,7 +69,7 @@ void limit_errors(World& w, Process& p, Step& s, const Pages& range) {
 
 // What the user has locked of segments does not count here.
 bool separate_limits(const World& w, const Process& p, std::uint64_t bytes) {
-  std::uint64_t segments = locked_segments(w, p.cred.uid);
+  std::uint64_t segments = locked_segments(w, p.cred);
   return !p.cred.machine && segments > 0 && segments + p.memory.locked_bytes() + bytes > p.memlock;
 }
 

@@ -32,6 +32,17 @@ Vma inherited(const Vma& v, std::uint32_t step) {
   return copy;
 }
 
+// Rights to make a namespace are asked for when the memory has been copied, which is then taken down again
+// (copy_process, kernel/fork.c).
+void note_undone_copy(World& w, const Process& p, const Step& s) {
+  const std::uint8_t who = index_of(w, p);
+  for (const Vma& v : p.memory.vmas()) {
+    if (v.segment < 0 || v.dont_fork) continue;
+    w.open_attach(static_cast<std::uint32_t>(v.segment), who, s.when, false);
+    w.close_attach(static_cast<std::uint32_t>(v.segment), who, s.when, false);
+  }
+}
+
 }  // namespace
 
 void rule_fork(World& w, Process& p, Step& s) {
@@ -44,7 +55,13 @@ void rule_fork(World& w, Process& p, Step& s) {
       s.diverge(C::none, "nothing done: the name is in use");
     return;
   }
-  if (s.failed(C::fork_mapping_inherited)) return;
+  const bool new_pids = static_cast<program::ForkInto>(s.op.small) == program::ForkInto::new_pids;
+  const bool refused = new_pids && !p.cred.capable;
+  if (refused) s.must(1 /* EPERM */, C::none);
+  if (s.failed(C::fork_mapping_inherited)) {
+    if (refused) note_undone_copy(w, p, s);
+    return;
+  }
   std::uint8_t who = index_of(w, p);
   std::uint64_t pid = s.chosen(w.next_pid++, Freedom::process_id);
   if (!s.running()) {
@@ -58,6 +75,8 @@ void rule_fork(World& w, Process& p, Step& s) {
   child = Process{};
   child.life = Life::alive;
   child.pid = pid;
+  child.first_of_pids = new_pids;
+  w.pids_begun |= new_pids;
   child.cred = p.cred;
   child.ipc_namespace = p.ipc_namespace;
   child.ipc_inherited = p.ipc_namespace != 0;
@@ -96,7 +115,8 @@ void rule_kill(World& w, Process& p, Step& s) {
   std::uint8_t signal =
       static_cast<program::Signal>(s.op.small) == program::Signal::kill ? kSIGKILL : kSIGTERM;
   bool self = &victim == &p;
-  if (!self && !p.cred.capable && victim.cred.uid != p.cred.uid) s.must(1 /* EPERM */, C::none);
+  if (!self && !p.cred.capable_over(victim.cred.user_namespace) && victim.cred.uid != p.cred.uid)
+    s.must(1 /* EPERM */, C::none);
   if (self)
     s.dies(signal, C::exit_unmaps);
   else if (s.failed(C::exit_unmaps))

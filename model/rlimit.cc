@@ -21,10 +21,12 @@ void memlock_errors(const World& w, const Process& p, Step& s, std::uint64_t mor
     s.must(error, clause);
 }
 
-std::uint64_t locked_segments(const World& w, std::uint32_t uid) {
+std::uint64_t locked_segments(const World& w, const Credentials& cred) {
+  const bool anew = cred.user_namespace != 0 && w.facts().release >= program::release(5, 14);
   std::uint64_t bytes = 0;
   for (const ShmidKernel& k : w.ipc.segments) {
-    if (!k.destroyed && (k.perm.mode & kShmLocked) && k.locked_by == uid) bytes += w.up(k.segsz);
+    const bool his = k.locked_by == cred.uid && (!anew || k.locked_in == cred.user_namespace);
+    if (!k.destroyed && (k.perm.mode & kShmLocked) && his) bytes += w.up(k.segsz);
   }
   return bytes;
 }
@@ -64,6 +66,13 @@ void divide_at_edges(World& w, const Process& p, const Step& s, std::uint64_t lo
 
 void dies_of_file_size(World& w, Process& p, Step& s) {
   constexpr std::uint8_t kSIGXFSZ = 25;
+  constexpr int kEFBIG = 27;
+  // The first process of a PID namespace gets no signal that it has no handler for (pid_namespaces(7)).
+  if (p.first_of_pids) {
+    s.must(kEFBIG, C::trunc_size_limit);
+    s.failed(C::trunc_size_limit);
+    return;
+  }
   s.dies(kSIGXFSZ, C::trunc_size_limit);
   if (!s.running() && !s.saw_death()) return;
   w.end_process(index_of(w, p), s.when);

@@ -9,8 +9,9 @@ namespace shmcheck::model {
 void may_lock_errors(const Process& p, Step& s, C clause);
 // Locking as many bytes more than the process has locked (mlock_future_ok).
 void memlock_errors(const World& w, const Process& p, Step& s, std::uint64_t more, int error, C clause);
-// Bytes of the segments that a user has locked with SHM_LOCK.
-std::uint64_t locked_segments(const World& w, std::uint32_t uid);
+// Bytes of the segments that a user has locked with SHM_LOCK, as far as they certainly count for him where he
+// is: since 5.14 (d7c9e99aee48) a new user namespace begins with none.
+std::uint64_t locked_segments(const World& w, const Credentials& cred);
 // Bytes of attaches that SHM_LOCK has locked, and the process has not.
 std::uint64_t locked_by_segments(const World& w, const Process& p);
 

@@ -107,6 +107,21 @@ bool could_attach(const World& w, const Process& p, const Vma& v);
 C clause_of_class(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want);
 // What demands that they are refused: that the class is the group's, if another one has them.
 C clause_of_denial(const KernIpcPerm& perm, const Credentials& cred, std::uint32_t want, C otherwise);
+// Whether the process has capabilities, and they do not count here because the IPC namespace is another user
+// namespace's.
+inline bool lacks_power(const KernIpcPerm& perm, const Credentials& cred) {
+  return cred.capable && !cred.capable_over(perm.user_namespace);
+}
+// What demands that capabilities count; `otherwise` where that is no matter of user namespaces.
+inline C clause_of_power(const Credentials& cred, C otherwise) {
+  return cred.user_namespace != 0 ? C::perm_userns : otherwise;
+}
+// What an id of a user or a group is in the user namespace of the reader, who if null is where programs
+// begin; `own` is what he has, which is root's where he is alone.
+inline std::uint32_t shown_id(const Process* reader, std::uint32_t id, std::uint32_t Credentials::*own) {
+  if (!reader || reader->cred.user_namespace == 0) return id;
+  return id == reader->cred.*own ? 0 : program::kOverflowId;
+}
 using program::group_id;
 using program::user_id;
 

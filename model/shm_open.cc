@@ -110,7 +110,7 @@ void rule_shm_unlink(World& w, Process& p, Step& s) {
   } else {
     // The directory is sticky, and u0's.
     const Inode& inode = w.inodes[static_cast<std::size_t>(found)];
-    bool may = p.cred.capable || p.cred.uid == inode.uid || p.cred.uid == w.facts().uid;
+    bool may = p.cred.capable_over(inode) || p.cred.uid == inode.uid || p.cred.uid == w.facts().uid;
     if (!may) s.must(kEACCES, C::pshm_unlink_denied);
   }
   if (s.failed(C::pshm_unlink_name_gone)) return;

@@ -34,9 +34,10 @@ std::string process_name(const World& w, std::uint64_t pid) {
   return fmt::format("{}", pid);
 }
 
-std::string pids_text(const World& w, const Who& who) {
+std::string pids_text(const World& w, const Who& who, const Process* reader) {
   std::string text;
-  for (std::uint64_t pid : who.values()) text += (text.empty() ? "" : " or ") + process_name(w, pid);
+  for (std::uint64_t pid : who.values())
+    text += (text.empty() ? "" : " or ") + process_name(w, shown_pid(reader, pid));
   return text;
 }
 
@@ -82,15 +83,44 @@ bool all_known(const World& w, const Process& p) {
   return w.facts().private_ipc || p.ipc_namespace != 0;
 }
 
-void make_shm_stat(const ShmidKernel& k, std::vector<std::uint64_t>& words) {
-  words.insert(words.end(), {k.perm.key, k.perm.uid, k.perm.gid, k.perm.cuid, k.perm.cgid, k.perm.mode,
-                             k.segsz, static_cast<std::uint64_t>(k.atim.newest().low),
-                             static_cast<std::uint64_t>(k.dtim.newest().low),
-                             static_cast<std::uint64_t>(k.ctim.newest().low), k.cprid.newest(),
-                             k.lprid.newest(), static_cast<std::uint64_t>(k.nattch)});
+namespace {
+
+struct ShownIds {
+  std::uint32_t uid, gid, cuid, cgid;
+};
+ShownIds shown_ids(const KernIpcPerm& perm, const Process* reader) {
+  return {shown_id(reader, perm.uid, &Credentials::uid), shown_id(reader, perm.gid, &Credentials::gid),
+          shown_id(reader, perm.cuid, &Credentials::uid), shown_id(reader, perm.cgid, &Credentials::gid)};
+}
+
+}  // namespace
+
+void overflow_errors(const ShmidKernel& k, const Process* reader, Step& s) {
+  constexpr int kEOVERFLOW = 75;
+  const ShownIds ids = shown_ids(k.perm, reader);
+  const bool translated = reader && reader->cred.user_namespace != 0;
+  const bool unmapped = ids.uid != 0 || ids.gid != 0 || ids.cuid != 0 || ids.cgid != 0;
+  if (translated && unmapped && !s.exact()) s.may(kEOVERFLOW, Freedom::documented_alternative);
+}
+
+void make_shm_stat(const ShmidKernel& k, const Process* reader, std::vector<std::uint64_t>& words) {
+  const ShownIds ids = shown_ids(k.perm, reader);
+  words.insert(
+      words.end(),
+      {k.perm.key, ids.uid, ids.gid, ids.cuid, ids.cgid, k.perm.mode, k.segsz,
+       static_cast<std::uint64_t>(k.atim.newest().low), static_cast<std::uint64_t>(k.dtim.newest().low),
+       static_cast<std::uint64_t>(k.ctim.newest().low), shown_pid(reader, k.cprid.newest()),
+       shown_pid(reader, k.lprid.newest()), static_cast<std::uint64_t>(k.nattch)});
 }
 
 namespace {
+
+// What demands an id that was shown otherwise: that it is translated, if it looks as if it was not.
+C clause_of_id(const Process* reader, std::uint32_t id, std::uint64_t seen, C otherwise) {
+  const bool translated = reader && reader->cred.user_namespace != 0;
+  return translated && (seen == id || seen == 0 || seen == program::kOverflowId) ? C::perm_id_translation
+                                                                                 : otherwise;
+}
 
 // The members that no event moves by itself.
 bool match_fixed(World& w, Step& s, const ShmidKernel& k, std::span<const std::uint64_t> seen) {
@@ -100,12 +130,17 @@ bool match_fixed(World& w, Step& s, const ShmidKernel& k, std::span<const std::u
     std::uint64_t expected;
     C clause;
   };
+  const Process* reader = reader_of(w, s);
+  const ShownIds ids = shown_ids(k.perm, reader);
+  const auto id_clause = [&](std::size_t i, std::uint32_t id, C otherwise) {
+    return clause_of_id(reader, id, seen[i], otherwise);
+  };
   const Member members[] = {
       {0, "key", k.perm.key, k.perm.mode & kShmDest ? C::shmctl_rmid_key_freed : C::shmget_init_key},
-      {1, "uid", k.perm.uid, C::shmget_init_ids},
-      {2, "gid", k.perm.gid, C::shmget_init_ids},
-      {3, "cuid", k.perm.cuid, C::shmctl_set_creator_fixed},
-      {4, "cgid", k.perm.cgid, C::shmctl_set_creator_fixed},
+      {1, "uid", ids.uid, id_clause(1, k.perm.uid, C::shmget_init_ids)},
+      {2, "gid", ids.gid, id_clause(2, k.perm.gid, C::shmget_init_ids)},
+      {3, "cuid", ids.cuid, id_clause(3, k.perm.cuid, C::shmctl_set_creator_fixed)},
+      {4, "cgid", ids.cgid, id_clause(4, k.perm.cgid, C::shmctl_set_creator_fixed)},
       {5, "mode", k.perm.mode, clause_of_mode(w, k, seen[5])},
       {6, "segsz", k.segsz, C::shmget_init_segsz}};
   const bool forced = w.ipc.of(k).limits.rmid_forced;
@@ -154,6 +189,30 @@ bool match_times(Step& s, ShmidKernel& k, std::span<const std::uint64_t> seen) {
   return true;
 }
 
+// Whether one of those is shown to the reader as what he has seen; then only such are left.
+bool narrow(Who& who, const Process* reader, std::uint64_t shown) {
+  Who fitting;
+  std::size_t count = 0;
+  for (std::uint64_t pid : who.values()) {
+    if (shown_pid(reader, pid) != shown) continue;
+    count++ == 0 ? fitting.set(pid) : fitting.add(pid);
+  }
+  const bool inside = reader && reader->first_of_pids;
+  if (!who.any()) {
+    if (count > 0) who = fitting;
+    return count > 0;
+  }
+  if (!inside || shown == 1) who.set(inside ? reader->pid : shown);
+  return !inside || shown <= 1;
+}
+
+// Before 4.17 (98f929b1bd4d) everybody was shown the number that the process itself had, and no document that
+// is older than the kernel says otherwise.
+bool may_be_untranslated(const World& w, const Step& s) {
+  const bool old = w.facts().kernel == "linux" && w.facts().release < program::release(4, 17);
+  return w.pids_begun && (s.profile < Profile::defacto || old);
+}
+
 bool match_pids(const World& w, Step& s, ShmidKernel& k, std::span<const std::uint64_t> seen) {
   struct Pid {
     std::size_t index;
@@ -161,16 +220,24 @@ bool match_pids(const World& w, Step& s, ShmidKernel& k, std::span<const std::ui
     Who& who;
     C clause;
   };
+  const Process* reader = reader_of(w, s);
+  const bool inside = reader && reader->first_of_pids;
   const Pid pids[] = {{10, "cpid", k.cprid, C::shmget_init_ctime_cpid}, {11, "lpid", k.lprid, k.lpid_clause}};
   for (const Pid& p : pids) {
+    const std::uint64_t shown = seen[p.index];
+    // What it is to itself, shown to others, or what it is to others, shown where it is not there.
+    const C clause = (inside ? shown != 0 : w.pids_begun && shown == 1) ? C::ipcns_pid_translation : p.clause;
     s.applies(p.clause);
+    if (inside) s.applies(C::ipcns_pid_translation);
     if (!p.who.single()) s.uses(Freedom::implicit_times);
-    if (!pid_fits(p.who, seen[p.index])) {
-      s.diverge(p.clause, fmt::format("{}={}", p.name, pids_text(w, p.who)),
-                fmt::format("{}={}", p.name, process_name(w, seen[p.index])));
-      return false;
+    if (narrow(p.who, reader, shown)) continue;
+    if (may_be_untranslated(w, s) && (shown == 1 || pid_fits(p.who, shown))) {
+      s.uses(Freedom::documented_alternative);
+      continue;
     }
-    p.who.set(seen[p.index]);
+    s.diverge(clause, fmt::format("{}={}", p.name, pids_text(w, p.who, reader)),
+              fmt::format("{}={}", p.name, process_name(w, shown)));
+    return false;
   }
   return true;
 }

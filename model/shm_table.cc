@@ -50,12 +50,17 @@ void rule_shm_stat(World& w, Process& p, Step& s) {
   if (found < 0) s.must(kEINVAL, C::shmctl_shm_stat);
   const ShmidKernel* k = found < 0 ? nullptr : &w.ipc.segments[static_cast<std::size_t>(found)];
   const bool readable = k && ipc_access(k->perm, p.cred, 4);
-  if (k && !any && !readable) s.must(kEACCES, C::shmctl_shm_stat_permission);
-  const C success = any && !readable ? C::shmctl_shm_stat_any : C::shmctl_shm_stat;
+  if (k) overflow_errors(*k, &p, s);
+  if (k && !any && !readable)
+    s.must(kEACCES, lacks_power(k->perm, p.cred) ? C::perm_userns : C::shmctl_shm_stat_permission);
+  const bool by_power = k && s.saw(kEACCES) && clause_of_class(k->perm, p.cred, 4) == C::perm_userns;
+  const C success = by_power           ? C::perm_userns
+                    : any && !readable ? C::shmctl_shm_stat_any
+                                       : C::shmctl_shm_stat;
   if (s.failed(success)) return;
   s.returns(k->id, success);
   if (s.running())
-    make_shm_stat(*k, s.made().words);
+    make_shm_stat(*k, &p, s.made().words);
   else if (!s.report().diverged)
     match_shm_stat(w, s, static_cast<std::uint32_t>(found), s.seen().words);
   if (s.report().diverged) s.adopted();
@@ -78,7 +83,7 @@ void make_rows(const World& w, const Process& p, std::vector<std::uint64_t>& wor
   for (std::uint32_t i : w.ipc.of(p).live) {
     const ShmidKernel& k = w.ipc.segments[i];
     words.push_back(k.id);
-    make_shm_stat(k, words);
+    make_shm_stat(k, &p, words);
     words.push_back(kept_pages(w, k).least * w.page());
     words.push_back(0);
   }

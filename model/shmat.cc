@@ -199,7 +199,7 @@ void rule_shmat(World& w, Process& p, Step& s) {
   if (!s.must_fail() && s.saw(kEACCES)) {
     const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
     const C by = clause_of_class(k.perm, p.cred, wanted_access(r));
-    if (by == C::perm_class_group) success = by;
+    if (by == C::perm_class_group || by == C::perm_userns) success = by;
   }
   const bool bad_id = op.object >= program::kSegments || !attached;
   if (s.must_fail() && s.failures() > 1 && bad_id) s.applies(C::prec_shmat_id_args);

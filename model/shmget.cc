@@ -176,6 +176,7 @@ void create(World& w, Process& p, Step& s, std::uint32_t key, std::uint64_t size
   set_unnamed_status(object, p);
   ShmidKernel k;
   k.perm = {key, p.cred.uid, p.cred.gid, p.cred.uid, p.cred.gid, s.op.mode};
+  k.perm.user_namespace = w.ipc.of(p).user_namespace;
   k.made_by_key = key;
   k.ipc_namespace = p.ipc_namespace;
   k.inode = w.add_inode(std::move(object));
@@ -220,7 +221,7 @@ void without_segment(World& w, Process& p, Step& s, std::uint32_t key, std::uint
 C clause_of_lookup(const World& w, const Process& p, const Step& s, const ShmidKernel& k, C clause) {
   using namespace program::shmget;
   const C by = clause_of_class(k.perm, p.cred, requested_access(s.op.mode));
-  if (s.saw(kEACCES) && by == C::perm_class_group) return by;
+  if (s.saw(kEACCES) && (by == C::perm_class_group || by == C::perm_userns)) return by;
   const IpcLimits& limits = w.ipc.of(k).limits;
   const bool remade =
       limits.rmid_forced && !s.running() && s.seen().kind == OutcomeKind::ok && s.seen().value != k.id;

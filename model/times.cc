@@ -56,7 +56,7 @@ void rule_age(World& w, Process& p, Step& s) {
   OpenFile* file = w.open_file(p, s.op.object);
   if (!file)
     s.must(kEBADF, C::none);
-  else if (w.inodes[file->inode].uid != p.cred.uid && !p.cred.capable)
+  else if (w.inodes[file->inode].uid != p.cred.uid && !p.cred.capable_over(w.inodes[file->inode]))
     s.must(kEPERM, C::none);
   else
     append_only_errors(w.inodes[file->inode], s, kEPERM);  // notify_change: ATTR_TIMES_SET

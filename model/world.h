@@ -38,6 +38,17 @@ struct Credentials {
       true;  // and over the machine: addresses below the minimum, locked memory (capable() in the kernel)
   std::array<std::uint32_t, program::kUsers> groups{};  // supplementary ones, the first `group_count`
   std::uint8_t group_count = 0;
+  // 0: the one that programs begin in. In any other the user and his group are root's, and nobody else is
+  // there.
+  std::uint32_t user_namespace = 0;
+  // ns_capable of the kernel: over what the user namespace owns. That of the beginning is the parent of all.
+  bool capable_over(std::uint32_t owner) const {
+    return capable && (user_namespace == 0 || user_namespace == owner);
+  }
+  // capable_wrt_inode_uidgid.
+  bool capable_over(const Inode& inode) const {
+    return capable && (user_namespace == 0 || (inode.uid == uid && inode.gid == gid));
+  }
   // in_group_p of the kernel.
   bool in_group(std::uint32_t group) const {
     const auto end = groups.begin() + group_count;
@@ -55,7 +66,8 @@ struct Process {
   }();
 
   Life life = Life::never;
-  std::uint64_t pid = 0;  // 0: not yet known
+  std::uint64_t pid = 0;       // 0: not yet known
+  bool first_of_pids = false;  // it began a PID namespace, in which it is 1 and nobody else is
   Credentials cred;
   std::uint32_t ipc_namespace = 0;                               // index into Ipc::namespaces
   bool ipc_inherited = false;                                    // by fork from one that had left the first
@@ -174,6 +186,8 @@ class World {
   std::uint32_t steps = 0;                       // applied so far; origins and events are ordered by it
   std::vector<std::uint32_t> straddling_stores;  // the steps of those that went over a page's edge
   std::uint64_t next_pid = 1001;                 // of the running model
+  std::uint32_t next_user_namespace = 1;
+  bool pids_begun = false;  // some process has begun a PID namespace
 
   // What a machine has that was just started: a first process, and an IPC namespace without segments.
   void begin_process(std::uint8_t who, std::uint64_t pid);

@@ -29,6 +29,10 @@ inline constexpr std::uint32_t kHugeUsersUnknown = 8;
 enum class AppendAttribute : std::uint8_t { none, fixed, settable };
 inline constexpr std::string_view kAppendNames[] = {"none", "fixed", "settable"};
 
+// What an id is shown as in a user namespace that does not map it: the default of kernel.overflowuid and
+// overflowgid.
+inline constexpr std::uint32_t kOverflowId = 65534;
+
 struct Facts {
   std::uint32_t protocol = 1;
   std::string kernel = "linux";  // uname -s in lower case
@@ -60,6 +64,8 @@ struct Facts {
   bool protected_hardlinks = false, protected_regular = false;
   bool next_id = true;              // and ask for the id of the next segment (shm_next_id)
   bool ipc_namespaces = true;       // and can make further IPC namespaces
+  bool pid_namespaces = true;       // and fork into further PID namespaces
+  bool user_namespaces = true;      // and make further user namespaces, where the overflow id is kOverflowId
   bool reboot = false;              // the machine can be started anew with the disk that it has
   bool shmem_huge = false;          // shared memory may be given huge pages unasked (shmem_enabled)
   bool map_files = true;            // there is a directory /proc/self/map_files

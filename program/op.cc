@@ -65,6 +65,8 @@ constexpr NamedValue kAllocate[] = {{"extend", 0},   {"keep", 1},      {"punch",
                                     {"zero", 3},     {"zero_keep", 4}, {"unknown", 5},
                                     {"collapse", 6}, {"insert", 7},    {"punch_only", 8}};
 constexpr NamedValue kEndings[] = {{"orderly", 0}, {"crash", 1}};
+constexpr NamedValue kForkInto[] = {{"same", 0}, {"pid", 1}};
+constexpr NamedValue kUnshared[] = {{"ipc", 0}, {"user", 1}};
 constexpr NamedValue kJoins[] = {{"pidfd", 0}, {"file", 1}};
 constexpr NamedValue kRooms[] = {{"none", 0}, {"all", 1}};
 constexpr NamedValue kAppendOnly[] = {{"on", 0}, {"off", 1}};
@@ -198,6 +200,8 @@ constexpr Arg kRemap[] = {address(),
                           {ArgKind::prot, Slot::small, "prot", false, {}},
                           {ArgKind::flags, Slot::flags, "flags", false, kRemapFilePagesFlags}};
 constexpr Arg kReboot[] = {choice(Slot::small, "how", kEndings)};
+constexpr Arg kFork[] = {choice(Slot::small, "new", kForkInto)};
+constexpr Arg kUnshare[] = {choice(Slot::small, "what", kUnshared)};
 constexpr Arg kSetns[] = {object(), choice(Slot::small, "by", kJoins)};
 constexpr Arg kCrowd[] = {{ArgKind::choice, Slot::small, "left", true, kLeft}};
 constexpr Arg kRemount[] = {choice(Slot::small, "how", kRemounts)};
@@ -231,7 +235,10 @@ constexpr OpSpec kSpecs[] = {
      "one load of 1, 2, 4 or 8 bytes; act= says what SIGSEGV and SIGBUS do"},
     {"store", N::none, N::none, R::nothing, kStore, "one store of 1, 2, 4 or 8 bytes, given in memory order"},
     {"contents", N::none, N::none, R::runs, kContents, "every byte of a range, by loads or by a system call"},
-    {"fork", N::process, N::none, R::pid, {}, "fork(2); the child takes part under the given name"},
+    {"fork", N::process, N::none, R::pid, kFork,
+     "fork(2); the child takes part under the given name; with new=pid clone(2) CLONE_NEWPID: it is the "
+     "first "
+     "process of a PID namespace"},
     {"exit", N::none, N::none, R::nothing, kExit, "_exit(2), waited for until complete"},
     {"kill", N::none, N::process, R::nothing, kKill, "kill(2), waited for until the process is gone"},
     {"shmget", N::segment, N::none, R::id, kShmget, "shmget(2)"},
@@ -280,7 +287,10 @@ constexpr OpSpec kSpecs[] = {
     {"shm_unlink", N::none, N::object, R::nothing, kObject, "shm_unlink(3)"},
     {"stored", N::none, N::file, R::runs, kPread,
      "the bytes of a file as the storage beneath the page cache has them"},
-    {"unshare", N::none, N::none, R::nothing, {}, "unshare(2) CLONE_NEWIPC: a new IPC namespace"},
+    {"unshare", N::none, N::none, R::nothing, kUnshare,
+     "unshare(2) CLONE_NEWIPC: a new IPC namespace; or with what=user CLONE_NEWUSER: a user namespace in "
+     "which "
+     "the process is root and nobody else exists"},
     {"ipc_info", N::none, N::none, R::count, kIpcInfo,
      "shmctl(2) IPC_INFO: a limit of the namespace or the highest index in use; id= is the argument that is "
      "ignored"},

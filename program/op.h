@@ -262,9 +262,13 @@ enum class SignalAction : std::uint8_t {
   blocked
 };                                                    // Op::byte of load, store
 enum class Ending : std::uint8_t { orderly, crash };  // Op::small of reboot
-enum class Join : std::uint8_t { pidfd, file };       // Op::small of setns
-enum class Via : std::uint8_t { load, kernel };       // Op::small of contents
-enum class Signal : std::uint8_t { kill, term };      // Op::small of kill
+// Op::small of fork: whether the child is the first process of a new PID namespace.
+enum class ForkInto : std::uint8_t { same, new_pids };
+// Op::small of unshare: the namespace that the process leaves for a new one.
+enum class Unshare : std::uint8_t { ipc, user };
+enum class Join : std::uint8_t { pidfd, file };   // Op::small of setns
+enum class Via : std::uint8_t { load, kernel };   // Op::small of contents
+enum class Signal : std::uint8_t { kill, term };  // Op::small of kill
 
 // One operation. Fields that its spec does not name are zero in every normalized op.
 struct Op {

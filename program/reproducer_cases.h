@@ -232,6 +232,22 @@ inline constexpr Case kCases[] = {
      "p1 setns p0 -> ok\n"
      "p0 shmget s1 key=k1 size=0 -> 7\n",
      "ENOENT"},
+    {"FirstOfItsPids", true,
+     "p0 shmget s0 key=k1 size=1p flags=creat mode=666 -> 7\n"
+     "p0 shmat m0 s0 -> 0x7f0000000000\n"
+     "p0 fork p1 new=pid -> 101\n"
+     "p1 shmat m1 s0 -> 0x7f0000100000\n"
+     "p1 shmctl s0 cmd=stat -> {key=0x73686d01 uid=0 gid=0 cuid=0 cgid=0 mode=0666 segsz=4096 atime=1 "
+     "dtime=0 "
+     "ctime=1 cpid=0 lpid=1 nattch=3}\n",
+     "{key=0x73686d01 uid=0 gid=0 cuid=0 cgid=0 mode=0666 segsz=4096 atime=1 dtime=0 ctime=1 cpid=100 "
+     "lpid=101 "
+     "nattch=3}"},
+    {"RootOfNobody", true,
+     "p0 shmget s0 key=private size=1p mode=600 -> 7\n"
+     "p0 unshare what=user -> ok\n"
+     "p0 shmctl s0 cmd=set owner=u1 mode=600 -> EINVAL\n",
+     "ok"},
     {"TwoNames", false,
      "p0 open f0 n0 access=rw flags=creat mode=600 -> ok\n"
      "p0 link n0 to=n1 -> ok\n"

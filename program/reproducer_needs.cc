@@ -31,7 +31,7 @@ constexpr Row kNeeds[] = {
     {OpCode::load, kNeedLoad},
     {OpCode::store, kNeedStore},
     {OpCode::contents, 0},
-    {OpCode::fork, kNeedForked},
+    {OpCode::fork, 0},
     {OpCode::exit, 0},
     {OpCode::kill, kNeedOk},
     {OpCode::shmget, kNeedGot},
@@ -61,7 +61,7 @@ constexpr Row kNeeds[] = {
     {OpCode::shm_open, kNeedOpened | kNeedObjects | kNeedFiles},
     {OpCode::shm_unlink, kNeedRemoved | kNeedOk | kNeedFiles},
     {OpCode::stored, kNeedStored | kNeedFiles},
-    {OpCode::unshare, kNeedOk | kNeedSegments},
+    {OpCode::unshare, kNeedOk},
     {OpCode::ipc_info, kNeedIpcInfo},
     {OpCode::shm_stat, kNeedShmStat},
     {OpCode::sysvipc, kNeedListing},
@@ -109,6 +109,10 @@ std::uint64_t needs_of_arguments(const Op& op, bool failing) {
       if (static_cast<MapSource>(op.byte) == MapSource::slot) return mapped;
       if (static_cast<MapSource>(op.byte) == MapSource::pipe) return mapped | kNeedFiles | kNeedPipeEnd;
       return mapped | kNeedFiles;
+    case OpCode::fork:
+      return static_cast<ForkInto>(op.small) == ForkInto::same ? kNeedForked : kNeedForkedFirst;
+    case OpCode::unshare:
+      return static_cast<Unshare>(op.small) == Unshare::ipc ? kNeedSegments : kNeedNewUsers;
     case OpCode::mremap:
     case OpCode::shmat:
       return mapped;

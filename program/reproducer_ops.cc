@@ -279,6 +279,8 @@ std::string statement_of(const Op& op, const Facts& facts, std::string_view dire
     case OpCode::contents:
       return "contents(" + list(q(op.addr), q(op.len), op.small == 0 ? "by_load" : "by_kernel") + ");";
     case OpCode::fork:
+      if (static_cast<ForkInto>(op.small) == ForkInto::new_pids)
+        return "forked_first(" + name_of(op.result) + ");";
       return "forked(" + name_of(op.result) + ");";
     case OpCode::exit:
       return "_exit(" + std::to_string(op.byte) + ");";
@@ -357,7 +359,8 @@ std::string statement_of(const Op& op, const Facts& facts, std::string_view dire
     case OpCode::stored:
       return "stored(" + list(descriptor(op.object), q(op.len), q(op.off)) + ");";
     case OpCode::unshare:
-      return "ok(unshare(CLONE_NEWIPC));";
+      return static_cast<Unshare>(op.small) == Unshare::ipc ? "ok(unshare(CLONE_NEWIPC));"
+                                                            : "ok(new_users());";
     case OpCode::mlockall:
       return "lock_all(" + bits(op.flags, kMlockallFlags) + ");";
     case OpCode::munlockall:

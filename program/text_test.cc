@@ -102,6 +102,8 @@ constexpr std::string_view kExamples =
     "p0 limits what=rmid_forced\n"
     "p0 exec image=missing\n"
     "p0 unshare\n"
+    "p0 unshare what=user\n"
+    "p0 fork p1 new=pid\n"
     "p0 shmctl s0 cmd=set owner=u1 mode=600 flags=badbuf\n"
     "p0 ipc_info what=shmseg id=negative\n"
     "p0 shm_stat s0 behind=3 flags=any\n"

@@ -42,6 +42,7 @@
 //
 // An op on a descriptor of memory that has no name is withheld unless it is known of such (known_of_memory),
 // and one on a file of huge pages if it is about more than what the file is (withheld_of_huge_file).
+// Some are because of the namespaces of a process (withheld_of_standing).
 // Every other op runs. Lengths are rounded up to pages as the kernel does, modulo 2^64.
 #pragma once
 
@@ -147,6 +148,37 @@ constexpr bool of_shmat(const Op& op, const Resolved& at, const Layout& layout, 
 }
 
 }  // namespace withheld_detail
+
+// What namespaces a process has got from the program.
+struct Standing {
+  bool first_of_pids = false;  // it began a PID namespace
+  bool own_users = false;      // it, or one that it descends from, began a user namespace
+};
+
+// Whether an op is withheld because of the namespaces of who does it, or of the process that it names. The
+// first process of a PID namespace takes with it what it has forked, knows no other process by a number, and
+// lets nobody end it by a signal that it has no handler for (pid_namespaces(7)). In a user namespace, what is
+// far from shared memory has its rules of its own: other ids, sysctl files, attributes, mounts, and who may
+// look at whom.
+constexpr bool withheld_of_standing(const Op& op, Standing actor, Standing object) {
+  switch (op.code) {
+    case OpCode::fork:
+      return actor.first_of_pids;
+    case OpCode::kill:
+      return actor.first_of_pids || (object.first_of_pids && static_cast<Signal>(op.small) != Signal::kill);
+    case OpCode::setns:
+      return actor.first_of_pids || actor.own_users || object.own_users;
+    case OpCode::unshare:
+      return actor.own_users && static_cast<Unshare>(op.small) == Unshare::user;
+    case OpCode::setid:
+    case OpCode::limit:
+    case OpCode::chattr:
+    case OpCode::remount:
+      return actor.own_users;
+    default:
+      return false;
+  }
+}
 
 // Whether the op is known of a descriptor of memory that has no name, as map_file opens it of a segment or of
 // shared anonymous memory: it reads, or needs a descriptor for writing.

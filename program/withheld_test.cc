@@ -172,6 +172,35 @@ TEST(Withheld, OfAFileOfHugePagesOnlyWhatItIs) {
   EXPECT_FALSE(is_withheld(OpCode::unlink, 0, 0));
 }
 
+TEST(Withheld, OfWhoHasNamespacesFromTheProgram) {
+  constexpr Standing kPlain = {}, kFirst = {true, false}, kRoot = {false, true};
+  const auto is_withheld = [](OpCode code, std::uint8_t small, Standing actor, Standing object = {}) {
+    Op op;
+    op.code = code;
+    op.small = small;
+    return withheld_of_standing(op, actor, object);
+  };
+  const auto kKill = static_cast<std::uint8_t>(Signal::kill), kTerm = static_cast<std::uint8_t>(Signal::term);
+  const auto kUsers = static_cast<std::uint8_t>(Unshare::user);
+  for (OpCode code : {OpCode::fork, OpCode::kill, OpCode::setns}) {
+    EXPECT_TRUE(is_withheld(code, 0, kFirst)) << spec(code).name;
+    EXPECT_FALSE(is_withheld(code, 0, kPlain)) << spec(code).name;
+  }
+  EXPECT_TRUE(is_withheld(OpCode::kill, kTerm, kPlain, kFirst));
+  EXPECT_FALSE(is_withheld(OpCode::kill, kKill, kPlain, kFirst));
+  EXPECT_TRUE(is_withheld(OpCode::setns, 0, kPlain, kRoot));
+  EXPECT_FALSE(is_withheld(OpCode::setns, 0, kPlain, kFirst));
+  for (OpCode code : {OpCode::setns, OpCode::setid, OpCode::limit, OpCode::chattr, OpCode::remount}) {
+    EXPECT_TRUE(is_withheld(code, 0, kRoot)) << spec(code).name;
+    EXPECT_FALSE(is_withheld(code, 0, kPlain)) << spec(code).name;
+  }
+  EXPECT_TRUE(is_withheld(OpCode::unshare, kUsers, kRoot));
+  EXPECT_FALSE(is_withheld(OpCode::unshare, kUsers, kFirst));
+  EXPECT_FALSE(is_withheld(OpCode::unshare, 0, kRoot));
+  for (OpCode code : {OpCode::fork, OpCode::exec, OpCode::kill, OpCode::shmctl, OpCode::shmat, OpCode::mmap})
+    EXPECT_FALSE(is_withheld(code, 0, kRoot)) << spec(code).name;
+}
+
 TEST(Withheld, AnAccessIsAsLongAsItsSize) {
   Op op;
   op.code = OpCode::load;

@@ -7,6 +7,8 @@ Op build_fork(Scene& s, std::uint8_t p) {
   std::optional<std::uint8_t> child = s.fresh_process();
   if (!child) return build_op(s, OpCode::store);
   op.result = *child;
+  if (s.world().facts().pid_namespaces && s.dice.chance(8))
+    op.small = static_cast<std::uint8_t>(program::ForkInto::new_pids);
   return op;
 }
 
@@ -23,7 +25,7 @@ Op build_kill(Scene& s, std::uint8_t p) {
   if (!victim) return build_op(s, OpCode::fork);
   Op op = make_op(OpCode::kill, p);
   op.object = *victim;
-  op.small = static_cast<std::uint8_t>(s.dice.below(2));
+  if (!s.process(*victim).first_of_pids) op.small = static_cast<std::uint8_t>(s.dice.below(2));
   return op;
 }
 
@@ -52,7 +54,10 @@ Op build_unshare(Scene& s, std::uint8_t p) {
   if (s.dice.chance(80)) p = s.other_alive(0).value_or(p);
   if (p == 0 && s.dice.chance(60)) return build_op(s, OpCode::fork);
   if (s.dice.chance(25)) p = one_without_rights(s).value_or(p);
-  return make_op(OpCode::unshare, p);
+  Op op = make_op(OpCode::unshare, p);
+  if (s.world().facts().user_namespaces && s.dice.chance(30))
+    op.small = static_cast<std::uint8_t>(program::Unshare::user);
+  return op;
 }
 
 // Into the namespace of another process, seldom into its own.

@@ -16,11 +16,12 @@ void Play::step(const Op& op) {
   }
 }
 
-std::optional<std::uint8_t> Play::child(std::uint8_t parent) {
+std::optional<std::uint8_t> Play::child(std::uint8_t parent, program::ForkInto into) {
   std::optional<std::uint8_t> name = s.fresh_process();
   if (!name) return s.other_alive(parent);
   Op op = make_op(OpCode::fork, parent);
   op.result = *name;
+  op.small = static_cast<std::uint8_t>(into);
   step(op);
   if (s.process(*name).life != model::Life::alive) return std::nullopt;
   return name;
@@ -94,7 +95,8 @@ std::vector<Scenario> joined(std::span<const Scenario> a, std::span<const Scenar
 void play_scenario(Scene& scene) {
   // Files and what reaches storage of them are one subject, and so are segments and their namespaces.
   static const std::vector<Scenario> files = joined(file_scenarios(), storage_scenarios()),
-                                     sysv = joined(sysv_scenarios(), ipcns_scenarios());
+                                     sysv = joined(joined(sysv_scenarios(), ipcns_scenarios()),
+                                                   standing_scenarios());
   const std::array<std::span<const Scenario>, 8> all = {files,
                                                         memory_scenarios(),
                                                         sysv,

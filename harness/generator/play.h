@@ -18,7 +18,7 @@ class Play {
   void step(const Op& op);
   std::uint8_t someone() { return s.any_alive(); }
   // A child, or another process if there can be no more.
-  std::optional<std::uint8_t> child(std::uint8_t parent);
+  std::optional<std::uint8_t> child(std::uint8_t parent, program::ForkInto into = program::ForkInto::same);
   std::optional<std::uint8_t> partner(std::uint8_t of);  // an existing process or a child
   void leave(std::uint8_t p);                            // exits or is killed
   void exec(std::uint8_t p);
@@ -98,7 +98,8 @@ class Play {
                std::uint16_t mode = 0, std::uint32_t flags = 0);
   void by_index(std::uint8_t p, std::uint8_t segment, bool any);
   void stat(std::uint8_t p, std::uint8_t segment) { control(p, segment, program::ShmCommand::stat); }
-  void unshare(std::uint8_t p);
+  void unshare(std::uint8_t p, program::Unshare what = program::Unshare::ipc);
+  void look_at(std::uint8_t p, std::uint8_t segment);  // in one of the ways that show its members
   void join(std::uint8_t p, std::uint8_t other);
   void limit(std::uint8_t p, program::Limit which, Quantity value);
 };
@@ -111,6 +112,7 @@ std::span<const Scenario> sysv_scenarios();
 std::span<const Scenario> name_scenarios();
 std::span<const Scenario> peer_scenarios();
 std::span<const Scenario> ipcns_scenarios();
+std::span<const Scenario> standing_scenarios();
 std::span<const Scenario> limit_scenarios();
 std::span<const Scenario> reboot_scenarios();
 std::span<const Scenario> space_scenarios();

@@ -54,8 +54,21 @@ void Play::by_index(std::uint8_t p, std::uint8_t segment, bool any) {
   step(op);
 }
 
-void Play::unshare(std::uint8_t p) {
-  step(make_op(OpCode::unshare, p));
+void Play::unshare(std::uint8_t p, program::Unshare what) {
+  Op op = make_op(OpCode::unshare, p);
+  op.small = static_cast<std::uint8_t>(what);
+  step(op);
+}
+
+void Play::look_at(std::uint8_t p, std::uint8_t segment) {
+  switch (dice.below(3)) {
+    case 0:
+      return step(make_op(OpCode::sysvipc, p));
+    case 1:
+      return by_index(p, segment, dice.chance(50));
+    default:
+      return control(p, segment, ShmCommand::stat);
+  }
 }
 
 void Play::join(std::uint8_t p, std::uint8_t other) {

@@ -141,7 +141,8 @@ void spoil_argument(Scene& s, Op& op, const Arg& arg, NameKind object_kind) {
 
 // Ops whose spoilt form would only take the program away from where it is.
 bool worth_spoiling(OpCode code) {
-  return code != OpCode::exit && code != OpCode::kill && code != OpCode::setid && code != OpCode::fork;
+  return code != OpCode::exit && code != OpCode::kill && code != OpCode::setid && code != OpCode::fork &&
+         code != OpCode::unshare;
 }
 
 }  // namespace

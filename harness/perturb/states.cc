@@ -77,17 +77,24 @@ bool stat_key(Draw& d, Outcome& o) {
   return at != SIZE_MAX &&
          replace(d.dice, o.words[at], {std::uint64_t{0}, o.words[at] + 1, std::uint64_t{0x73686d01}});
 }
+// Another number, or what somebody is in a user namespace: root, or nobody there.
+bool stat_id(Draw& d, Outcome& o, Member member) {
+  const std::size_t at = members(d, o);
+  if (at == SIZE_MAX) return false;
+  std::uint64_t& id = o.words[at + member];
+  return replace(d.dice, id, {id + 1, id + 65533, std::uint64_t{0}, std::uint64_t{program::kOverflowId}});
+}
 bool stat_uid(Draw& d, Outcome& o) {
-  return add_to_member(d, o, uid, {1, 65533});
+  return stat_id(d, o, uid);
 }
 bool stat_gid(Draw& d, Outcome& o) {
-  return add_to_member(d, o, gid, {1, 65533});
+  return stat_id(d, o, gid);
 }
 bool stat_cuid(Draw& d, Outcome& o) {
-  return add_to_member(d, o, cuid, {1, 65533});
+  return stat_id(d, o, cuid);
 }
 bool stat_cgid(Draw& d, Outcome& o) {
-  return add_to_member(d, o, cgid, {1, 65533});
+  return stat_id(d, o, cgid);
 }
 bool stat_mode(Draw& d, Outcome& o) {
   return flip_member(d, o, mode, {0001, 0002, 0020, 0040, 0200, 0400});

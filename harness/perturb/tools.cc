@@ -29,7 +29,8 @@ std::span<const Perturbation> perturbations() {
 }
 
 std::vector<std::uint64_t> process_ids(const program::Trace& trace) {
-  std::vector<std::uint64_t> ids = {trace.root_pid, 0};
+  // 1 is the first one of a PID namespace.
+  std::vector<std::uint64_t> ids = {trace.root_pid, 0, 1};
   for (const Step& step : trace.steps) {
     if (step.op.code == OpCode::fork && step.outcome.kind == OutcomeKind::ok)
       ids.push_back(step.outcome.value);
