@@ -164,7 +164,7 @@ bool match_pids(const World& w, Step& s, ShmidKernel& k, std::span<const std::ui
   const Pid pids[] = {{10, "cpid", k.cprid, C::shmget_init_ctime_cpid}, {11, "lpid", k.lprid, k.lpid_clause}};
   for (const Pid& p : pids) {
     s.applies(p.clause);
-    if (!p.who.single()) s.uses(Freedom::implicit_times);
+    if (!p.who.single()) s.uses(k.raced ? Freedom::race_order : Freedom::implicit_times);
     if (!pid_fits(p.who, seen[p.index])) {
       s.diverge(p.clause, fmt::format("{}={}", p.name, pids_text(w, p.who)),
                 fmt::format("{}={}", p.name, process_name(w, seen[p.index])));

@@ -84,6 +84,8 @@ enum class OpCode : std::uint8_t {
   descriptors,
   names,
   brk,
+  race_shmget,
+  race_shmat,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -265,6 +267,9 @@ enum class Ending : std::uint8_t { orderly, crash };  // Op::small of reboot
 enum class Join : std::uint8_t { pidfd, file };       // Op::small of setns
 enum class Via : std::uint8_t { load, kernel };       // Op::small of contents
 enum class Signal : std::uint8_t { kill, term };      // Op::small of kill
+enum class Against : std::uint8_t { rmid, fork };     // Op::small of race_shmat
+// Processes that an op which is a race begins, and which are gone behind it. With `fork` each has a child.
+inline constexpr unsigned kRacers = 4;
 
 // One operation. Fields that its spec does not name are zero in every normalized op.
 struct Op {
@@ -280,6 +285,14 @@ struct Op {
   std::uint64_t value = 0;  // stored bytes in memory order: byte i of memory is bits 8i…8i+7
   bool operator==(const Op&) const = default;
 };
+
+constexpr bool is_race(OpCode code) {
+  return code == OpCode::race_shmget || code == OpCode::race_shmat;
+}
+constexpr unsigned racers(const Op& op) {
+  const bool with_children = op.code == OpCode::race_shmat && static_cast<Against>(op.small) == Against::fork;
+  return with_children ? 2 * kRacers : kRacers;
+}
 
 // Whose group is the effective one of who calls setid: Op::small is 0 for the user's own. Op::flags has a bit
 // for each user whose group is a supplementary one.
@@ -345,6 +358,7 @@ enum class ResultKind : std::uint8_t {
   maps,     // words: MapRow each
   pid,      // value: process id of the child
   end,      // words: EndState
+  racers,   // words: Racer each
 };
 
 struct OpSpec {

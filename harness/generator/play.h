@@ -98,6 +98,9 @@ class Play {
                std::uint16_t mode = 0, std::uint32_t flags = 0);
   void by_index(std::uint8_t p, std::uint8_t segment, bool any);
   void stat(std::uint8_t p, std::uint8_t segment) { control(p, segment, program::ShmCommand::stat); }
+  // By several at once.
+  std::uint8_t race_for_segment(std::uint8_t p, Quantity size, std::uint8_t key, std::uint32_t flags);
+  void race_for_attach(std::uint8_t p, std::uint8_t segment, program::Against against);
   void unshare(std::uint8_t p);
   void join(std::uint8_t p, std::uint8_t other);
   void limit(std::uint8_t p, program::Limit which, Quantity value);
@@ -116,5 +119,6 @@ std::span<const Scenario> reboot_scenarios();
 std::span<const Scenario> space_scenarios();
 std::span<const Scenario> storage_scenarios();
 std::span<const Scenario> refusal_scenarios();
+std::span<const Scenario> race_scenarios();
 
 }  // namespace shmcheck::harness

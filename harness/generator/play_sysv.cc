@@ -54,6 +54,23 @@ void Play::by_index(std::uint8_t p, std::uint8_t segment, bool any) {
   step(op);
 }
 
+std::uint8_t Play::race_for_segment(std::uint8_t p, Quantity size, std::uint8_t key, std::uint32_t flags) {
+  Op op = make_op(OpCode::race_shmget, p);
+  op.result = s.fresh_segment();
+  op.byte = key;
+  op.len = size;
+  op.mode = 0600;
+  op.flags = flags;
+  step(op);
+  return op.result;
+}
+
+void Play::race_for_attach(std::uint8_t p, std::uint8_t segment, program::Against against) {
+  Op op = make_op(OpCode::race_shmat, p, segment);
+  op.small = static_cast<std::uint8_t>(against);
+  step(op);
+}
+
 void Play::unshare(std::uint8_t p) {
   step(make_op(OpCode::unshare, p));
 }
