@@ -59,6 +59,9 @@ class Race {
   void may_be_taken_away() { taken_away_ = true; }
   // Whether they had it attached before.
   bool had(std::uint32_t segment) const { return std::ranges::find(had_, segment) != had_.end(); }
+  void end(unsigned who) {
+    if (process(who).life == Life::alive) w_.end_process(static_cast<std::uint8_t>(first_ + who), s_.when);
+  }
   // All that were begun end. Of what all of them had, the racers are the last to detach.
   void end_all();
 
@@ -231,7 +234,7 @@ void Race::end_all() {
     if (v.segment >= 0) had_.push_back(static_cast<std::uint32_t>(v.segment));
   }
   for (unsigned i = program::racers(s_.op); i-- > 0;) {
-    if (process(i).life == Life::alive) w_.end_process(static_cast<std::uint8_t>(first_ + i), s_.when);
+    end(i);
   }
   for (const std::uint32_t segment : had_) {
     ShmidKernel& k = w_.ipc.segments[segment];
@@ -374,7 +377,9 @@ void rule_race_shmat(World& w, Process& p, Step& s) {
   for (unsigned i = 0; i < kRacers && !race.over(); ++i) {
     if (!attached[i]) continue;
     race.detach(i, i);
-    if (!removes) race.detach(kRacers + i, i);
+    if (removes) continue;
+    race.detach(kRacers + i, i);
+    race.end(kRacers + i);
   }
   if (race.over()) return;
   for (unsigned i = 0; i < kRacers; ++i) {
