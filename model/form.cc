@@ -41,7 +41,8 @@ bool good_racers(const Op& op, const std::vector<std::uint64_t>& words) {
   for (std::size_t i = 0; i < words.size(); i += program::kRacerWords) {
     const std::span<const std::uint64_t> row = std::span(words).subspan(i, program::kRacerWords);
     const program::Racer r = program::unpack_racer(row);
-    if (pack_how(r) != row[1] || !good_racer(op, r)) return false;
+    const bool stray = program::is_remover(op, i / program::kRacerWords) && r.value != 0;
+    if (pack_how(r) != row[1] || !good_racer(op, r) || stray) return false;
   }
   return true;
 }

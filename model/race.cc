@@ -121,6 +121,9 @@ bool Race::judge(const Op& op, Outcome outcome) {
   outcome.after = s_.when.high;
   Step step(op, s_.facts, s_.profile, outcome, report, -1);
   ask(op, step);
+  // Where it came to lie is not seen.
+  report.freedoms.reset(static_cast<std::size_t>(Freedom::address));
+  report.of_content.reset(static_cast<std::size_t>(Freedom::address));
   StepReport& all = s_.report();
   all.freedoms |= report.freedoms;
   all.of_content |= report.of_content;

@@ -7,6 +7,7 @@
 // This header is used by the executor: no exceptions, no allocation in what it declares for single ops.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -292,6 +293,12 @@ constexpr bool is_race(OpCode code) {
 constexpr unsigned racers(const Op& op) {
   const bool with_children = op.code == OpCode::race_shmat && static_cast<Against>(op.small) == Against::fork;
   return with_children ? 2 * kRacers : kRacers;
+}
+
+// Against IPC_RMID the first is who removes: it attaches nothing, and loads nothing.
+constexpr bool is_remover(const Op& op, std::size_t racer) {
+  const bool removed = op.code == OpCode::race_shmat && static_cast<Against>(op.small) == Against::rmid;
+  return removed && racer == 0;
 }
 
 // Whose group is the effective one of who calls setid: Op::small is 0 for the user's own. Op::flags has a bit

@@ -308,17 +308,12 @@ bool parse_end(Scanner& in, std::vector<std::uint64_t>& words) {
 // --- who raced
 // ---------------------------------------------------------------------------------------------------
 
-// The first against IPC_RMID is who removes, and has loaded nothing.
-bool removes(const Op& op, std::size_t row) {
-  return op.code == OpCode::race_shmat && static_cast<Against>(op.small) == Against::rmid && row == 0;
-}
-
 std::string racer_text(const Racer& r, const Op& op, std::size_t row) {
   if (r.pid == 0) return "-";
   std::string out = std::to_string(r.pid) + '=';
   if (r.kind == OutcomeKind::error) return out + errno_text(r.error);
   if (r.kind == OutcomeKind::signal) return out + fault_text(r.error, r.code);
-  if (removes(op, row)) return out + "ok";
+  if (is_remover(op, row)) return out + "ok";
   return out +
          (op.code == OpCode::race_shmget ? std::to_string(r.value) : memory_order(r.value, kRacerBytes));
 }
@@ -349,7 +344,7 @@ bool parse_how(Scanner& in, const Op& op, std::size_t row, Racer& r) {
     r.code = static_cast<std::uint8_t>(code);
     return true;
   }
-  if (removes(op, row)) return in.literal("ok");
+  if (is_remover(op, row)) return in.literal("ok");
   return op.code == OpCode::race_shmget ? in.decimal(r.value, UINT64_MAX)
                                         : parse_value(in, kRacerBytes, r.value);
 }

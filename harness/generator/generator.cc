@@ -22,7 +22,7 @@ bool unmounts(Entropy& entropy, const program::Facts& facts) {
 
 // A race is as many forks as there are racers, and children of theirs.
 bool races(Entropy& entropy) {
-  return entropy.chance(15);
+  return entropy.chance(25);
 }
 
 // What the target would do nothing of.
