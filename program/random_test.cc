@@ -42,13 +42,13 @@ void random_end(Dice& dice, std::vector<std::uint64_t>& words) {
   }
 }
 
-void random_racer(Dice& dice, std::vector<std::uint64_t>& words) {
+void random_racer(Dice& dice, const Op& op, std::vector<std::uint64_t>& words) {
   Racer r;
   if (!dice.one_in(5)) {
     r.pid = dice.odd_number();
-    r.kind = static_cast<OutcomeKind>(dice.below(4));
-    if (r.kind == OutcomeKind::ok) r.value = dice.any();
-    if (r.kind != OutcomeKind::ok) r.error = static_cast<std::uint16_t>(dice.below(200));
+    r.kind = static_cast<OutcomeKind>(dice.below(3));
+    if (r.kind == OutcomeKind::ok && !is_remover(op, words.size() / kRacerWords)) r.value = dice.any();
+    if (r.kind != OutcomeKind::ok) r.error = static_cast<std::uint16_t>(1 + dice.below(199));
     if (r.kind == OutcomeKind::signal) r.code = static_cast<std::uint8_t>(dice.odd_number());
   }
   words.insert(words.end(), {r.pid, pack_how(r), r.value});
@@ -95,7 +95,7 @@ void random_success(Dice& dice, const Op& op, const Facts& facts, Outcome& o) {
       random_end(dice, o.words);
       break;
     case ResultKind::racers:
-      for (unsigned n = racers(op); n != 0; --n) random_racer(dice, o.words);
+      for (unsigned n = racers(op); n != 0; --n) random_racer(dice, op, o.words);
       break;
   }
 }

@@ -541,7 +541,7 @@ static void race_get(int name, const long *a) { /* how many got the first id, an
 )c"},
     {kNeedRaceAttach, kNeedRace | kNeedSegments | kNeedFault | kNeedFailed, "",
      R"c(static void *attach_one(int who, long id) { /* looks at it, and writes what is there */
-  volatile unsigned long *p = shmat(id, NULL, 0);
+  volatile unsigned long *volatile p = shmat(id, NULL, 0);
   if (p == (void *)-1) return met(who, -1), NULL;
   R->how[who] = FAULTED;
   if (!sigsetjmp(back, 1)) *p = R->value[who] = *p, R->how[who] = GOT;
