@@ -45,7 +45,7 @@ void random_end(Dice& dice, std::vector<std::uint64_t>& words) {
 void random_racer(Dice& dice, const Op& op, std::vector<std::uint64_t>& words) {
   Racer r;
   if (!dice.one_in(5)) {
-    r.pid = dice.odd_number();
+    r.pid = dice.odd_number() | 1;
     r.kind = static_cast<OutcomeKind>(dice.below(3));
     if (r.kind == OutcomeKind::ok && !is_remover(op, words.size() / kRacerWords)) r.value = dice.any();
     if (r.kind != OutcomeKind::ok) r.error = static_cast<std::uint16_t>(1 + dice.below(199));
