@@ -80,8 +80,8 @@ enum bare_code {
   BARE_NAMES,
   BARE_BRK,
   /* What it does not do: exec, which would cost it a start of its own; read devices; start the machine anew;
-   * fill file systems or mount them; and mlockall, which locks what each of the two programs has itself, and
-   * that is not alike. */
+   * fill file systems or mount them; race, since what that takes is the forks of the racers and how they
+   * meet; and mlockall, which locks what each of the two programs has itself, and that is not alike. */
   BARE_NONE
 };
 

@@ -55,12 +55,18 @@ void perform_mmap(Call&), perform_munmap(Call&), perform_mprotect(Call&), perfor
 void perform_load(Call&), perform_store(Call&), perform_contents(Call&), perform_maps(Call&);
 void perform_fork(Call&), perform_exit(Call&), perform_kill(Call&), perform_setid(Call&), perform_exec(Call&),
     perform_unshare(Call&), perform_setns(Call&), perform_reboot(Call&);
+void perform_race_shmget(Call&), perform_race_shmat(Call&);
 void perform_shmget(Call&), perform_shmat(Call&), perform_shmdt(Call&), perform_shmctl(Call&),
     perform_shm_info(Call&), perform_ipc_info(Call&), perform_shm_stat(Call&), perform_sysvipc(Call&),
     perform_limit(Call&), perform_limits(Call&);
 
 // Whether this process has limited its address space, so that an image could fail to start.
 bool address_space_is_limited();
+
+// The id of a segment argument; shmget as the op asks for it; and what its success does.
+long segment_id(std::uint8_t object);
+long get_segment(const Call& call);
+void bind_segment(std::uint8_t name, long id);
 
 // The size of the segment that a `shmat` with `remap` names, 0 if the caller may not read it.
 std::uint64_t segment_bytes(const Op& op);

@@ -5,6 +5,7 @@
 // reach.
 #pragma once
 
+#include <sched.h>
 #include <sys/types.h>
 
 #include <span>
@@ -12,6 +13,7 @@
 #include "executor/sys.h"
 #include "executor/text.h"
 #include "program/frame.h"
+#include "program/trace.h"
 #include "program/withheld.h"
 
 namespace shmcheck::executor {
@@ -68,6 +70,12 @@ struct MountedDisk {
 };
 inline constexpr std::size_t kDirectoryRoom = 48;
 
+// Processes that race: where they wait for each other, and what each has met.
+struct Race {
+  Word arrived, done, given_up;
+  program::Racer racer[2 * program::kRacers];
+};
+
 inline constexpr std::size_t kNotedDescriptors = 1024;  // those below are told apart
 
 // What is known before the first program and inherited by every process.
@@ -96,6 +104,7 @@ struct Target {
   std::uint32_t other_uid[2] = {0, 0};  // gid alike
   std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have
   std::uint32_t op_timeout_ms = 3000;
+  cpu_set_t cpus = {};  // where the executor could run before it chose one
 };
 
 // Which ops a program has, of those that something is prepared for or has to be undone behind.
@@ -143,7 +152,8 @@ struct Control {
   FileIdentity identity[kMaxIdentities];
 
   std::uint32_t id_count;  // of all segments that shmget returned
-  std::int32_t ids[kMaxOps];
+  std::int32_t ids[kMaxOps * program::kRacers];
+  Race race;
 
   Target target;  // for those that have called exec
 

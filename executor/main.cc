@@ -30,15 +30,14 @@ using program::FrameType;
 
 struct Server {
   Channel channel;
-  cpu_set_t cpus;  // where the executor could run before it chose one
   std::size_t place_count = 0;
   Place places[kMaxPlaces];
   int current = -1;  // place whose directory is current
 };
 
 // All processes of a program share a core: a hand-over across two costs many times as much.
-void pin(Server& server, const Options& options) {
-  sched_getaffinity(0, sizeof server.cpus, &server.cpus);
+void pin(const Options& options) {
+  sched_getaffinity(0, sizeof target.cpus, &target.cpus);
   cpu_set_t one;
   CPU_ZERO(&one);
   unsigned cpu = static_cast<unsigned>(options.cpu);
@@ -52,7 +51,7 @@ void pin(Server& server, const Options& options) {
 bool prepare(const Options& options, Server& server, Sentence& wrong) {
   signal(SIGPIPE, SIG_IGN);
   sys(SYS_umask, 0);
-  pin(server, options);
+  pin(options);
   find_users(options);
   server.place_count = prepare_places(options, server.places);
   if (server.place_count == 0) {
@@ -136,7 +135,7 @@ bool answer(Server& server, const program::FrameHeader& header, std::span<const 
     case FrameType::resume:
       return answer_resume(server, header.sequence, payload);
     case FrameType::command:
-      return run_command(server.channel, header.sequence, payload, server.cpus);
+      return run_command(server.channel, header.sequence, payload, target.cpus);
     case FrameType::quit:
       return false;
     default:
@@ -166,7 +165,7 @@ void serve(Server& server) {
 bool run(const Options& options) {
   find_page_size();
   Sentence wrong;
-  Server server{Channel(options.in, options.out), {}, 0, {}, -1};
+  Server server{Channel(options.in, options.out), 0, {}, -1};
   target.op_timeout_ms = options.op_timeout_ms;
   long result = map_control();
   bool ready = result == 0;

@@ -13,20 +13,21 @@ namespace {
 
 // In the order of OpCode.
 constexpr Performer kPerformers[] = {
-    perform_open,     perform_close,       perform_unlink,     perform_ftruncate,   perform_truncate,
-    perform_pread,    perform_pwrite,      perform_pread_to,   perform_pwrite_from, perform_fstat,
-    perform_mmap,     perform_munmap,      perform_mprotect,   perform_load,        perform_store,
-    perform_contents, perform_fork,        perform_exit,       perform_kill,        perform_shmget,
-    perform_shmat,    perform_shmdt,       perform_shmctl,     perform_maps,        perform_msync,
-    perform_setid,    perform_mremap,      perform_madvise,    perform_fallocate,   perform_fsync,
-    perform_memfd,    perform_seal,        perform_seals,      perform_mlock,       perform_munlock,
-    perform_locked,   perform_mincore,     perform_shm_info,   perform_limit,       perform_limits,
-    perform_exec,     perform_rename,      perform_link,       perform_shm_open,    perform_shm_unlink,
-    perform_stored,   perform_unshare,     perform_ipc_info,   perform_shm_stat,    perform_sysvipc,
-    perform_mlockall, perform_munlockall,  perform_rlimit,     perform_remap,       perform_call,
-    perform_age,      perform_times,       perform_reboot,     perform_setns,       perform_blocks,
-    perform_fill,     perform_crowd,       perform_memfd_name, perform_remount,     perform_chattr,
-    perform_map_file, perform_descriptors, perform_names,      perform_brk,
+    perform_open,       perform_close,       perform_unlink,     perform_ftruncate,   perform_truncate,
+    perform_pread,      perform_pwrite,      perform_pread_to,   perform_pwrite_from, perform_fstat,
+    perform_mmap,       perform_munmap,      perform_mprotect,   perform_load,        perform_store,
+    perform_contents,   perform_fork,        perform_exit,       perform_kill,        perform_shmget,
+    perform_shmat,      perform_shmdt,       perform_shmctl,     perform_maps,        perform_msync,
+    perform_setid,      perform_mremap,      perform_madvise,    perform_fallocate,   perform_fsync,
+    perform_memfd,      perform_seal,        perform_seals,      perform_mlock,       perform_munlock,
+    perform_locked,     perform_mincore,     perform_shm_info,   perform_limit,       perform_limits,
+    perform_exec,       perform_rename,      perform_link,       perform_shm_open,    perform_shm_unlink,
+    perform_stored,     perform_unshare,     perform_ipc_info,   perform_shm_stat,    perform_sysvipc,
+    perform_mlockall,   perform_munlockall,  perform_rlimit,     perform_remap,       perform_call,
+    perform_age,        perform_times,       perform_reboot,     perform_setns,       perform_blocks,
+    perform_fill,       perform_crowd,       perform_memfd_name, perform_remount,     perform_chattr,
+    perform_map_file,   perform_descriptors, perform_names,      perform_brk,         perform_race_shmget,
+    perform_race_shmat,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -83,7 +84,10 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::reboot) return !target.reboots;
   if (op.code == OpCode::crowd) return target.max_map_count == 0;
   if (op.code == OpCode::remount) return !control->disk.there;
-  if (op.code == OpCode::shmget && (target.foreign_keys >> op.byte & 1) != 0) return true;
+  if (program::is_race(op.code) && !target.forks) return true;
+  if (program::spec(op.code).result_name == program::NameKind::segment &&
+      (target.foreign_keys >> op.byte & 1) != 0)
+    return true;
   if (control->uses.huge_files && program::withheld_of_huge_file(op) &&
       is_of_huge_pages(descriptor(op.object)))
     return true;

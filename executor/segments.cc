@@ -13,7 +13,7 @@ std::uint64_t segments_in_namespace() {
 
 void remove_segments(std::uint64_t in_namespace) {
   if (in_namespace == 0) return;
-  for (std::uint32_t i = 0; i < control->id_count && i < kMaxOps; ++i) {
+  for (std::uint32_t i = 0; i < control->id_count && i < std::size(control->ids); ++i) {
     sys(SYS_shmctl, control->ids[i], IPC_RMID, nullptr);  // EINVAL: it is gone already
   }
 }

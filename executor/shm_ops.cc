@@ -26,11 +26,6 @@ constexpr FlagPair kAttachFlags[] = {{program::shmat::kReadOnly, SHM_RDONLY},
 // In the order of program::ShmCommand.
 constexpr long kCommands[] = {IPC_STAT, IPC_RMID, IPC_SET, SHM_LOCK, SHM_UNLOCK, kBadCommand};
 
-long segment_id(std::uint8_t object) {
-  if (object == program::kSegmentNegative) return kNegativeId;
-  return object == program::kSegmentBogus ? kBogusId : control->segment[object];
-}
-
 void push_segment(Call& call, const shmid_ds& ds) {
   std::uint64_t words[program::kShmStatWords];
   segment_words(ds, words);
@@ -38,6 +33,23 @@ void push_segment(Call& call, const shmid_ds& ds) {
 }
 
 }  // namespace
+
+long segment_id(std::uint8_t object) {
+  if (object == program::kSegmentNegative) return kNegativeId;
+  return object == program::kSegmentBogus ? kBogusId : control->segment[object];
+}
+
+long get_segment(const Call& call) {
+  const Op& op = call.op;
+  const long key = op.byte == 0 ? IPC_PRIVATE : kKeyBase + op.byte;
+  return sys(SYS_shmget, key, call.at.len, translate(op.flags, kGetFlags) | op.mode);
+}
+
+void bind_segment(std::uint8_t name, long id) {
+  control->segment[name] = static_cast<std::int32_t>(id);
+  control->segments_bound = static_cast<std::uint8_t>(control->segments_bound | 1U << name);
+  control->ids[control->id_count++] = static_cast<std::int32_t>(id);
+}
 
 long stat_segment(long id, shmid_ds& ds) {
   return sys(SYS_shmctl, id, IPC_STAT, &ds);
@@ -69,14 +81,9 @@ std::uint64_t segment_bytes(const Op& op) {
 }
 
 void perform_shmget(Call& call) {
-  const Op& op = call.op;
-  long key = op.byte == 0 ? IPC_PRIVATE : kKeyBase + op.byte;
-  long id = sys(SYS_shmget, key, call.at.len, translate(op.flags, kGetFlags) | op.mode);
+  const long id = get_segment(call);
   settle_value(call, id);
-  if (failed(id)) return;
-  control->segment[op.result] = static_cast<std::int32_t>(id);
-  control->segments_bound = static_cast<std::uint8_t>(control->segments_bound | 1U << op.result);
-  control->ids[control->id_count++] = static_cast<std::int32_t>(id);
+  if (!failed(id)) bind_segment(call.op.result, id);
 }
 
 void perform_shmat(Call& call) {

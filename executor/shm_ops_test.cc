@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <map>
+#include <span>
+#include <string>
 
 #include "executor/ops_test.h"
 
@@ -39,6 +42,60 @@ p0 shmctl s0 cmd=stat -> {key=0x0 * mode=01640 * nattch=1}
 p0 shmdt a -> ok
 p0 shmctl s0 cmd=stat -> EINVAL
 )");
+}
+
+// What the racers met, each as often as it was.
+std::string met(const program::Outcome& outcome) {
+  std::map<std::string, int> times;
+  for (std::size_t i = 0; i + program::kRacerWords <= outcome.words.size(); i += program::kRacerWords) {
+    const program::Racer r = program::unpack_racer(std::span(outcome.words).subspan(i, program::kRacerWords));
+    ++times[r.pid == 0                              ? "-"
+            : r.kind == program::OutcomeKind::error ? fmt::format("errno {}", r.error)
+            : r.kind == program::OutcomeKind::ok    ? fmt::format("{:#x}", r.value)
+                                                    : "lost"];
+  }
+  std::string text;
+  for (const auto& [what, n] : times) text += fmt::format("{}*{} ", n, what);
+  return text;
+}
+
+TEST_F(Ops, ARaceForAKey) {
+  const program::Trace trace = shared_driver().trace(R"(
+p0 race_shmget s0 key=k1 size=1p mode=600
+p0 race_shmget s0 key=k1 size=1p flags=creat,excl mode=600
+p0 shmctl s0 cmd=stat
+p0 race_shmget s1 key=k1 size=1 flags=creat mode=600
+p0 race_shmget s2 key=private size=1 mode=600
+)");
+  ASSERT_EQ(trace.steps.size(), 6U);
+  EXPECT_EQ(met(trace.steps[0].outcome), "4*errno 2 ");
+  EXPECT_TRUE(met(trace.steps[1].outcome).ends_with("3*errno 17 ")) << met(trace.steps[1].outcome);
+  EXPECT_EQ(trace.steps[2].outcome.kind, program::OutcomeKind::ok);
+  EXPECT_TRUE(met(trace.steps[3].outcome).starts_with("4*0x")) << met(trace.steps[3].outcome);
+  EXPECT_EQ(trace.steps[4].outcome.kind, program::OutcomeKind::withheld);
+  EXPECT_EQ(trace.steps.back().outcome.words.at(0), 1U);
+}
+
+TEST_F(Ops, ARaceForAnAttach) {
+  const program::Trace trace = shared_driver().trace(R"(
+p0 race_shmat s0 against=fork
+p0 shmget s0 key=private size=1p mode=600
+p0 shmat m0 s0
+p0 store m0 0x41
+p0 race_shmat s0 against=fork
+p0 race_shmat s0 against=rmid
+p0 shmctl s0 cmd=stat
+p0 shmdt m0
+p0 race_shmat s0 against=rmid
+p0 race_shmat s0 against=fork
+)");
+  ASSERT_EQ(trace.steps.size(), 11U);
+  EXPECT_EQ(trace.steps[0].outcome.kind, program::OutcomeKind::unbound);
+  EXPECT_EQ(met(trace.steps[4].outcome), "8*0x41 ");
+  EXPECT_EQ(met(trace.steps[5].outcome), "1*0x0 3*0x41 ");
+  EXPECT_EQ(trace.steps[6].outcome.words.back(), 1U);
+  EXPECT_EQ(met(trace.steps[8].outcome), "4*errno 22 ");
+  EXPECT_EQ(met(trace.steps[9].outcome), "4*- 4*errno 22 ");
 }
 
 TEST_F(Ops, ASegmentWithoutANameIsStillRemoved) {

@@ -43,7 +43,7 @@ TEST(Lies, ThereIsOneForEachKindOfOutcomeAndEachResult) {
   const auto all_kinds = (1U << static_cast<unsigned>(OutcomeKind::timeout)) - 1;  // a timeout ends the trace
   const auto nothing = 1U << static_cast<unsigned>(ResultKind::nothing);
   EXPECT_EQ(kinds & all_kinds, all_kinds);
-  EXPECT_EQ(results | nothing, (2U << static_cast<unsigned>(ResultKind::end)) - 1);
+  EXPECT_EQ(results | nothing, (2U << static_cast<unsigned>(ResultKind::racers)) - 1);
 }
 
 TEST(Lies, AreToldOfTheModelAndSeen) {

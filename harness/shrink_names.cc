@@ -19,7 +19,7 @@ constexpr std::size_t kMostNames = std::max({program::kProcesses, program::kMapp
                                              program::kNames, program::kSegments, program::kObjects});
 
 bool has_key(const Op& op) {
-  return op.code == OpCode::shmget && op.byte != 0;
+  return (op.code == OpCode::shmget || op.code == OpCode::race_shmget) && op.byte != 0;
 }
 
 // Calls visit(kind, index&) for every name in the op, its process first and its result last.

@@ -43,6 +43,7 @@ std::span<const Fault> refusal_faults();
 std::span<const Fault> group_faults();
 std::span<const Fault> descriptor_faults();
 std::span<const Fault> standing_faults();
+std::span<const Fault> race_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

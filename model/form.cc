@@ -27,7 +27,27 @@ bool good_runs(const std::vector<std::uint64_t>& words) {
   return true;
 }
 
-bool good_words(ResultKind result, const std::vector<std::uint64_t>& words) {
+bool good_racer(const Op& op, const program::Racer& r) {
+  if (r.pid == 0) return r == program::Racer{};
+  const bool failed = r.kind == OutcomeKind::error || r.kind == OutcomeKind::signal;
+  if (r.kind > OutcomeKind::died || failed != (r.error != 0)) return false;
+  if (r.kind != OutcomeKind::signal && r.code != 0) return false;
+  const bool id = op.code == OpCode::race_shmget;
+  return r.kind == OutcomeKind::ok ? !id || r.value <= INT32_MAX : r.value == 0;
+}
+
+bool good_racers(const Op& op, const std::vector<std::uint64_t>& words) {
+  if (words.size() != program::racers(op) * program::kRacerWords) return false;
+  for (std::size_t i = 0; i < words.size(); i += program::kRacerWords) {
+    const std::span<const std::uint64_t> row = std::span(words).subspan(i, program::kRacerWords);
+    const program::Racer r = program::unpack_racer(row);
+    const bool stray = program::is_remover(op, i / program::kRacerWords) && r.value != 0;
+    if (pack_how(r) != row[1] || !good_racer(op, r) || stray) return false;
+  }
+  return true;
+}
+
+bool good_words(ResultKind result, const Op& op, const std::vector<std::uint64_t>& words) {
   switch (result) {
     case ResultKind::runs:
       return good_runs(words);
@@ -42,6 +62,8 @@ bool good_words(ResultKind result, const std::vector<std::uint64_t>& words) {
       return words.size() % program::kMapRowWords == 0;
     case ResultKind::end:
       return words.size() % program::kEndSegmentWords == 1;
+    case ResultKind::racers:
+      return good_racers(op, words);
     default:
       return words.empty();
   }
@@ -75,7 +97,7 @@ bool well_formed(const Op& op, const Outcome& o) {
   if (caught && o.signal == 0) return false;
   if (!caught && o.kind != OutcomeKind::died && o.signal != 0) return false;
   ResultKind result = o.kind == OutcomeKind::ok ? result_of(op) : ResultKind::nothing;
-  return (exited || good_value(result, op, o.value)) && good_words(result, o.words);
+  return (exited || good_value(result, op, o.value)) && good_words(result, op, o.words);
 }
 
 }  // namespace shmcheck::model

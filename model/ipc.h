@@ -100,6 +100,7 @@ struct ShmidKernel {
   std::int8_t locker = -1;  // index of the process that locked it
   When atim, dtim, ctim;
   Who cprid, lprid;
+  bool raced = false;  // by several at once, any of whom may be in these
   bool destroyed = false;
   bool before_reboot = false;  // gone with a machine that was started anew since
   clauses::Clause destroyed_by = clauses::Clause::shmctl_gone_id;  // what demands that it is gone

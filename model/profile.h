@@ -51,6 +51,7 @@ enum class Freedom : std::uint8_t {
   not_yet_stored,  // storage may hold a byte as it was at any time since it was last written for certain
   spare_space,     // a full file system of which something was given back may be full again or not
   allocation,      // which blocks a file system allocates beside those of the bytes, and when
+  race_order,      // which of several that do something at once comes first, and which last
   tainted,         // undetermined since an earlier divergence
   count,
 };

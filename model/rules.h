@@ -43,6 +43,8 @@ Rule rule_unshare, rule_setns;
 Rule rule_reboot;
 // shmget.cc, shmat.cc, shmdt.cc, shmctl.cc
 Rule rule_shmget, rule_shmat, rule_shmdt, rule_shmctl;
+// race.cc
+Rule rule_race_shmget, rule_race_shmat;
 // shm_totals.cc, shm_table.cc
 Rule rule_shm_info, rule_ipc_info, rule_shm_stat, rule_sysvipc;
 // limit.cc

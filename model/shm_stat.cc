@@ -229,7 +229,7 @@ bool match_pids(const World& w, Step& s, ShmidKernel& k, std::span<const std::ui
     const C clause = (inside ? shown != 0 : w.pids_begun && shown == 1) ? C::ipcns_pid_translation : p.clause;
     s.applies(p.clause);
     if (inside) s.applies(C::ipcns_pid_translation);
-    if (!p.who.single()) s.uses(Freedom::implicit_times);
+    if (!p.who.single()) s.uses(k.raced ? Freedom::race_order : Freedom::implicit_times);
     if (narrow(p.who, reader, shown)) continue;
     if (may_be_untranslated(w, s) && (shown == 1 || pid_fits(p.who, shown))) {
       s.uses(Freedom::documented_alternative);

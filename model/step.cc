@@ -48,6 +48,7 @@ std::string_view to_string(Freedom freedom) {
                                         "not-yet-stored",
                                         "spare-space",
                                         "allocation",
+                                        "race-order",
                                         "tainted"};
   static_assert(std::size(names) == kFreedoms);
   return names[static_cast<std::size_t>(freedom)];

@@ -99,6 +99,14 @@ class Processes {
   Process& operator[](std::size_t name) { return named_[name]; }
   const Process& operator[](std::size_t name) const { return name < named_.size() ? named_[name] : nobody(); }
   std::size_t size() const { return named_.size(); }
+  // Processes that no program can name, behind those that it does: by their places, until they are given
+  // back. References to processes end with either.
+  std::uint8_t lend(std::size_t count) {
+    const std::size_t first = named_.size();
+    named_.resize(first + count);
+    return static_cast<std::uint8_t>(first);
+  }
+  void give_back(std::uint8_t first) { named_.resize(first); }
   auto begin() { return named_.begin(); }
   auto end() { return named_.end(); }
   auto begin() const { return named_.begin(); }

@@ -103,6 +103,7 @@ constexpr NamedValue kRemounts[] = {{"again", 0}, {"ro", 1}};
 constexpr NamedValue kImages[] = {{"own", 0}, {"missing", 1}};
 constexpr NamedValue kActions[] = {{"caught", 0}, {"default", 1}, {"ignored", 2}, {"blocked", 3}};
 constexpr NamedValue kVia[] = {{"load", 0}, {"kernel", 1}};
+constexpr NamedValue kAgainst[] = {{"rmid", 0}, {"fork", 1}};
 constexpr NamedValue kSignals[] = {{"kill", 0}, {"term", 1}};
 
 constexpr Arg object() {
@@ -208,6 +209,7 @@ constexpr Arg kRemount[] = {choice(Slot::small, "how", kRemounts)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
 constexpr Arg kMapFile[] = {address()};
+constexpr Arg kRaceShmat[] = {object(), {ArgKind::choice, Slot::small, "against", true, kAgainst}};
 constexpr Arg kFill[] = {choice(Slot::small, "left", kRooms)};
 constexpr Arg kChattr[] = {object(), {ArgKind::choice, Slot::small, "append", true, kAppendOnly}};
 
@@ -338,6 +340,11 @@ constexpr OpSpec kSpecs[] = {
      "how many descriptors the process has, from /proc/self/fd; the executor's own are left out"},
     {"names", N::none, N::none, R::count, {}, "how many names the program's directory and /dev/shm have"},
     {"brk", N::none, N::none, R::count, {}, "brk(2): how many bytes the program break has moved"},
+    {"race_shmget", N::segment, N::none, R::racers, kShmget,
+     "shmget(2) by four processes at once, which then end; shows the id or the error of each"},
+    {"race_shmat", N::none, N::segment, R::racers, kRaceShmat,
+     "shmat(2) by processes at once, which look at what they have attached, detach and end: three against an "
+     "IPC_RMID, or four that fork meanwhile, whose children attach once more and exit or are killed"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -7,6 +7,7 @@
 // This header is used by the executor: no exceptions, no allocation in what it declares for single ops.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -84,6 +85,8 @@ enum class OpCode : std::uint8_t {
   descriptors,
   names,
   brk,
+  race_shmget,
+  race_shmat,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -266,9 +269,12 @@ enum class Ending : std::uint8_t { orderly, crash };  // Op::small of reboot
 enum class ForkInto : std::uint8_t { same, new_pids };
 // Op::small of unshare: the namespace that the process leaves for a new one.
 enum class Unshare : std::uint8_t { ipc, user };
-enum class Join : std::uint8_t { pidfd, file };   // Op::small of setns
-enum class Via : std::uint8_t { load, kernel };   // Op::small of contents
-enum class Signal : std::uint8_t { kill, term };  // Op::small of kill
+enum class Join : std::uint8_t { pidfd, file };    // Op::small of setns
+enum class Via : std::uint8_t { load, kernel };    // Op::small of contents
+enum class Signal : std::uint8_t { kill, term };   // Op::small of kill
+enum class Against : std::uint8_t { rmid, fork };  // Op::small of race_shmat
+// Processes that an op which is a race begins, and which are gone behind it. With `fork` each has a child.
+inline constexpr unsigned kRacers = 4;
 
 // One operation. Fields that its spec does not name are zero in every normalized op.
 struct Op {
@@ -284,6 +290,20 @@ struct Op {
   std::uint64_t value = 0;  // stored bytes in memory order: byte i of memory is bits 8i…8i+7
   bool operator==(const Op&) const = default;
 };
+
+constexpr bool is_race(OpCode code) {
+  return code == OpCode::race_shmget || code == OpCode::race_shmat;
+}
+constexpr unsigned racers(const Op& op) {
+  const bool with_children = op.code == OpCode::race_shmat && static_cast<Against>(op.small) == Against::fork;
+  return with_children ? 2 * kRacers : kRacers;
+}
+
+// Against IPC_RMID the first is who removes: it attaches nothing, and loads nothing.
+constexpr bool is_remover(const Op& op, std::size_t racer) {
+  const bool removed = op.code == OpCode::race_shmat && static_cast<Against>(op.small) == Against::rmid;
+  return removed && racer == 0;
+}
 
 // Whose group is the effective one of who calls setid: Op::small is 0 for the user's own. Op::flags has a bit
 // for each user whose group is a supplementary one.
@@ -349,6 +369,7 @@ enum class ResultKind : std::uint8_t {
   maps,     // words: MapRow each
   pid,      // value: process id of the child
   end,      // words: EndState
+  racers,   // words: Racer each
 };
 
 struct OpSpec {

@@ -305,11 +305,62 @@ bool parse_end(Scanner& in, std::vector<std::uint64_t>& words) {
   return in.literal("}");
 }
 
+// --- who raced
+// ---------------------------------------------------------------------------------------------------
+
+std::string racer_text(const Racer& r, const Op& op, std::size_t row) {
+  if (r.pid == 0) return "-";
+  std::string out = std::to_string(r.pid) + '=';
+  if (r.kind == OutcomeKind::error) return out + errno_text(r.error);
+  if (r.kind == OutcomeKind::signal) return out + fault_text(r.error, r.code);
+  if (is_remover(op, row)) return out + "ok";
+  return out +
+         (op.code == OpCode::race_shmget ? std::to_string(r.value) : memory_order(r.value, kRacerBytes));
+}
+
+std::string racers_text(const std::vector<std::uint64_t>& words, const Op& op) {
+  if (words.size() % kRacerWords != 0) return "";
+  std::string out = "{";
+  for (std::size_t i = 0; i < words.size(); i += kRacerWords) {
+    if (i != 0) out += ' ';
+    out += racer_text(unpack_racer(std::span(words).subspan(i, kRacerWords)), op, i / kRacerWords);
+  }
+  return out + '}';
+}
+
 bool parse_value(Scanner& in, unsigned bytes, std::uint64_t& out) {
   std::string_view digits;
   if (!in.literal("0x") || !in.hex_digits(digits) || digits.size() != 2 * std::size_t{bytes}) return false;
   out = *from_memory_order(digits);
   return true;
+}
+
+bool parse_how(Scanner& in, const Op& op, std::size_t row, Racer& r) {
+  unsigned number = 0, code = 0;
+  const bool failed = in.error(number);
+  if (failed || in.fault(number, code)) {
+    r.kind = failed ? OutcomeKind::error : OutcomeKind::signal;
+    r.error = static_cast<std::uint16_t>(number);
+    r.code = static_cast<std::uint8_t>(code);
+    return true;
+  }
+  if (is_remover(op, row)) return in.literal("ok");
+  return op.code == OpCode::race_shmget ? in.decimal(r.value, UINT64_MAX)
+                                        : parse_value(in, kRacerBytes, r.value);
+}
+
+bool parse_racers(Scanner& in, const Op& op, std::vector<std::uint64_t>& words) {
+  if (!in.literal("{")) return false;
+  while (!in.peek("}")) {
+    if (!words.empty() && !in.literal(" ")) return false;
+    Racer r;
+    if (!in.accept("-")) {
+      if (!in.decimal(r.pid, UINT64_MAX) || !in.literal("=")) return false;
+      if (!parse_how(in, op, words.size() / kRacerWords, r)) return false;
+    }
+    words.insert(words.end(), {r.pid, pack_how(r), r.value});
+  }
+  return in.literal("}");
 }
 
 }  // namespace
@@ -340,6 +391,8 @@ std::string success_text(const Outcome& o, const Op& op, const Facts& facts) {
       return maps_text(o.words, facts);
     case ResultKind::end:
       return end_text(o.words);
+    case ResultKind::racers:
+      return racers_text(o.words, op);
   }
   return "ok";
 }
@@ -371,6 +424,8 @@ bool parse_success(Scanner& in, const Op& op, const Facts& facts, Outcome& o) {
       return parse_maps(in, facts, o.words);
     case ResultKind::end:
       return parse_end(in, o.words);
+    case ResultKind::racers:
+      return parse_racers(in, op, o.words);
   }
   return in.literal("ok");
 }
@@ -403,6 +458,8 @@ std::string success_description(const Op& op) {
       return "rows like {a+0p..a+3p rw-s off=0p file n0}";
     case ResultKind::end:
       return "{used=1; s0=…}";
+    case ResultKind::racers:
+      return "processes like {4711=32768 4712=EEXIST}";
   }
   return "ok";
 }

@@ -42,6 +42,18 @@ void random_end(Dice& dice, std::vector<std::uint64_t>& words) {
   }
 }
 
+void random_racer(Dice& dice, const Op& op, std::vector<std::uint64_t>& words) {
+  Racer r;
+  if (!dice.one_in(5)) {
+    r.pid = dice.odd_number() | 1;
+    r.kind = static_cast<OutcomeKind>(dice.below(3));
+    if (r.kind == OutcomeKind::ok && !is_remover(op, words.size() / kRacerWords)) r.value = dice.any();
+    if (r.kind != OutcomeKind::ok) r.error = static_cast<std::uint16_t>(1 + dice.below(199));
+    if (r.kind == OutcomeKind::signal) r.code = static_cast<std::uint8_t>(dice.odd_number());
+  }
+  words.insert(words.end(), {r.pid, pack_how(r), r.value});
+}
+
 void random_success(Dice& dice, const Op& op, const Facts& facts, Outcome& o) {
   auto fill = [&](std::size_t n) {
     for (std::size_t i = 0; i < n; ++i) o.words.push_back(dice.odd_number());
@@ -81,6 +93,9 @@ void random_success(Dice& dice, const Op& op, const Facts& facts, Outcome& o) {
       break;
     case ResultKind::end:
       random_end(dice, o.words);
+      break;
+    case ResultKind::racers:
+      for (unsigned n = racers(op); n != 0; --n) random_racer(dice, op, o.words);
       break;
   }
 }

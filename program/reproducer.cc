@@ -133,7 +133,7 @@ class Writer {
       const Step& s = trace_.steps[i];
       if (is_run(s)) needs_ |= needs_of(s.op, i == step_);
       if (is_run(s) && (kind_of(s) == 'k' || kind_of(s) == 'd')) needs_ |= kNeedDeaths;
-      if (is_run(s) && s.op.code == OpCode::shmget) segments_.insert(s.op.result);
+      if (is_run(s) && spec(s.op.code).result_name == NameKind::segment) segments_.insert(s.op.result);
     }
     if (at_end_ && !segments_.empty()) needs_ |= kNeedShmStat;
     if (counts_segments()) needs_ |= kNeedSys | kNeedSegments;

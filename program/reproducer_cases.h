@@ -255,6 +255,32 @@ inline constexpr Case kCases[] = {
      "p0 rename n1 to=n2 -> ok\n"
      "p0 fstat f0 -> {size=0 links=2 mode=100600 uid=UID gid=GID}\n",
      "{size=0 links=1 mode=100600 uid=UID gid=GID}"},
+    {"ARaceForAKey", true,
+     "p0 race_shmget s0 key=k1 size=1p flags=creat mode=600 -> {101=7 102=7 103=7 104=7}\n"
+     "p0 shmget s1 key=k1 size=0 -> 7\n"
+     "p0 race_shmget s2 key=k2 size=1p flags=creat,excl mode=600 -> {105=EEXIST 106=8 107=EEXIST "
+     "108=EEXIST}\n",
+     "{105=EEXIST 106=8 107=9 108=EEXIST}"},
+    {"ARaceForAnAttach", true,
+     "p0 shmget s0 key=private size=1p mode=600 -> 7\n"
+     "p0 shmat m0 s0 -> 0x7f0000001000\n"
+     "p0 store m0 0x4142434445464748 -> ok\n"
+     "p0 race_shmat s0 against=fork -> {101=0x4142434445464748 102=0x4142434445464748 103=0x4142434445464748 "
+     "104=0x4142434445464748 105=0x4142434445464748 106=0x4142434445464748 107=0x4142434445464748 "
+     "108=0x4142434445464748}\n"
+     "p0 race_shmat s0 against=rmid -> {111=ok 112=0x4142434445464748 113=0x4142434445464748 "
+     "114=0x4142434445464748}\n",
+     "{111=ok 112=0x4142434445464748 113=0x4142434445464748 114=EINVAL}"},
+    {"TheCountAfterAStorm", true,
+     "p0 shmget s0 key=private size=1p mode=600 -> 7\n"
+     "p0 race_shmat s0 against=fork -> {101=0x0000000000000000 102=0x0000000000000000 103=0x0000000000000000 "
+     "104=0x0000000000000000 105=0x0000000000000000 106=0x0000000000000000 107=0x0000000000000000 "
+     "108=0x0000000000000000}\n"
+     "p0 shmctl s0 cmd=stat -> {key=0x0 uid=0 gid=0 cuid=0 cgid=0 mode=0600 segsz=PAGE atime=1 dtime=1 "
+     "ctime=1 "
+     "cpid=100 lpid=108 nattch=0}\n",
+     "{key=0x0 uid=0 gid=0 cuid=0 cgid=0 mode=0600 segsz=PAGE atime=1 dtime=1 ctime=1 cpid=100 lpid=108 "
+     "nattch=1}"},
 };
 
 }  // namespace shmcheck::program

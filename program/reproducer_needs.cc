@@ -84,6 +84,8 @@ constexpr Row kNeeds[] = {
     {OpCode::descriptors, kNeedDescriptors},
     {OpCode::names, kNeedNames | kNeedFiles},
     {OpCode::brk, kNeedBreak},
+    {OpCode::race_shmget, kNeedRaceGet},
+    {OpCode::race_shmat, kNeedRaceAttach},
     {OpCode::end, 0},
 };
 

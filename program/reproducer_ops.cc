@@ -400,6 +400,13 @@ std::string statement_of(const Op& op, const Facts& facts, std::string_view dire
       return "count(names());";
     case OpCode::brk:
       return "count(syscall(SYS_brk, 0) - start);";
+    case OpCode::race_shmget:
+      return "race_get(" + name_of(op.result) + ", (long[]){" +
+             list(hex(kKeyBase + op.byte), q(op.len),
+                  (op.flags != 0 ? bits(op.flags, kGetFlags) + " | " : "") + octal_mode(op)) +
+             "});";
+    case OpCode::race_shmat:
+      return "race_attach(" + list(segment(op.object), name_of(op.small)) + ");";
     case OpCode::end:
       break;
   }

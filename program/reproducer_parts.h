@@ -69,6 +69,9 @@ enum Need : std::uint64_t {
   kNeedNames = std::uint64_t{1} << 54,
   kNeedBreak = std::uint64_t{1} << 55,
   kNeedChattr = std::uint64_t{1} << 56,
+  kNeedRace = std::uint64_t{1} << 57,
+  kNeedRaceGet = std::uint64_t{1} << 58,
+  kNeedRaceAttach = std::uint64_t{1} << 59,
   kNeedForkedFirst = std::uint64_t{1} << 60,
   kNeedNewUsers = std::uint64_t{1} << 61,
 };

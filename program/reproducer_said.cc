@@ -1,7 +1,10 @@
 // Outcomes in the words of the C code: what differs between two healthy runs is said by what it means.
 #include <algorithm>
 #include <csignal>
+#include <map>
+#include <set>
 #include <span>
+#include <vector>
 
 #include "program/reproducer_parts.h"
 #include "program/scan.h"
@@ -24,8 +27,15 @@ struct Names {
   }
 
  private:
+  void bind_first(const Step& step) {
+    for (std::size_t i = step.outcome.words.size(); i >= kRacerWords; i -= kRacerWords) {
+      const Racer r = unpack_racer(std::span(step.outcome.words).subspan(i - kRacerWords, kRacerWords));
+      if (r.kind == OutcomeKind::ok) segment[step.op.result] = r.value;
+    }
+  }
   void bind(const Step& step) {
     if (step.outcome.kind != OutcomeKind::ok) return;
+    if (step.op.code == OpCode::race_shmget) return bind_first(step);
     switch (spec(step.op.code).result_name) {
       case NameKind::mapping:
         mapping[step.op.result] = step.outcome.value;
@@ -194,6 +204,55 @@ class Speaker {
     return out;
   }
 
+  std::vector<Racer> racers() const {
+    std::vector<Racer> out;
+    for (std::size_t i = 0; i + kRacerWords <= o_.words.size(); i += kRacerWords) {
+      out.push_back(unpack_racer(std::span(o_.words).subspan(i, kRacerWords)));
+    }
+    return out;
+  }
+
+  // How many met each error.
+  static std::string errors(const std::vector<Racer>& all, bool counted) {
+    std::map<std::uint16_t, unsigned> met;
+    std::string out;
+    for (const Racer& r : all) {
+      if (r.kind == OutcomeKind::error) ++met[r.error];
+    }
+    for (const auto& [number, times] : met) {
+      if (counted) out += std::to_string(times) + '*';
+      out += error(number) + ' ';
+    }
+    return out;
+  }
+
+  std::string got() const {
+    const std::vector<Racer> all = racers();
+    const auto worked = [](const Racer& r) { return r.kind == OutcomeKind::ok; };
+    const auto id = std::find_if(all.begin(), all.end(), worked);
+    const auto first = std::count_if(all.begin(), all.end(),
+                                     [&](const Racer& r) { return worked(r) && r.value == id->value; });
+    const auto others = std::count_if(all.begin(), all.end(), worked) - first;
+    return std::to_string(first) + "*id " + std::to_string(others) + "*another " + errors(all, true);
+  }
+
+  std::string attached() const {
+    std::vector<Racer> all = racers();
+    std::string out;
+    std::set<std::uint64_t> values;
+    if (static_cast<Against>(op_.small) == Against::rmid && !all.empty()) {
+      out = all[0].kind == OutcomeKind::ok ? "removed " : error(all[0].error) + ' ';
+      all.erase(all.begin());
+    }
+    bool faulted = false;
+    for (const Racer& r : all) {
+      if (r.pid != 0 && r.kind == OutcomeKind::ok) values.insert(r.value);
+      faulted |= r.kind == OutcomeKind::signal;
+    }
+    for (const std::uint64_t v : values) out += hex(v) + ' ';
+    return out + errors(all, false) + (faulted ? "fault " : "");
+  }
+
   std::string end() const {
     std::string out = "used=" + (o_.words[0] == UINT64_MAX ? "?" : std::to_string(o_.words[0]));
     for (std::size_t i = 1; i + kEndSegmentWords <= o_.words.size(); i += kEndSegmentWords) {
@@ -234,6 +293,8 @@ class Speaker {
         return "child";
       case ResultKind::end:
         return o_.words.empty() ? "" : end();
+      case ResultKind::racers:
+        return op_.code == OpCode::race_shmget ? got() : attached();
       case ResultKind::nothing:
         break;
     }

@@ -203,8 +203,8 @@ TEST(Reproducer, ExitsWithTwoIfAFileSystemIsFilledUpAndUnmounted) {
   EXPECT_EQ(run(reproducer(trace, 1)).status, 2);
 }
 
-// Observers of many bytes, mappings or segments are longer, and so are deaths, new images, objects and
-// crowds.
+// Observers of many bytes, mappings or segments are longer, and so are deaths, new images, objects, crowds
+// and races.
 TEST(Reproducer, IsShorterThanAHundredLinesForATypicalProgram) {
   for (const Case& c : kCases) {
     Trace trace = trace_of(filled_in(c.steps));
@@ -216,7 +216,9 @@ TEST(Reproducer, IsShorterThanAHundredLinesForATypicalProgram) {
     bool execs = source.find("--exec") != std::string::npos;
     bool objects = source.find("/dev/shm/o") != std::string::npos;
     bool crowds = source.find("max_map_count") != std::string::npos;
-    std::ptrdiff_t limit = 100 + (observes || dies || execs || crowds ? 15 : 0) + (objects ? 10 : 0);
+    bool races = source.find("meet(") != std::string::npos;
+    std::ptrdiff_t limit =
+        100 + (observes || dies || execs || crowds ? 15 : 0) + (objects ? 10 : 0) + (races ? 50 : 0);
     EXPECT_LT(std::count(source.begin(), source.end(), '\n'), limit) << c.name;
   }
 }

@@ -133,7 +133,9 @@ constexpr std::string_view kExamples =
     "p0 memfd f3 flags=sealing,huge\n"
     "p0 shmget s0 key=private size=1p flags=huge mode=600\n"
     "p0 chattr n0 append=on\n"
-    "p0 chattr n0 append=off\n";
+    "p0 chattr n0 append=off\n"
+    "p0 race_shmget s0 key=k1 size=2p flags=creat,excl mode=600\n"
+    "p0 race_shmat s0 against=fork\n";
 
 TEST(ProgramText, EveryOperationHasACanonicalExample) {
   Program program = parsed(kExamples);

@@ -94,6 +94,26 @@ inline constexpr std::uint64_t kMapShared = 8, kMapDeleted = 16;
 // then for each name s0…s7 that was bound: the index, 0 or errno, and kShmStatWords words.
 inline constexpr std::size_t kEndSegmentWords = 2 + kShmStatWords;
 
+// ResultKind::racers. A row for each process that took part, in the order in which they were begun; children
+// of theirs come behind them. Nothing (a pid of 0) is the child of one that did not get so far.
+struct Racer {
+  std::uint64_t pid = 0;
+  OutcomeKind kind = OutcomeKind::ok;  // ok, error, signal; died: without an answer
+  std::uint16_t error = 0;             // of an error; of a signal its number
+  std::uint8_t code = 0;               // of a signal
+  std::uint64_t value = 0;             // the id; or what it loaded, in memory order
+  bool operator==(const Racer&) const = default;
+};
+inline constexpr std::size_t kRacerWords = 3;
+inline constexpr unsigned kRacerBytes = 8;  // that one loads
+constexpr std::uint64_t pack_how(const Racer& r) {
+  return std::uint64_t{static_cast<std::uint8_t>(r.kind)} << 32 | std::uint64_t{r.code} << 16 | r.error;
+}
+constexpr Racer unpack_racer(std::span<const std::uint64_t> w) {
+  return {w[0], static_cast<OutcomeKind>(w[1] >> 32), static_cast<std::uint16_t>(w[1]),
+          static_cast<std::uint8_t>(w[1] >> 16), w[2]};
+}
+
 // --- traces ------------------------------------------------------------------------------------------------
 
 struct Step {

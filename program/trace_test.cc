@@ -76,6 +76,9 @@ constexpr std::string_view kGolden =
     "p0 msync m0 len=1p -> errno4000\n"
     "p0 store m0 0x41 act=default -> died SIGKILL\n"
     "p0 store m0 0x41 act=default -> timeout @-5..7\n"
+    "p0 race_shmget s0 key=k1 size=1p flags=creat,excl mode=600 -> {7=EEXIST 8=32768 9=EEXIST 10=errno4000}\n"
+    "p0 race_shmat s0 against=rmid -> {11=ok 12=0x4142434445464748 13=SIGBUS/ADRERR 14=EIDRM}\n"
+    "p0 race_shmat s0 against=fork -> {15=EINVAL 16=0x0000000000000000 17=EINVAL 18=EINVAL - 19=EINVAL - -}\n"
     "end -> {used=1; s0=EINVAL; s1={key=0x0 uid=0 gid=0 cuid=0 cgid=0 mode=0600 segsz=1 atime=0 dtime=0 "
     "ctime=0 "
     "cpid=0 lpid=0 nattch=0}}\n";

@@ -25,6 +25,8 @@
 //       the machine's pages; refused: the kernel has none, or its pool is empty and cannot grow, and the
 //       pages are reserved (no `noreserve`). What is at an address of the program's is unmapped before they
 //       are asked for (`fixed`)
+//   race_shmget with IPC_PRIVATE
+//       each process would make a segment, and but one of them would have a name
 //   memfd with `huge`
 //       where it is not known whether the kernel has any
 //   mremap
@@ -163,6 +165,8 @@ struct Standing {
 constexpr bool withheld_of_standing(const Op& op, Standing actor, Standing object) {
   switch (op.code) {
     case OpCode::fork:
+    case OpCode::race_shmget:
+    case OpCode::race_shmat:
       return actor.first_of_pids;
     case OpCode::kill:
       return actor.first_of_pids || (object.first_of_pids && static_cast<Signal>(op.small) != Signal::kill);
@@ -232,6 +236,8 @@ constexpr bool withheld(const Op& op, const Resolved& at, const Layout& layout,
       return layout.aligned(at.addr) && !layout.wraps(at.addr, length) &&
              layout.own_overlaps(at.addr, length);
     }
+    case OpCode::race_shmget:
+      return op.byte == 0 || withheld_detail::of_huge_segment(op, at, layout);
     case OpCode::shmget:
       return withheld_detail::of_huge_segment(op, at, layout);
     case OpCode::memfd:

@@ -26,6 +26,7 @@ constexpr Case kCases[] = {
     {"the first byte of an own range", OpCode::contents, {.addr = kBelow, .len = kPage + 1}, 0, 0, true},
     {"the file of an own range", OpCode::map_file, {.addr = 0x400000}, 0, 0, true},
     {"the file of what lies before it", OpCode::map_file, {.addr = kBelow}, 0, 0, false},
+    {"a race with IPC_PRIVATE", OpCode::race_shmget, {.len = kPage}, 0, 0, true},
     {"no byte at all", OpCode::contents, {.addr = 0x400010, .len = 0}, 0, 0, false},
     {"wraps into the low range", OpCode::pread_to, {.addr = ~std::uint64_t{0}, .len = 0x400002}, 0, 0, true},
     {"wraps to just below it", OpCode::pread_to, {.addr = ~std::uint64_t{0}, .len = 0x400001}, 0, 0, false},
@@ -182,7 +183,7 @@ TEST(Withheld, OfWhoHasNamespacesFromTheProgram) {
   };
   const auto kKill = static_cast<std::uint8_t>(Signal::kill), kTerm = static_cast<std::uint8_t>(Signal::term);
   const auto kUsers = static_cast<std::uint8_t>(Unshare::user);
-  for (OpCode code : {OpCode::fork, OpCode::kill, OpCode::setns}) {
+  for (OpCode code : {OpCode::fork, OpCode::kill, OpCode::setns, OpCode::race_shmget, OpCode::race_shmat}) {
     EXPECT_TRUE(is_withheld(code, 0, kFirst)) << spec(code).name;
     EXPECT_FALSE(is_withheld(code, 0, kPlain)) << spec(code).name;
   }

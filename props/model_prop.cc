@@ -108,6 +108,7 @@ Outcome altered(const Op& op, Outcome outcome) {
         case ResultKind::runs:
         case ResultKind::maps:
         case ResultKind::end:
+        case ResultKind::racers:
         case ResultKind::shm:
         case ResultKind::listing:
         case ResultKind::nothing:
@@ -200,6 +201,9 @@ Outcome untouched(const Op& op, Outcome outcome) {
 
 Outcome without_pids(const OpSpec& s, Outcome outcome) {
   if (s.result == ResultKind::pid) outcome.value = 0;
+  if (s.result == ResultKind::racers) {
+    for (std::size_t at = 0; at < outcome.words.size(); at += kRacerWords) outcome.words[at] = 0;
+  }
   clear_shm_words(s, outcome, {10, 11});  // cpid, lpid
   return outcome;
 }

@@ -111,6 +111,9 @@ Outcome without_choices(const Op& op, Outcome o) {
     case ResultKind::pid:
       o.value = 0;
       break;
+    case ResultKind::racers:
+      o.words.clear();  // who comes first is anybody's
+      break;
     case ResultKind::shm_at:
       // Which index is used next depends on what was there before.
       if (op.byte != 0) return {};

@@ -20,11 +20,16 @@ bool unmounts(Entropy& entropy, const program::Facts& facts) {
   return facts.remounts && facts.fs != program::FileSystem::tmpfs && entropy.chance(50);
 }
 
+// A race is as many forks as there are racers, and children of theirs.
+bool races(Entropy& entropy) {
+  return entropy.chance(25);
+}
+
 // What the target would do nothing of.
 void leave_out_withheld(GeneratorOptions& options, const program::Facts& facts) {
   if (!facts.set_limits) options.leave_out({OpCode::limit, OpCode::limits});
   if (!facts.exec) options.leave_out({OpCode::exec});
-  if (!facts.fork) options.leave_out({OpCode::fork});
+  if (!facts.fork) options.leave_out({OpCode::fork, OpCode::race_shmget, OpCode::race_shmat});
   if (!facts.ipc_namespaces) options.leave_out({OpCode::unshare, OpCode::setns});
   if (!facts.fill) options.leave_out({OpCode::fill});
   if (!facts.map_files) options.leave_out({OpCode::map_file});
@@ -59,6 +64,7 @@ program::Program generate(Entropy& entropy, const GeneratorOptions& options, con
   if (!facts.reboot || entropy.below(options.reboots_one_in) != 0) possible.leave_out({OpCode::reboot});
   if (!crowds(entropy, facts)) possible.leave_out({OpCode::crowd});
   if (!unmounts(entropy, facts)) possible.leave_out({OpCode::remount});
+  if (!races(entropy)) possible.leave_out({OpCode::race_shmget, OpCode::race_shmat});
   Swarm swarm = make_swarm(entropy, possible.allowed);
   Scene scene(entropy, swarm, possible, facts);
   scene.plan(planned_ops(entropy, options));

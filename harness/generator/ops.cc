@@ -20,18 +20,18 @@ namespace {
 
 // In the order of OpCode.
 constexpr Builder* kBuilders[] = {
-    build_open,        build_close,    build_unlink,      build_ftruncate,  build_truncate,  build_pread,
-    build_pwrite,      build_pread_to, build_pwrite_from, build_fstat,      build_mmap,      build_munmap,
-    build_mprotect,    build_load,     build_store,       build_contents,   build_fork,      build_exit,
-    build_kill,        build_shmget,   build_shmat,       build_shmdt,      build_shmctl,    build_maps,
-    build_msync,       build_setid,    build_mremap,      build_madvise,    build_fallocate, build_fsync,
-    build_memfd,       build_seal,     build_seals,       build_mlock,      build_munlock,   build_locked,
-    build_mincore,     build_shm_info, build_limit,       build_limits,     build_exec,      build_rename,
-    build_link,        build_shm_open, build_shm_unlink,  build_stored,     build_unshare,   build_ipc_info,
-    build_shm_stat,    build_sysvipc,  build_mlockall,    build_munlockall, build_rlimit,    build_remap,
-    build_call,        build_age,      build_times,       build_reboot,     build_setns,     build_blocks,
-    build_fill,        build_crowd,    build_memfd_name,  build_remount,    build_chattr,    build_map_file,
-    build_descriptors, build_names,    build_brk,
+    build_open,        build_close,    build_unlink,      build_ftruncate,   build_truncate,   build_pread,
+    build_pwrite,      build_pread_to, build_pwrite_from, build_fstat,       build_mmap,       build_munmap,
+    build_mprotect,    build_load,     build_store,       build_contents,    build_fork,       build_exit,
+    build_kill,        build_shmget,   build_shmat,       build_shmdt,       build_shmctl,     build_maps,
+    build_msync,       build_setid,    build_mremap,      build_madvise,     build_fallocate,  build_fsync,
+    build_memfd,       build_seal,     build_seals,       build_mlock,       build_munlock,    build_locked,
+    build_mincore,     build_shm_info, build_limit,       build_limits,      build_exec,       build_rename,
+    build_link,        build_shm_open, build_shm_unlink,  build_stored,      build_unshare,    build_ipc_info,
+    build_shm_stat,    build_sysvipc,  build_mlockall,    build_munlockall,  build_rlimit,     build_remap,
+    build_call,        build_age,      build_times,       build_reboot,      build_setns,      build_blocks,
+    build_fill,        build_crowd,    build_memfd_name,  build_remount,     build_chattr,     build_map_file,
+    build_descriptors, build_names,    build_brk,         build_race_shmget, build_race_shmat,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 
@@ -75,6 +75,7 @@ Subject subject(OpCode code) {
     case OpCode::shmat:
     case OpCode::shmctl:
     case OpCode::shm_stat:
+    case OpCode::race_shmat:
       return Subject::segment;
     case OpCode::shmdt:
       return Subject::attach;

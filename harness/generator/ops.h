@@ -24,7 +24,7 @@ Builder build_fork, build_exit, build_kill, build_setid, build_maps, build_locke
     build_descriptors, build_names, build_brk;
 // ops_sysv.cc
 Builder build_shmget, build_shmat, build_shmdt, build_shmctl, build_shm_info, build_limit, build_limits,
-    build_ipc_info, build_shm_stat, build_sysvipc;
+    build_ipc_info, build_shm_stat, build_sysvipc, build_race_shmget, build_race_shmat;
 
 // Where a new mapping or attach is asked for; nothing: anywhere.
 std::optional<Quantity> some_place(Scene& s, std::uint8_t proc);

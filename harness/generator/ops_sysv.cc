@@ -1,4 +1,6 @@
 // Builders of the ops on System V segments.
+#include <algorithm>
+
 #include "harness/generator/ops.h"
 
 namespace shmcheck::harness {
@@ -42,6 +44,24 @@ Op build_shmat(Scene& s, std::uint8_t p) {
     }
     if (s.dice.chance(40)) op.flags |= at::kRemap;
   }
+  return op;
+}
+
+Op build_race_shmget(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::race_shmget, p);
+  op.result = s.fresh_segment();
+  op.byte = std::max<std::uint8_t>(s.key(), 1);
+  op.len = s.size(3);
+  op.mode = some_mode(s);
+  if (s.dice.chance(90)) op.flags |= program::shmget::kCreat;
+  if (s.dice.chance(50)) op.flags |= program::shmget::kExcl;
+  return op;
+}
+
+Op build_race_shmat(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::race_shmat, p);
+  op.object = s.segment();
+  op.small = static_cast<std::uint8_t>(s.dice.below(2));
   return op;
 }
 

@@ -108,6 +108,7 @@ void play_scenario(Scene& scene) {
   std::span<const Scenario> group =
       all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U, 6U, 7U})];
   if (scene.options.allows(OpCode::reboot) && scene.dice.chance(50)) group = reboot_scenarios();
+  if (scene.options.allows(OpCode::race_shmget) && scene.dice.chance(20)) group = race_scenarios();
   Play play(scene);
   group[scene.dice.below(static_cast<std::uint32_t>(group.size()))](play);
 }

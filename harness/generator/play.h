@@ -100,6 +100,9 @@ class Play {
   void stat(std::uint8_t p, std::uint8_t segment) { control(p, segment, program::ShmCommand::stat); }
   void unshare(std::uint8_t p, program::Unshare what = program::Unshare::ipc);
   void look_at(std::uint8_t p, std::uint8_t segment);  // in one of the ways that show its members
+  // By several at once.
+  std::uint8_t race_for_segment(std::uint8_t p, Quantity size, std::uint8_t key, std::uint32_t flags);
+  void race_for_attach(std::uint8_t p, std::uint8_t segment, program::Against against);
   void join(std::uint8_t p, std::uint8_t other);
   void limit(std::uint8_t p, program::Limit which, Quantity value);
 };
@@ -118,5 +121,6 @@ std::span<const Scenario> reboot_scenarios();
 std::span<const Scenario> space_scenarios();
 std::span<const Scenario> storage_scenarios();
 std::span<const Scenario> refusal_scenarios();
+std::span<const Scenario> race_scenarios();
 
 }  // namespace shmcheck::harness

@@ -71,6 +71,23 @@ void Play::look_at(std::uint8_t p, std::uint8_t segment) {
   }
 }
 
+std::uint8_t Play::race_for_segment(std::uint8_t p, Quantity size, std::uint8_t key, std::uint32_t flags) {
+  Op op = make_op(OpCode::race_shmget, p);
+  op.result = s.fresh_segment();
+  op.byte = key;
+  op.len = size;
+  op.mode = 0600;
+  op.flags = flags;
+  step(op);
+  return op.result;
+}
+
+void Play::race_for_attach(std::uint8_t p, std::uint8_t segment, program::Against against) {
+  Op op = make_op(OpCode::race_shmat, p, segment);
+  op.small = static_cast<std::uint8_t>(against);
+  step(op);
+}
+
 void Play::join(std::uint8_t p, std::uint8_t other) {
   Op op = make_op(OpCode::setns, p, other);
   op.small = static_cast<std::uint8_t>(dice.below(2));

@@ -43,6 +43,7 @@ bool Scene::tame(const Op& op) const {
       [[fallthrough]];
     case OpCode::truncate:
     case OpCode::shmget:
+    case OpCode::race_shmget:
       return small_or(number(op.len), kHalf);
     case OpCode::pwrite:
     case OpCode::pwrite_from:
@@ -68,8 +69,8 @@ bool Scene::tame(const Op& op) const {
 // In a process near vm.max_map_count these take a tenth of a second, and in a guest much more.
 bool Scene::walks_mappings(const Op& op) const {
   if (op.code == OpCode::crowd) return true;
-  const bool walks = op.code == OpCode::maps || op.code == OpCode::fork || op.code == OpCode::mlockall ||
-                     op.code == OpCode::munlockall;
+  const bool walks = op.code == OpCode::maps || op.code == OpCode::fork || program::is_race(op.code) ||
+                     op.code == OpCode::mlockall || op.code == OpCode::munlockall;
   return walks && process(op.proc).other_mappings.has_value();
 }
 

@@ -19,7 +19,7 @@ std::span<const Perturbation> perturbations() {
   static const std::vector<Perturbation> all = [] {
     std::vector<Perturbation> joined;
     for (const auto table : {kind_perturbations, value_perturbations, run_perturbations, state_perturbations,
-                             map_perturbations}) {
+                             map_perturbations, race_perturbations}) {
       const std::span<const Perturbation> part = table();
       joined.insert(joined.end(), part.begin(), part.end());
     }

@@ -20,6 +20,7 @@ std::span<const Perturbation> value_perturbations();
 std::span<const Perturbation> run_perturbations();
 std::span<const Perturbation> state_perturbations();
 std::span<const Perturbation> map_perturbations();
+std::span<const Perturbation> race_perturbations();
 
 constexpr std::uint8_t kind_bit(OutcomeKind kind) {
   return static_cast<std::uint8_t>(1U << static_cast<unsigned>(kind));
