@@ -76,15 +76,18 @@ struct Target {
   std::size_t own_count = 0;
   bool private_ipc = false, private_pids = false, private_mounts = false;
   bool has_clone_parent = true;
-  bool forks = true;                // its processes can fork children of the supervisor
-  bool sets_limits = false;         // programs may change kernel.shm*
-  bool sets_next_id = false;        // shm_next_id, too
-  bool nx = false;                  // the processor refuses to execute what is not executable
-  bool reboots = false;             // somebody starts the machine again when a program asks for it
-  bool execs = false;               // its processes can exec (rejoin.h)
-  bool unshares_ipc = false;        // and can make further IPC namespaces
-  bool names = false;               // nobody else has names where its programs have theirs
-  bool map_files = false;           // it has /proc/self/map_files
+  bool forks = true;          // its processes can fork children of the supervisor
+  bool sets_limits = false;   // programs may change kernel.shm*
+  bool sets_next_id = false;  // shm_next_id, too
+  bool nx = false;            // the processor refuses to execute what is not executable
+  bool reboots = false;       // somebody starts the machine again when a program asks for it
+  bool execs = false;         // its processes can exec (rejoin.h)
+  bool unshares_ipc = false;  // and can make further IPC namespaces
+  bool names = false;         // nobody else has names where its programs have theirs
+  bool map_files = false;     // it has /proc/self/map_files
+  bool smaps = false;         // and /proc/self/smaps
+  bool rss = false;           // and is known to count pages of the executor's image as it says
+  bool image_in_tmpfs = false;
   std::uint64_t max_map_count = 0;  // 0: programs cannot come near it (crowd.h)
   bool objects_noexec = false;      // /dev/shm is mounted without execution
   bool has_objects = false;         // /dev/shm is a tmpfs where programs may have objects

@@ -92,7 +92,8 @@ void put_limits() {
           << " reboot=" << yes_no(target.reboots) << " shmem_huge=" << yes_no(gives_huge_pages())
           << " nx=" << yes_no(target.nx) << " max_map_count=" << target.max_map_count
           << " objects_noexec=" << yes_no(target.objects_noexec) << " map_files=" << yes_no(target.map_files)
-          << " names=" << yes_no(target.names);
+          << " names=" << yes_no(target.names) << " smaps=" << yes_no(target.smaps)
+          << " rss=" << yes_no(target.rss);
 }
 
 void put_huge_pages() {

@@ -26,7 +26,8 @@ constexpr Performer kPerformers[] = {
     perform_mlockall, perform_munlockall,  perform_rlimit,     perform_remap,       perform_call,
     perform_age,      perform_times,       perform_reboot,     perform_setns,       perform_blocks,
     perform_fill,     perform_crowd,       perform_memfd_name, perform_remount,     perform_chattr,
-    perform_map_file, perform_descriptors, perform_names,      perform_brk,
+    perform_map_file, perform_descriptors, perform_names,      perform_brk,         perform_smaps,
+    perform_rss,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -67,6 +68,8 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::chattr) return !control->has_attributes;
   if (op.code == OpCode::map_file && !target.map_files) return true;
   if (op.code == OpCode::names && !target.names) return true;
+  if (op.code == OpCode::smaps && !target.smaps) return true;
+  if (op.code == OpCode::rss && !target.rss) return true;
   if (withheld_of_memory(op)) return true;
   if (op.code == OpCode::unshare || op.code == OpCode::setns) return !target.unshares_ipc;
   if (op.code == OpCode::reboot) return !target.reboots;

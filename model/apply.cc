@@ -25,7 +25,7 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_shm_stat,    rule_sysvipc,  rule_mlockall,    rule_munlockall, rule_rlimit,    rule_remap,
     rule_call,        rule_age,      rule_times,       rule_reboot,     rule_setns,     rule_blocks,
     rule_fill,        rule_crowd,    rule_memfd_name,  rule_remount,    rule_chattr,    rule_map_file,
-    rule_descriptors, rule_names,    rule_brk};
+    rule_descriptors, rule_names,    rule_brk,         rule_smaps,      rule_rss};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -65,6 +65,8 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (names_huge_file(w, p, op)) return true;
   if (op.code == OpCode::map_file && !w.facts().map_files) return true;
   if (op.code == OpCode::names && !w.facts().names) return true;
+  if (op.code == OpCode::smaps && !w.facts().smaps) return true;
+  if (op.code == OpCode::rss && !w.facts().rss) return true;
   if (of_memory(w, p, op)) return true;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::reboot) return !w.facts().reboot;

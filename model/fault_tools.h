@@ -42,6 +42,7 @@ std::span<const Fault> remount_faults();
 std::span<const Fault> refusal_faults();
 std::span<const Fault> group_faults();
 std::span<const Fault> descriptor_faults();
+std::span<const Fault> residency_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

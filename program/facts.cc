@@ -240,6 +240,8 @@ constexpr Key kTable[] = {
     choice_key<&Facts::append, kAppendNames>("append", "none, fixed or settable"),
     yes_no_key<&Facts::map_files>("map_files"),
     yes_no_key<&Facts::names>("names"),
+    yes_no_key<&Facts::smaps>("smaps"),
+    yes_no_key<&Facts::rss>("rss"),
 };
 
 }  // namespace

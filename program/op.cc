@@ -203,6 +203,8 @@ constexpr Arg kCrowd[] = {{ArgKind::choice, Slot::small, "left", true, kLeft}};
 constexpr Arg kRemount[] = {choice(Slot::small, "how", kRemounts)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
+constexpr NamedValue kResidentSets[] = {{"anon", 0}, {"file", 1}, {"shmem", 2}};
+constexpr Arg kRss[] = {{ArgKind::choice, Slot::small, "what", true, kResidentSets}};
 constexpr Arg kMapFile[] = {address()};
 constexpr Arg kFill[] = {choice(Slot::small, "left", kRooms)};
 constexpr Arg kChattr[] = {object(), {ArgKind::choice, Slot::small, "append", true, kAppendOnly}};
@@ -328,6 +330,14 @@ constexpr OpSpec kSpecs[] = {
      "how many descriptors the process has, from /proc/self/fd; the executor's own are left out"},
     {"names", N::none, N::none, R::count, {}, "how many names the program's directory and /dev/shm have"},
     {"brk", N::none, N::none, R::count, {}, "brk(2): how many bytes the program break has moved"},
+    {"smaps", N::none, N::none, R::smaps, kMapFile,
+     "the entry of /proc/self/smaps for the mapping at an address: its range, what is Shared and Private of "
+     "it, "
+     "and of VmFlags `sh` and `lo`"},
+    {"rss", N::none, N::none, R::count, kRss,
+     "how many pages the process has in memory: RssAnon, RssFile or RssShmem of /proc/self/status, without "
+     "the "
+     "executor's own"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

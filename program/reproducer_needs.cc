@@ -84,6 +84,8 @@ constexpr Row kNeeds[] = {
     {OpCode::descriptors, kNeedDescriptors},
     {OpCode::names, kNeedNames | kNeedFiles},
     {OpCode::brk, kNeedBreak},
+    {OpCode::smaps, kNeedSmaps},
+    {OpCode::rss, kNeedRss},
     {OpCode::end, 0},
 };
 

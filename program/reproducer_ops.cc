@@ -397,6 +397,10 @@ std::string statement_of(const Op& op, const Facts& facts, std::string_view dire
       return "count(names());";
     case OpCode::brk:
       return "count(syscall(SYS_brk, 0) - start);";
+    case OpCode::smaps:
+      return "smaps(" + q(op.addr) + ");";
+    case OpCode::rss:
+      return "rss(" + std::to_string(op.small) + ");";
     case OpCode::end:
       break;
   }

@@ -69,6 +69,8 @@ enum Need : std::uint64_t {
   kNeedNames = std::uint64_t{1} << 54,
   kNeedBreak = std::uint64_t{1} << 55,
   kNeedChattr = std::uint64_t{1} << 56,
+  kNeedSmaps = std::uint64_t{1} << 57,
+  kNeedRss = std::uint64_t{1} << 58,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

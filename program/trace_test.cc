@@ -190,7 +190,8 @@ TEST(FactsText, HasAFixedOrder) {
       "private_ipc=yes shmmax=0 shmall=0 shmmni=0 memlock=8388608 set_limits=yes exec=yes fork=yes "
       "stored=yes shm_objects=yes protected_hardlinks=no protected_regular=no ipc_namespaces=yes "
       "next_id=yes reboot=no shmem_huge=no nx=no fill=yes max_map_count=0 noexec=no objects_noexec=no "
-      "remounts=no huge=unknown huge_page=0 huge_users=8 append=none map_files=yes names=yes");
+      "remounts=no huge=unknown huge_page=0 huge_users=8 append=none map_files=yes names=yes smaps=yes "
+      "rss=yes");
 }
 
 TEST(FactsText, MissingKeysKeepTheirDefaults) {

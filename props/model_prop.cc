@@ -106,6 +106,9 @@ Outcome altered(const Op& op, Outcome outcome) {
         case ResultKind::id:
         case ResultKind::pid:
         case ResultKind::runs:
+        case ResultKind::smaps:
+          outcome.words.at(4) ^= program::kSmapsShared;
+          return outcome;
         case ResultKind::maps:
         case ResultKind::end:
         case ResultKind::shm:

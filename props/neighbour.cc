@@ -124,6 +124,10 @@ Outcome without_choices(const Op& op, Outcome o) {
     case ResultKind::listing:
       o.words = without_order(o.words);
       break;
+    case ResultKind::smaps:
+      o.words.at(1) -= o.words.at(0);  // the length stays
+      o.words.at(0) = 0;
+      break;
     case ResultKind::maps:
       for (std::size_t at = 0; at + kMapRowWords <= o.words.size(); at += kMapRowWords) {
         o.words[at + 1] -= o.words[at];  // the length stays
