@@ -43,6 +43,22 @@ void leaves_a_page_out(const World&, World& w, const Op& op, Outcome& o) {
   if (v && v->segment >= 0 && o.words[kExclusive] > 0) o.words[kExclusive] -= w.page();
 }
 
+// What a child has from its parent, and has not come to itself.
+bool only_inherited(World& w, const Vma& v) {
+  return v.inherited && !v.reached && w.memory_object(v);
+}
+
+void child_has_pages(const World&, World& w, const Op& op, Outcome& o) {
+  const Vma* v = shown(w, op, o);
+  if (v && only_inherited(w, *v)) o.words[kShared] = v->high - v->low;
+}
+
+void attach_has_pages(const World&, World& w, const Op& op, Outcome& o) {
+  const Vma* v = shown(w, op, o);
+  if (v && v->segment >= 0 && !v->inherited && !v->reached)
+    o.words[kShared] = w.object_of(*v).accessed.size() * w.page();
+}
+
 void anonymous_without_sh(const World&, World& w, const Op& op, Outcome& o) {
   const Vma* v = shown(w, op, o);
   const bool anonymous = v && v->inode >= 0 && w.object_of(*v).kind == InodeKind::shared_anonymous;
@@ -127,6 +143,13 @@ void mapped_is_counted(const World&, World& w, const Op& op, Outcome& o) {
   }
 }
 
+void inherited_is_counted(const World&, World& w, const Op& op, Outcome& o) {
+  if (!counts(op, o, ResidentSet::shared_memory)) return;
+  for (const Vma& v : actor(w, op).memory.vmas()) {
+    if (only_inherited(w, v)) o.value += (v.high - v.low) / w.page();
+  }
+}
+
 constexpr Fault kFaults[] = {
     {"smaps-shared-as-private", "pages that two processes have mapped count as Private", kSmaps, nullptr,
      shared_as_private, false},
@@ -142,6 +165,18 @@ constexpr Fault kFaults[] = {
      true},
     {"smaps-leaves-a-page-out", "one page of a locked attach is not counted", kSmaps, nullptr,
      leaves_a_page_out, false},
+    {"smaps-child-has-pages", "a child has all shared memory mapped that its parent had", kSmaps, nullptr,
+     child_has_pages, false},
+    {"smaps-attach-has-pages",
+     "a new attach has all pages mapped that the segment has",
+     kSmaps,
+     nullptr,
+     attach_has_pages,
+     false,
+     {},
+     true},
+    {"rss-counts-what-is-inherited", "a child's counters have the shared memory of its parent", kCounters,
+     nullptr, inherited_is_counted, false},
     {"smaps-sh-not-of-anonymous", "shared anonymous memory has no `sh`", kSmaps, nullptr,
      anonymous_without_sh, false},
     {"smaps-sh-of-read-only", "shared mappings of a descriptor that is read-only have `sh`", kSmaps, nullptr,

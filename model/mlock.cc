@@ -45,8 +45,8 @@ void change_mapped(World& w, Process& p, Step& s, std::uint64_t low, std::uint64
 }
 
 // Whatever was locked before is faulted in again, too.
-void note_all_populated(World& w, const Process& p, const Pages& range) {
-  for (const Vma& v : p.memory.vmas())
+void note_all_populated(World& w, Process& p, const Pages& range) {
+  for (Vma& v : p.memory.vmas())
     if (v.low < range.high && range.low < v.high) note_populated(w, v);
 }
 

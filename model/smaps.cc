@@ -54,10 +54,11 @@ Elsewhere look_elsewhere(World& w, const Step& s, const Process& p, const Vma& v
       if (&u == &v || u.inode != v.inode) continue;
       const Part shown = part_of(w, u, u.low, u.high);
       if (shown.last <= part.first || part.last <= shown.first) continue;
-      found.perhaps = true;
+      const Bounds mapped = mapped_pages(w, s, u, u.low, u.high);
+      found.perhaps |= mapped.most > 0;
       const bool counts = &other != &p || (s.exact() && !large);
       const bool all = shown.first <= part.first && part.last <= shown.last;
-      found.surely |= counts && all && mapped_pages(w, s, u, u.low, u.high).least > 0;
+      found.surely |= counts && all && mapped.least > 0;
     }
   }
   return found;
@@ -168,7 +169,7 @@ bool says_more(const Counts& pages) {
 }
 
 void check_counts(const World& w, Step& s, const Entry& e, const Counts& pages, bool large) {
-  if (!pages.all.decided()) s.uses(Freedom::residency);
+  if (!pages.all.decided() || !pages.shared.decided()) s.uses(Freedom::residency);
   if (large && !pages.shared.decided()) s.uses(Freedom::large_folios);
   if (!s.exact() && !pages.shared.decided()) s.uses(Freedom::documented_alternative);
   if (says_more(pages)) s.applies(C::proc_smaps_shared);

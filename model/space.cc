@@ -75,7 +75,8 @@ bool World::can_be_had(const Vma& vma, std::uint64_t offset, bool write, std::ui
   return space != Space::none;
 }
 
-void World::note_accessed(const Vma& vma, std::uint64_t offset, bool write) {
+void World::note_accessed(Vma& vma, std::uint64_t offset, bool write) {
+  vma.reached = true;
   if (vma.inode < 0) return;
   const auto index = static_cast<std::uint32_t>(vma.inode);
   if (!write && !on_tmpfs(*this, inodes[index])) return;
@@ -179,7 +180,8 @@ void World::may_be_reclaimed(std::uint32_t index, std::uint64_t first, std::uint
   if (of_full(inode)) spare_most += pages;
 }
 
-void note_populated(World& w, const Vma& v) {
+void note_populated(World& w, Vma& v) {
+  v.reached = true;
   if (v.inode < 0) return;
   const auto index = static_cast<std::uint32_t>(v.inode);
   Inode& inode = w.inodes[index];

@@ -102,13 +102,13 @@ Outcome altered(const Op& op, Outcome outcome) {
         case ResultKind::stat:
           ++outcome.words.at(0);
           return outcome;
+        case ResultKind::smaps:
+          outcome.words.at(4) ^= program::kSmapsShared;
+          return outcome;
         case ResultKind::address:
         case ResultKind::id:
         case ResultKind::pid:
         case ResultKind::runs:
-        case ResultKind::smaps:
-          outcome.words.at(4) ^= program::kSmapsShared;
-          return outcome;
         case ResultKind::maps:
         case ResultKind::end:
         case ResultKind::shm:

@@ -125,8 +125,9 @@ Outcome without_choices(const Op& op, Outcome o) {
       o.words = without_order(o.words);
       break;
     case ResultKind::smaps:
-      o.words.at(1) -= o.words.at(0);  // the length stays
-      o.words.at(0) = 0;
+      if (o.words.empty()) break;
+      o.words[1] -= o.words[0];  // the length stays
+      o.words[0] = 0;
       break;
     case ResultKind::maps:
       for (std::size_t at = 0; at + kMapRowWords <= o.words.size(); at += kMapRowWords) {
