@@ -90,7 +90,7 @@ std::uint64_t first_refused(World& w, Process& p, std::uint64_t low, std::uint64
 // Faults in the pages of mappings; whatever is whole is resident, as the clause demands.
 void populate(World& w, Process& p, std::uint64_t low, std::uint64_t high, C clause);
 // Pages of an object may have come in without an access of the program.
-void note_populated(World& w, Vma& v);
+void note_populated(World& w, const Vma& v);
 // What a new mapping has of mlockall(MCL_FUTURE), and of what its call `asked`: to be locked or `populated`.
 void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bool asked, bool populated);
 

@@ -75,8 +75,7 @@ bool World::can_be_had(const Vma& vma, std::uint64_t offset, bool write, std::ui
   return space != Space::none;
 }
 
-void World::note_accessed(Vma& vma, std::uint64_t offset, bool write) {
-  vma.reached = true;
+void World::note_accessed(const Vma& vma, std::uint64_t offset, bool write) {
   if (vma.inode < 0) return;
   const auto index = static_cast<std::uint32_t>(vma.inode);
   if (!write && !on_tmpfs(*this, inodes[index])) return;
@@ -180,8 +179,7 @@ void World::may_be_reclaimed(std::uint32_t index, std::uint64_t first, std::uint
   if (of_full(inode)) spare_most += pages;
 }
 
-void note_populated(World& w, Vma& v) {
-  v.reached = true;
+void note_populated(World& w, const Vma& v) {
   if (v.inode < 0) return;
   const auto index = static_cast<std::uint32_t>(v.inode);
   Inode& inode = w.inodes[index];
