@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "executor/call.h"
+#include "executor/crowd.h"
 #include "executor/descriptors.h"
 #include "executor/huge.h"
 #include "executor/vdso.h"
@@ -68,8 +69,8 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::chattr) return !control->has_attributes;
   if (op.code == OpCode::map_file && !target.map_files) return true;
   if (op.code == OpCode::names && !target.names) return true;
-  if (op.code == OpCode::smaps && !target.smaps) return true;
-  if (op.code == OpCode::rss && !target.rss) return true;
+  if (op.code == OpCode::smaps && (!target.smaps || is_crowded())) return true;
+  if (op.code == OpCode::rss && (!target.rss || is_crowded())) return true;
   if (withheld_of_memory(op)) return true;
   if (op.code == OpCode::unshare || op.code == OpCode::setns) return !target.unshares_ipc;
   if (op.code == OpCode::reboot) return !target.reboots;

@@ -65,8 +65,8 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (names_huge_file(w, p, op)) return true;
   if (op.code == OpCode::map_file && !w.facts().map_files) return true;
   if (op.code == OpCode::names && !w.facts().names) return true;
-  if (op.code == OpCode::smaps && !w.facts().smaps) return true;
-  if (op.code == OpCode::rss && !w.facts().rss) return true;
+  if (op.code == OpCode::smaps && (!w.facts().smaps || p.other_mappings)) return true;
+  if (op.code == OpCode::rss && (!w.facts().rss || p.other_mappings)) return true;
   if (of_memory(w, p, op)) return true;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::reboot) return !w.facts().reboot;
