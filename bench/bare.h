@@ -79,6 +79,8 @@ enum bare_code {
   BARE_DESCRIPTORS,
   BARE_NAMES,
   BARE_BRK,
+  BARE_SMAPS,
+  BARE_RSS,
   /* What it does not do: exec, which would cost it a start of its own; read devices; start the machine anew;
    * fill file systems or mount them; race, since what that takes is the forks of the racers and how they
    * meet; and mlockall, which locks what each of the two programs has itself, and that is not alike. */

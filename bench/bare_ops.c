@@ -431,6 +431,10 @@ long perform(const struct bare_op* op) {
       return do_list(".") != 0 ? -1 : do_list("/dev/shm");
     case BARE_BRK:
       return syscall(SYS_brk, 0L) == -1 ? -1 : 0;
+    case BARE_SMAPS:
+      return do_read("/proc/self/smaps");
+    case BARE_RSS:
+      return do_read("/proc/self/smaps") != 0 ? -1 : do_read("/proc/self/status");
     case BARE_NONE:
       return -1;
     case BARE_LIMITS:

@@ -113,7 +113,8 @@ constexpr bare_code kCodes[] = {
     BARE_SHM_STAT,    BARE_SYSVIPC,  BARE_NONE,        BARE_MUNLOCKALL,    BARE_RLIMIT,    BARE_REMAP,
     BARE_CALL,        BARE_AGE,      BARE_TIMES,       BARE_NONE,          BARE_SETNS,     BARE_BLOCKS,
     BARE_NONE,        BARE_CROWD,    BARE_MEMFD_NAME,  BARE_NONE,          BARE_CHATTR,    BARE_MAP_FILE,
-    BARE_DESCRIPTORS, BARE_NAMES,    BARE_BRK,         BARE_NONE,          BARE_NONE};
+    BARE_DESCRIPTORS, BARE_NAMES,    BARE_BRK,         BARE_NONE,          BARE_NONE,      BARE_SMAPS,
+    BARE_RSS};
 static_assert(std::size(kCodes) == program::kOpCodes);
 
 std::uint32_t name_bytes(program::MemfdName name) {

@@ -49,6 +49,7 @@ void perform_mlockall(Call&), perform_munlockall(Call&), perform_remap(Call&), p
     perform_fill(Call&), perform_chattr(Call&);
 void perform_crowd(Call&), perform_memfd_name(Call&), perform_remount(Call&), perform_map_file(Call&),
     perform_descriptors(Call&), perform_names(Call&), perform_brk(Call&);
+void perform_smaps(Call&), perform_rss(Call&);
 void perform_mlock(Call&), perform_munlock(Call&), perform_locked(Call&), perform_mincore(Call&);
 void perform_mmap(Call&), perform_munmap(Call&), perform_mprotect(Call&), perform_msync(Call&),
     perform_mremap(Call&), perform_madvise(Call&);

@@ -96,10 +96,13 @@ struct Target {
   bool has_user_namespaces = false;  // and begin user namespaces
   bool names = false;                // nobody else has names where its programs have theirs
   bool map_files = false;            // it has /proc/self/map_files
-  std::uint64_t max_map_count = 0;   // 0: programs cannot come near it (crowd.h)
-  bool objects_noexec = false;       // /dev/shm is mounted without execution
-  bool has_objects = false;          // /dev/shm is a tmpfs where programs may have objects
-  std::uint64_t object_tag = 0;      // in their names, so that nobody else's are met
+  bool smaps = false;                // and /proc/self/smaps
+  bool rss = false;                  // and is known to count pages of the executor's image as it says
+  bool image_in_tmpfs = false;
+  std::uint64_t max_map_count = 0;  // 0: programs cannot come near it (crowd.h)
+  bool objects_noexec = false;      // /dev/shm is mounted without execution
+  bool has_objects = false;         // /dev/shm is a tmpfs where programs may have objects
+  std::uint64_t object_tag = 0;     // in their names, so that nobody else's are met
   std::uint32_t uid = 0, gid = 0;
   std::uint32_t other_uid[2] = {0, 0};  // gid alike
   std::uint8_t foreign_keys = 0;        // keys that segments of somebody else have

@@ -20,6 +20,9 @@ constexpr std::uint64_t kFewest = 1024, kMost = 65536;
 // accessible.
 constexpr std::uint64_t kSparePages = 4;
 
+// Of this process, and by fork of its children; a new image has an undivided range.
+bool crowded = false;
+
 struct Count {
   std::uint64_t all = 0, of_program = 0;
 };
@@ -66,6 +69,10 @@ program::Range crowd_range() {
   return {kAddress, kAddress + pages * target.layout.page};
 }
 
+bool is_crowded() {
+  return crowded;
+}
+
 long map_crowd_range() {
   const program::Range range = crowd_range();
   long got = sys(SYS_mmap, range.low, range.high - range.low, PROT_NONE,
@@ -82,6 +89,7 @@ void perform_crowd(Call& call) {
   long result = sys(SYS_madvise, range.low, range.high - range.low, MADV_NORMAL);
   if (!failed(result)) result = count_mappings(count);
   if (!failed(result)) result = count.all > goal ? -ENOMEM : divide(goal - count.all);
+  crowded = crowded || !failed(result);
   settle_value(call, failed(result) ? result : static_cast<long>(count.of_program));
 }
 

@@ -11,6 +11,9 @@ void find_map_limit();
 // Where the range lies, in programs that have the op. Empty if none can.
 program::Range crowd_range();
 
+// Whether this process has divided it: to read what the kernel says of so many mappings takes seconds.
+bool is_crowded();
+
 // Maps it in this process, whose children inherit it. 0 or -errno.
 long map_crowd_range();
 

@@ -93,7 +93,8 @@ void put_limits() {
           << " nx=" << yes_no(target.nx) << " max_map_count=" << target.max_map_count
           << " objects_noexec=" << yes_no(target.objects_noexec) << " map_files=" << yes_no(target.map_files)
           << " names=" << yes_no(target.names) << " pid_namespaces=" << yes_no(target.has_pid_namespaces)
-          << " user_namespaces=" << yes_no(target.has_user_namespaces);
+          << " user_namespaces=" << yes_no(target.has_user_namespaces) << " smaps=" << yes_no(target.smaps)
+          << " rss=" << yes_no(target.rss);
 }
 
 void put_huge_pages() {

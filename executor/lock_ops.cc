@@ -11,14 +11,6 @@ namespace {
 constexpr FlagPair kLockFlags[] = {{program::mlock::kOnFault, 1 /* MLOCK_ONFAULT */},
                                    {program::mlock::kUnknown, 0x100}};
 
-// The number behind `key` in the text of a status file; false if there is none.
-bool number_behind(std::string_view text, std::string_view key, std::uint64_t& value) {
-  std::size_t at = text.find(key);
-  if (at == std::string_view::npos) return false;
-  text.remove_prefix(at + key.size());
-  return take_number(text, value);
-}
-
 constexpr FlagPair kLockAllFlags[] = {{program::mlockall::kCurrent, MCL_CURRENT},
                                       {program::mlockall::kFuture, MCL_FUTURE},
                                       {program::mlockall::kOnFault, 4 /* MCL_ONFAULT */},

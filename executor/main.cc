@@ -18,6 +18,7 @@
 #include "executor/own_ranges.h"
 #include "executor/process.h"
 #include "executor/rejoin.h"
+#include "executor/residency.h"
 #include "executor/segments.h"
 #include "executor/supervisor.h"
 #include "executor/users.h"
@@ -73,6 +74,7 @@ bool prepare(const Options& options, Server& server, Sentence& wrong) {
   find_huge_pages();
   find_huge_users();
   find_views();
+  find_residency();
   if (!target.reboots) say_absent("reboot", "nobody would start this machine again with its disk");
   if (!find_own_ranges(wrong)) return false;
   prepare_rejoin();

@@ -24,7 +24,9 @@ void skip(std::string_view& s, std::size_t n) {
   s.remove_prefix(n < s.size() ? n : s.size());
 }
 
-MapLine parse(std::string_view s) {
+}  // namespace
+
+MapLine parse_map_line(std::string_view s) {
   MapLine line{};
   line.low = take(s, 16);
   skip(s, 1);
@@ -50,12 +52,10 @@ MapLine parse(std::string_view s) {
   return line;
 }
 
-}  // namespace
-
 bool MapsReader::next(MapLine& line) {
   std::string_view text;
   if (!lines_.next(text)) return false;
-  line = parse(text);
+  line = parse_map_line(text);
   return true;
 }
 

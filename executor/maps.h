@@ -14,6 +14,9 @@ struct MapLine {
   std::string_view path;  // valid until the next line is read
 };
 
+// A line of it, and the first one of an entry of /proc/self/smaps.
+MapLine parse_map_line(std::string_view text);
+
 class MapsReader {
  public:
   long error() const { return lines_.error(); }

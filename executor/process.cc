@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include "executor/call.h"
+#include "executor/crowd.h"
 #include "executor/descriptors.h"
 #include "executor/huge.h"
 #include "executor/vdso.h"
@@ -27,7 +28,7 @@ constexpr Performer kPerformers[] = {
     perform_age,        perform_times,       perform_reboot,     perform_setns,       perform_blocks,
     perform_fill,       perform_crowd,       perform_memfd_name, perform_remount,     perform_chattr,
     perform_map_file,   perform_descriptors, perform_names,      perform_brk,         perform_race_shmget,
-    perform_race_shmat,
+    perform_race_shmat, perform_smaps,       perform_rss,
 };
 static_assert(std::size(kPerformers) == program::kOpCodes);
 
@@ -80,6 +81,8 @@ bool is_withheld(const Op& op, const program::Resolved& at) {
   if (op.code == OpCode::chattr) return !control->has_attributes;
   if (op.code == OpCode::map_file && !target.map_files) return true;
   if (op.code == OpCode::names && !target.names) return true;
+  if (op.code == OpCode::smaps && (!target.smaps || is_crowded())) return true;
+  if (op.code == OpCode::rss && (!target.rss || is_crowded())) return true;
   if (withheld_of_memory(op)) return true;
   if (op.code == OpCode::reboot) return !target.reboots;
   if (op.code == OpCode::crowd) return target.max_map_count == 0;

@@ -47,4 +47,11 @@ bool take_signed(std::string_view& text, std::uint64_t& value) {
   return true;
 }
 
+bool number_behind(std::string_view text, std::string_view key, std::uint64_t& value) {
+  const std::size_t at = text.find(key);
+  if (at == std::string_view::npos) return false;
+  text.remove_prefix(at + key.size());
+  return take_number(text, value);
+}
+
 }  // namespace shmcheck::executor

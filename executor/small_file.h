@@ -18,4 +18,7 @@ bool take_number(std::string_view& text, std::uint64_t& value);
 // The same of a number that may be negative; modulo 2^64.
 bool take_signed(std::string_view& text, std::uint64_t& value);
 
+// The number behind `key` in the text of a file; false if there is none.
+bool number_behind(std::string_view text, std::string_view key, std::uint64_t& value);
+
 }  // namespace shmcheck::executor

@@ -108,6 +108,8 @@ TEST(Generator, LeavesOutWhatTheTargetCannotDo) {
       {[](Facts& f) { f.fill = false; }, {OpCode::fill}},
       {[](Facts& f) { f.map_files = false; }, {OpCode::map_file}},
       {[](Facts& f) { f.names = false; }, {OpCode::names}},
+      {[](Facts& f) { f.smaps = false; }, {OpCode::smaps}},
+      {[](Facts& f) { f.rss = false; }, {OpCode::rss}},
       {[](Facts& f) { f.append = program::AppendAttribute::none; }, {OpCode::chattr}},
       {[](Facts& f) { f.max_map_count = 0; }, {OpCode::crowd}},
       {[](Facts& f) { f.remounts = false; }, {OpCode::remount}},
@@ -228,7 +230,7 @@ bool fails(OpCode op) {
          op != OpCode::sysvipc && op != OpCode::munlockall && op != OpCode::rlimit && op != OpCode::age &&
          op != OpCode::times && op != OpCode::reboot && op != OpCode::blocks && op != OpCode::fill &&
          op != OpCode::crowd && op != OpCode::descriptors && op != OpCode::names && op != OpCode::brk &&
-         !program::is_race(op);
+         !program::is_race(op) && op != OpCode::rss;
 }
 
 TEST(Generator, ReachesBothSuccessAndFailureOfEveryOp) {

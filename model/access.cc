@@ -220,6 +220,7 @@ void call_code(World& w, Process& p, Step& s) {
     bool copied = !hidden.shared && hidden.copies.find(r.first.offset / w.page());
     there = copied || w.can_be_had(hidden, r.first.offset, false);
     if (there && !copied) w.note_accessed(hidden, r.first.offset, false);
+    w.note_reached(p, address);
   }
   if (!there) return takes_fault(w, p, s, r, address, 1, false);
   Vma& v = *r.first.vma;

@@ -82,8 +82,9 @@ bool equal_pieces(const Vma& a, const Vma& b) {
   return a.attach == b.attach && a.segment == b.segment && a.prot == b.prot && a.dont_fork == b.dont_fork &&
          a.locked == b.locked && a.on_fault == b.on_fault && a.read_hint == b.read_hint;
 }
-// What has taken over a part is known to be resident as far as that part is.
+// What has taken over a part is known to be resident as far as that part is, and may be mapped as it may.
 void resident_like(Vma& v, const Vma& part) {
+  v.reached |= part.reached;
   if (part.resident_by == clauses::Clause::none) v.resident_by = part.resident_by;
 }
 bool adjoin(const Vma& low, const Vma& high, std::uint32_t page) {

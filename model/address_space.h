@@ -23,9 +23,10 @@ struct Vma {
   // What demands that all its pages are resident, if something does; not of private file mappings.
   clauses::Clause resident_by = clauses::Clause::none;
   bool shown_resident = false;  // and mincore has shown it since
-  std::uint8_t read_hint = 0;   // program::Advice normal, random or sequential
-  std::int32_t inode = -1;      // index into World::inodes; -1: private anonymous
-  std::int32_t file = -1;       // index into World::open_files of the descriptor it was made through
+  bool reached = false;  // an access or a call may have brought pages of it in: its process may map some
+  std::uint8_t read_hint = 0;  // program::Advice normal, random or sequential
+  std::int32_t inode = -1;     // index into World::inodes; -1: private anonymous
+  std::int32_t file = -1;      // index into World::open_files of the descriptor it was made through
   std::uint64_t page_offset = 0;
   std::int32_t segment = -1;  // index into Ipc::segments of an attach
   std::uint32_t attach = 0;   // which attach the vma is a piece of

@@ -14,18 +14,19 @@ namespace {
 
 // In the order of OpCode.
 constexpr std::array<Rule*, program::kOpCodes> kRules = {
-    rule_open,        rule_close,    rule_unlink,      rule_ftruncate,   rule_truncate,  rule_pread,
-    rule_pwrite,      rule_pread_to, rule_pwrite_from, rule_fstat,       rule_mmap,      rule_munmap,
-    rule_mprotect,    rule_load,     rule_store,       rule_contents,    rule_fork,      rule_exit,
-    rule_kill,        rule_shmget,   rule_shmat,       rule_shmdt,       rule_shmctl,    rule_maps,
-    rule_msync,       rule_setid,    rule_mremap,      rule_madvise,     rule_fallocate, rule_fsync,
-    rule_memfd,       rule_seal,     rule_seals,       rule_mlock,       rule_munlock,   rule_locked,
-    rule_mincore,     rule_shm_info, rule_limit,       rule_limits,      rule_exec,      rule_rename,
-    rule_link,        rule_shm_open, rule_shm_unlink,  rule_stored,      rule_unshare,   rule_ipc_info,
-    rule_shm_stat,    rule_sysvipc,  rule_mlockall,    rule_munlockall,  rule_rlimit,    rule_remap,
-    rule_call,        rule_age,      rule_times,       rule_reboot,      rule_setns,     rule_blocks,
-    rule_fill,        rule_crowd,    rule_memfd_name,  rule_remount,     rule_chattr,    rule_map_file,
-    rule_descriptors, rule_names,    rule_brk,         rule_race_shmget, rule_race_shmat};
+    rule_open,        rule_close,    rule_unlink,      rule_ftruncate,   rule_truncate,   rule_pread,
+    rule_pwrite,      rule_pread_to, rule_pwrite_from, rule_fstat,       rule_mmap,       rule_munmap,
+    rule_mprotect,    rule_load,     rule_store,       rule_contents,    rule_fork,       rule_exit,
+    rule_kill,        rule_shmget,   rule_shmat,       rule_shmdt,       rule_shmctl,     rule_maps,
+    rule_msync,       rule_setid,    rule_mremap,      rule_madvise,     rule_fallocate,  rule_fsync,
+    rule_memfd,       rule_seal,     rule_seals,       rule_mlock,       rule_munlock,    rule_locked,
+    rule_mincore,     rule_shm_info, rule_limit,       rule_limits,      rule_exec,       rule_rename,
+    rule_link,        rule_shm_open, rule_shm_unlink,  rule_stored,      rule_unshare,    rule_ipc_info,
+    rule_shm_stat,    rule_sysvipc,  rule_mlockall,    rule_munlockall,  rule_rlimit,     rule_remap,
+    rule_call,        rule_age,      rule_times,       rule_reboot,      rule_setns,      rule_blocks,
+    rule_fill,        rule_crowd,    rule_memfd_name,  rule_remount,     rule_chattr,     rule_map_file,
+    rule_descriptors, rule_names,    rule_brk,         rule_race_shmget, rule_race_shmat, rule_smaps,
+    rule_rss};
 
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
@@ -82,6 +83,8 @@ bool withheld(const World& w, const Process& p, const Op& op) {
   if (names_huge_file(w, p, op)) return true;
   if (op.code == OpCode::map_file && !w.facts().map_files) return true;
   if (op.code == OpCode::names && !w.facts().names) return true;
+  if (op.code == OpCode::smaps && (!w.facts().smaps || p.other_mappings)) return true;
+  if (op.code == OpCode::rss && (!w.facts().rss || p.other_mappings)) return true;
   if (of_memory(w, p, op)) return true;
   if (op.code == OpCode::shm_open || op.code == OpCode::shm_unlink) return !w.facts().shm_objects;
   if (op.code == OpCode::reboot) return !w.facts().reboot;

@@ -58,6 +58,9 @@ bool good_words(ResultKind result, const Op& op, const std::vector<std::uint64_t
       return words.size() == program::kShmStatWords;
     case ResultKind::listing:
       return words.size() % program::kListingRowWords == 0;
+    case ResultKind::smaps:
+      return words.size() == program::kSmapsWords &&
+             words[4] <= (program::kSmapsShared | program::kSmapsLocked);
     case ResultKind::maps:
       return words.size() % program::kMapRowWords == 0;
     case ResultKind::end:

@@ -20,6 +20,8 @@ bool observes(const Op& op) {
     case OpCode::seals:
     case OpCode::locked:
     case OpCode::mincore:
+    case OpCode::smaps:
+    case OpCode::rss:
     case OpCode::shm_info:
     case OpCode::limits:
     case OpCode::ipc_info:

@@ -45,9 +45,9 @@ void change_mapped(World& w, Process& p, Step& s, std::uint64_t low, std::uint64
 }
 
 // Whatever was locked before is faulted in again, too.
-void note_all_populated(World& w, const Process& p, const Pages& range) {
+void note_all_populated(World& w, Process& p, const Pages& range) {
   for (const Vma& v : p.memory.vmas())
-    if (v.low < range.high && range.low < v.high) note_populated(w, v);
+    if (v.low < range.high && range.low < v.high) note_populated(w, v), w.note_reached(p, v.low);
 }
 
 template <typename Change>
@@ -246,7 +246,7 @@ void rule_mlockall(World& w, Process& p, Step& s) {
   p.lock_clause = C::mlock_accounting;
   for (Vma& v : p.memory.vmas()) {
     v.locked = true, v.on_fault = on_fault;
-    if (!on_fault) note_populated(w, v);
+    if (!on_fault) note_populated(w, v), w.note_reached(p, v.low);
   }
   if (on_fault || s.profile < Profile::defacto) return;
   // A page that cannot be had ends the work on its mapping only, and is no error (__mm_populate).
@@ -270,7 +270,7 @@ void lock_at_creation(World& w, Process& p, const Step& s, std::uint64_t low, bo
   if (v.locked) p.lock_clause = p.lock_future ? C::mlockall_future : C::mmap_flag_locked;
   // With MCL_ONFAULT not even MAP_POPULATE faults pages in (mm/gup.c, populate_vma_page_range).
   bool faults_in = !v.on_fault && (populated || v.locked);
-  if (faults_in) note_populated(w, v);
+  if (faults_in) note_populated(w, v), w.note_reached(p, low);
   if (!faults_in || s.profile < Profile::defacto) return;
   C clause = p.lock_future ? C::mlockall_future : populated ? C::mmap_flag_populate : C::mmap_flag_locked;
   std::uint64_t high = v.high;

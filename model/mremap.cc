@@ -81,9 +81,9 @@ Vma moved(World& w, Vma& v, const Remapping& r, std::uint64_t length, std::uint6
 }
 
 // Locked memory grows by pages that are there at once.
-void populate_growth(World& w, Vma& v, std::uint64_t from) {
+void populate_growth(World& w, Process& p, Vma& v, std::uint64_t from) {
   bool populated = v.locked && !v.on_fault;
-  if (populated) w.populate_copies(v, from, v.high), note_populated(w, v);
+  if (populated) w.populate_copies(v, from, v.high), note_populated(w, v), w.note_reached(p, from);
   bool backed = w.backed(v, v.object_offset(v.high - 1, w.page()));
   if (!populated || v.prot == 0 || !backed) v.resident_by = C::none;
 }
@@ -96,7 +96,7 @@ void resize_in_place(World& w, Process& p, Step& s, const Remapping& r, std::uin
     Vma* v = p.memory.find(r.address);
     if (r.new_length > r.old_length && v) {
       v->high = r.address + r.new_length;
-      populate_growth(w, *v, r.address + r.old_length);
+      populate_growth(w, p, *v, r.address + r.old_length);
     }
   }
   w.mapping_names[s.op.result] = r.address;
@@ -130,7 +130,7 @@ void move(World& w, Process& p, Step& s, Remapping r, std::uint64_t low, std::ui
   if (!joins) p.memory.insert(std::move(copy));
   if (locked) p.lock_clause = C::mremap_lock_kept;
   if (joins) return;
-  if (r.new_length > r.old_length) populate_growth(w, *p.memory.find(low), low + r.old_length);
+  if (r.new_length > r.old_length) populate_growth(w, p, *p.memory.find(low), low + r.old_length);
 }
 
 // Moves each mapping of the range, up to `end`, on its own, with the gaps between them.

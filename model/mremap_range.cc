@@ -58,6 +58,7 @@ void merge_range(World& w, Process& p, const Remapping& r) {
     whole.dirtied |= part.dirtied;
     if (part.resident_by == C::none) whole.resident_by = C::none;
     whole.touched |= part.touched;
+    whole.reached |= part.reached;
     whole.copies.append(std::move(part.copies));
     whole.older.insert(whole.older.end(), part.older.begin(), part.older.end());
   }

@@ -25,6 +25,7 @@ Vma inherited(const Vma& v, std::uint32_t step) {
   copy.made = step;
   copy.inherited = true;
   copy.unlock();
+  if (v.shared) copy.reached = false;  // a fork copies no page tables of it (mm/memory.c, vma_needs_copy)
   if (v.wipe_on_fork && !v.shared && v.inode < 0) {
     copy.copies = ObjectBytes();
     copy.touched = false;

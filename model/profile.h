@@ -47,6 +47,8 @@ enum class Freedom : std::uint8_t {
   lock_count,              // what VmLck says once MREMAP_DONTUNMAP has left locked memory behind (D38)
   file_times,              // when a file's times follow what is done by way of mappings (D1, D2)
   residency,               // which pages that are not locked are resident
+  counter_batch,           // how much of what a process has in memory its counters do not show yet
+  large_folios,            // whether a page counts as shared that is part of a larger one
   map_limit,               // the last mapping by which vm.max_map_count is reached or exceeded
   not_yet_stored,  // storage may hold a byte as it was at any time since it was last written for certain
   spare_space,     // a full file system of which something was given back may be full again or not

@@ -112,10 +112,12 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   v.event = {C::remap_file_pages_order, w.steps};
   if (v.locked) p.lock_clause = C::mlock_accounting;
   // The call maps with MAP_POPULATE (mm/mmap.c).
-  if (!(s.op.flags & program::map::kNonBlock) || (v.locked && !v.on_fault)) note_populated(w, v);
-  if (v.segment >= 0 && w.join_neighbour(who, v)) return;
-  if (v.segment >= 0) w.open_attach(static_cast<std::uint32_t>(v.segment), who, s.when, false);
-  p.memory.insert(std::move(v));
+  const bool populated = !(s.op.flags & program::map::kNonBlock) || (v.locked && !v.on_fault);
+  if (populated) note_populated(w, v);
+  const bool joins = v.segment >= 0 && w.join_neighbour(who, v);
+  if (v.segment >= 0 && !joins) w.open_attach(static_cast<std::uint32_t>(v.segment), who, s.when, false);
+  if (!joins) p.memory.insert(std::move(v));
+  if (populated) w.note_reached(p, low);
 }
 
 }  // namespace

@@ -57,6 +57,8 @@ Rule rule_fallocate, rule_memfd, rule_memfd_name, rule_seal, rule_seals;
 Rule rule_mlock, rule_munlock, rule_mlockall, rule_munlockall, rule_locked, rule_mincore;
 // times.cc
 Rule rule_age, rule_times;
+// smaps.cc, rss.cc
+Rule rule_smaps, rule_rss;
 // descriptors.cc
 Rule rule_map_file, rule_descriptors, rule_names, rule_brk;
 // rlimit.cc, remap.cc, map_limit.cc, remount.cc

@@ -44,6 +44,8 @@ std::string_view to_string(Freedom freedom) {
                                         "lock-count",
                                         "file-times",
                                         "residency",
+                                        "counter-batch",
+                                        "large-folios",
                                         "map-limit",
                                         "not-yet-stored",
                                         "spare-space",

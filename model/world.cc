@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/merging.h"
 #include "model/room.h"
 
 namespace shmcheck::model {
@@ -103,6 +104,16 @@ bool World::backed(const Vma& vma, std::uint64_t offset) const {
   return offset < size || (size > 0 && offset / page() <= (size - 1) / page());
 }
 
+void World::note_reached(Process& process, std::uint64_t address) {
+  std::vector<Vma>& vmas = process.memory.vmas();
+  const std::size_t at = process.memory.first_above(address);
+  if (at == vmas.size() || !memory_object(vmas[at])) return;
+  vmas[at].reached = true;
+  for (std::size_t i = at; i > 0 && may_be_one(vmas[i - 1], vmas[i], page()); --i) vmas[i - 1].reached = true;
+  for (std::size_t i = at + 1; i < vmas.size() && may_be_one(vmas[i - 1], vmas[i], page()); ++i)
+    vmas[i].reached = true;
+}
+
 Access World::access(Process& process, std::uint64_t address, bool write) {
   Vma* vma = process.memory.find(address);
   if (!vma) return {Access::Kind::no_mapping, nullptr, 0};
@@ -111,6 +122,7 @@ Access World::access(Process& process, std::uint64_t address, bool write) {
                          : (vma->prot & (program::kProtRead | program::kProtWrite | program::kProtExec)) != 0;
   std::uint64_t offset = vma->object_offset(address, page());
   if (!permitted) return {Access::Kind::protection, vma, offset};
+  note_reached(process, address);  // also by an access to what is not there
   if (!vma->shared && vma->copies.find(offset / page())) return {Access::Kind::byte, vma, offset};
   if (!backed(*vma, offset)) return {Access::Kind::beyond_object, vma, offset};
   const bool to_object = write && vma->shared;

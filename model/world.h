@@ -226,6 +226,9 @@ class World {
   }
   // A page of an object that an access may have brought into memory, or given storage.
   void note_accessed(const Vma& vma, std::uint64_t offset, bool write);
+  // Pages of the mapping at an address may come in, and with them others that the kernel has made one with it
+  // (mm/memory.c, do_fault_around).
+  void note_reached(Process& process, std::uint64_t address);
   // A page of a memory object that a load or a store of the processor has reached.
   void note_touched(const Vma& vma, std::uint64_t offset, std::uint8_t who);
   // Whether the object has a page at this offset (within its size rounded up to pages).

@@ -242,6 +242,8 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::names>("names"),
     yes_no_key<&Facts::pid_namespaces>("pid_namespaces"),
     yes_no_key<&Facts::user_namespaces>("user_namespaces"),
+    yes_no_key<&Facts::smaps>("smaps"),
+    yes_no_key<&Facts::rss>("rss"),
 };
 
 }  // namespace

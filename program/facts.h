@@ -70,6 +70,8 @@ struct Facts {
   bool shmem_huge = false;          // shared memory may be given huge pages unasked (shmem_enabled)
   bool map_files = true;            // there is a directory /proc/self/map_files
   bool names = true;                // and whatever has a name in its directories is a program's
+  bool smaps = true;                // there is a file /proc/self/smaps (CONFIG_PROC_PAGE_MONITOR)
+  bool rss = true;                  // and what the executor has in memory can be told from the program's
   bool fill = true;                 // the file system of programs can be filled up
   bool nx = false;                  // the processor refuses to execute pages without PROT_EXEC
   std::uint64_t max_map_count = 0;  // vm.max_map_count; 0: programs cannot come near it

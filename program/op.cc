@@ -208,6 +208,8 @@ constexpr Arg kCrowd[] = {{ArgKind::choice, Slot::small, "left", true, kLeft}};
 constexpr Arg kRemount[] = {choice(Slot::small, "how", kRemounts)};
 constexpr Arg kMincore[] = {address(), small_len()};
 
+constexpr NamedValue kResidentSets[] = {{"anon", 0}, {"file", 1}, {"shmem", 2}};
+constexpr Arg kRss[] = {{ArgKind::choice, Slot::small, "what", true, kResidentSets}};
 constexpr Arg kMapFile[] = {address()};
 constexpr Arg kRaceShmat[] = {object(), {ArgKind::choice, Slot::small, "against", true, kAgainst}};
 constexpr Arg kFill[] = {choice(Slot::small, "left", kRooms)};
@@ -345,6 +347,14 @@ constexpr OpSpec kSpecs[] = {
     {"race_shmat", N::none, N::segment, R::racers, kRaceShmat,
      "shmat(2) by processes at once, which look at what they have attached, detach and end: three against an "
      "IPC_RMID, or four that fork meanwhile, whose children attach once more and exit or are killed"},
+    {"smaps", N::none, N::none, R::smaps, kMapFile,
+     "the entry of /proc/self/smaps for the mapping at an address: its range, what is Shared and Private of "
+     "it, "
+     "and of VmFlags `sh` and `lo`"},
+    {"rss", N::none, N::none, R::count, kRss,
+     "how many pages the process has in memory: RssAnon, RssFile or RssShmem of /proc/self/status, without "
+     "the "
+     "executor's own"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -87,6 +87,8 @@ enum class OpCode : std::uint8_t {
   brk,
   race_shmget,
   race_shmat,
+  smaps,
+  rss,
   end,  // appended by the executor to every trace, never part of a program
 };
 inline constexpr std::uint8_t kOpCodes = static_cast<std::uint8_t>(OpCode::end);
@@ -250,6 +252,8 @@ constexpr std::uint64_t mappings_left(std::uint8_t small) {
 }
 // Op::small of shm_info. `kept` pages are in memory or in swap; `highest` is what the call returns.
 enum class ShmTotal : std::uint8_t { segments, pages, kept, swap_tries, highest };
+// Op::small of rss: private pages, those of files, and those of tmpfs, shared anonymous memory and segments.
+enum class ResidentSet : std::uint8_t { anonymous, file, shared_memory };
 enum class IpcInfo : std::uint8_t {
   shmmax,
   shmmin,
@@ -367,6 +371,7 @@ enum class ResultKind : std::uint8_t {
   shm_at,   // value: a segment id; words: ShmStat
   listing,  // words: ListingRow each
   maps,     // words: MapRow each
+  smaps,    // words: SmapsEntry
   pid,      // value: process id of the child
   end,      // words: EndState
   racers,   // words: Racer each

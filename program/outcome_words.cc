@@ -242,6 +242,34 @@ bool parse_maps(Scanner& in, const Facts& facts, std::vector<std::uint64_t>& wor
   return in.literal("}");
 }
 
+// --- an entry of smaps
+// ---------------------------------------------------------------------------------------------------
+
+constexpr std::string_view kSmapsFlags[] = {" sh", " lo"};  // bit by bit
+
+std::string smaps_text(std::span<const std::uint64_t> words, const Facts& facts) {
+  if (words.size() != kSmapsWords) return "";
+  std::string out = '{' + address_text(words[0], facts) + ".." + address_text(words[1], facts) +
+                    " shared=" + std::to_string(words[2]) + " private=" + std::to_string(words[3]);
+  for (unsigned i = 0; i < std::size(kSmapsFlags); ++i) {
+    if ((words[4] >> i & 1U) != 0) out += kSmapsFlags[i];
+  }
+  return out + '}';
+}
+
+bool parse_smaps(Scanner& in, const Facts& facts, std::vector<std::uint64_t>& words) {
+  std::uint64_t low = 0, high = 0, shared = 0, exclusive = 0, flags = 0;
+  if (!in.literal("{") || !in.address(facts, low) || !in.literal("..") || !in.address(facts, high))
+    return false;
+  if (!in.literal(" shared=") || !in.decimal(shared, UINT64_MAX)) return false;
+  if (!in.literal(" private=") || !in.decimal(exclusive, UINT64_MAX)) return false;
+  for (unsigned i = 0; i < std::size(kSmapsFlags); ++i) {
+    if (in.accept(kSmapsFlags[i])) flags |= 1U << i;
+  }
+  words = {low, high, shared, exclusive, flags};
+  return in.literal("}");
+}
+
 // --- the listing
 // ---------------------------------------------------------------------------------------------------
 
@@ -389,6 +417,8 @@ std::string success_text(const Outcome& o, const Op& op, const Facts& facts) {
       return listing_text(o.words);
     case ResultKind::maps:
       return maps_text(o.words, facts);
+    case ResultKind::smaps:
+      return smaps_text(o.words, facts);
     case ResultKind::end:
       return end_text(o.words);
     case ResultKind::racers:
@@ -422,6 +452,8 @@ bool parse_success(Scanner& in, const Op& op, const Facts& facts, Outcome& o) {
       return parse_listing(in, o.words);
     case ResultKind::maps:
       return parse_maps(in, facts, o.words);
+    case ResultKind::smaps:
+      return parse_smaps(in, facts, o.words);
     case ResultKind::end:
       return parse_end(in, o.words);
     case ResultKind::racers:
@@ -456,6 +488,8 @@ std::string success_description(const Op& op) {
       return "rows like {0 {key=… … nattch=…} {rss=4096 swap=0}}";
     case ResultKind::maps:
       return "rows like {a+0p..a+3p rw-s off=0p file n0}";
+    case ResultKind::smaps:
+      return "an entry like {a+0p..a+3p shared=4096 private=8192 sh lo}";
     case ResultKind::end:
       return "{used=1; s0=…}";
     case ResultKind::racers:

@@ -88,6 +88,10 @@ void random_success(Dice& dice, const Op& op, const Facts& facts, Outcome& o) {
     case ResultKind::listing:
       fill(dice.below(3) * kListingRowWords);
       break;
+    case ResultKind::smaps:
+      o.words = {random_address(dice, facts), random_address(dice, facts), dice.odd_number(),
+                 dice.odd_number(), dice.below(4)};
+      break;
     case ResultKind::maps:
       for (std::uint64_t n = dice.below(4); n != 0; --n) random_map_row(dice, facts, o.words);
       break;

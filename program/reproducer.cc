@@ -260,7 +260,7 @@ class Writer {
   }
 
   bool reserves_arena() const;
-  bool declares_arena() const { return reserves_arena() || needs(kNeedWhere | kNeedMaps); }
+  bool declares_arena() const { return reserves_arena() || needs(kNeedWhere | kNeedMaps | kNeedRss); }
   std::string setup() const;
   std::string cleanup() const;
   std::string main_function() const;
@@ -281,7 +281,7 @@ bool names_arena(const Op& op) {
 bool Writer::reserves_arena() const {
   bool named =
       std::any_of(trace_.steps.begin(), trace_.steps.end(), [](const Step& s) { return names_arena(s.op); });
-  return trace_.facts.arena_pages != 0 && (named || needs(kNeedWhere | kNeedMaps));
+  return trace_.facts.arena_pages != 0 && (named || needs(kNeedWhere | kNeedMaps | kNeedRss));
 }
 
 std::string Writer::setup() const {

@@ -78,6 +78,18 @@ inline constexpr Case kCases[] = {
      "p0 pread_to f0 m0+8 len=2 -> 2\n"
      "p0 load m0+8 size=2 -> 0x4142\n",
      "0x4141"},
+    {"Smaps", false,
+     "p0 mmap m0 - len=3p prot=rw flags=shared,anon,locked addr=a+1p -> a+1p\n"
+     "p0 fork p1 -> 101\n"
+     "p1 mlock m0+1p len=1p -> ok\n"
+     "p0 mprotect m0 len=1p prot=r -> ok\n"
+     "p0 smaps m0+2p -> {a+2p..a+4p shared=PAGE private=PAGE sh lo}\n",
+     "{a+2p..a+4p shared=0 private=PAGE sh lo}"},
+    {"NoEntryOfSmaps", false, "p0 smaps 0 -> ENODATA\n", "{a+2p..a+4p shared=0 private=0}"},
+    {"Rss", false,
+     "p0 mmap m0 - len=3p prot=rw flags=shared,anon,locked -> 0x7f0000001000\n"
+     "p0 rss what=shmem -> 3\n",
+     "2"},
     {"FileStat", false,
      "p0 open f3 n7 access=rw flags=creat mode=640 -> ok\n"
      "p0 truncate n7 size=1p -> ok\n"

@@ -502,6 +502,57 @@ static void remount(int read_only) { /* unmounts and mounts again, or to read-on
   ok(read_only ? mount(NULL, "m", NULL, MS_REMOUNT, NULL) : mounted() ? -1 : 0);
 }
 )c"},
+    {kNeedSmaps, kNeedFailed, "",
+     R"c(static void smaps(size_t a) { /* the entry that has the address */
+  FILE *f = fopen("/proc/self/smaps", "r");
+  char line[4400];
+  unsigned long low, high, kb, from = 0, to = 0, shared = 0, own = 0;
+  const char *sh = "", *lo = "";
+  if (failed(f ? 0 : -1)) return;
+  while (fgets(line, sizeof line, f)) {
+    if (sscanf(line, "%lx-%lx", &low, &high) == 2 && a >= low && a < high) from = low, to = high;
+    else if (to && sscanf(line, "Shared_%*[CDleanirty]: %lu", &kb) == 1) shared += kb * 1024;
+    else if (to && sscanf(line, "Private_%*[CDleanirty]: %lu", &kb) == 1) own += kb * 1024;
+    else if (to && !strncmp(line, "VmFlags:", 8)) {
+      sh = strstr(line, " sh") ? " sh" : "", lo = strstr(line, " lo") ? " lo" : "";
+      break;
+    }
+  }
+  fclose(f);
+  errno = ENODATA;
+  if (!failed(to ? 0 : -1))
+    say("+%lup of %lup shared=%lu private=%lu%s%s", a / P - from / P, (to - from) / P, shared, own, sh, lo);
+}
+)c"},
+    {kNeedRss, kNeedCount, "sys/vfs.h",
+     R"c(static void rss(int what) { /* without what this code has itself */
+  static const char *const keys[] = {"RssAnon: %ld", "RssFile: %ld", "RssShmem: %ld"};
+  char line[4400];
+  unsigned long low, high;
+  long all = -1, own, kb;
+  struct statfs exe;
+  int image = !statfs("/proc/self/exe", &exe) && exe.f_type == 0x01021994 ? 2 : 1, of = 0, mine = 0;
+  for (int round = 0; round < 2; round++) { /* the first brings in what it takes to look */
+    FILE *f = fopen("/proc/self/smaps", "r");
+    for (own = 0; f && fgets(line, sizeof line, f);) {
+      int path = 0, k = 0;
+      if (sscanf(line, "%lx-%lx %*s %*s %*s %*s %n", &low, &high, &path) == 2) {
+        while (k < 16 && (S.m[k] < low || S.m[k] >= high)) k++;
+        mine = k == 16 && (low < A || low >= E);
+        of = strncmp(line + path, "/dev/zero", 9) && strncmp(line + path, "/memfd:", 7) ? image : 2;
+        if (line[path] != '/') of = 1;
+      } else if (mine && sscanf(line, "Rss: %ld", &kb) == 1) own += what == of ? kb : 0;
+      else if (mine && sscanf(line, "Anonymous: %ld", &kb) == 1) own += !what ? kb : what == of ? -kb : 0;
+    }
+    if (f) fclose(f); /* an unmapped page makes old kernels add up what they have put aside */
+    munmap(mmap(NULL, P, PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0), P);
+    f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f)) sscanf(line, keys[what], &all);
+    if (f) fclose(f);
+  }
+  count((all - own) / (long)(P / 1024));
+}
+)c"},
     {kNeedBeside, 0, "",
      R"c(static void clear(void) { /* without the vdso, nothing lies beside the first mapping of a static binary */
   char line[4400];

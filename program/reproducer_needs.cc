@@ -86,6 +86,8 @@ constexpr Row kNeeds[] = {
     {OpCode::brk, kNeedBreak},
     {OpCode::race_shmget, kNeedRaceGet},
     {OpCode::race_shmat, kNeedRaceAttach},
+    {OpCode::smaps, kNeedSmaps},
+    {OpCode::rss, kNeedRss},
     {OpCode::end, 0},
 };
 

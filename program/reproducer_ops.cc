@@ -407,6 +407,10 @@ std::string statement_of(const Op& op, const Facts& facts, std::string_view dire
              "});";
     case OpCode::race_shmat:
       return "race_attach(" + list(segment(op.object), name_of(op.small)) + ");";
+    case OpCode::smaps:
+      return "smaps(" + q(op.addr) + ");";
+    case OpCode::rss:
+      return "rss(" + std::to_string(op.small) + ");";
     case OpCode::end:
       break;
   }

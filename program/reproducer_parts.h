@@ -74,6 +74,8 @@ enum Need : std::uint64_t {
   kNeedRaceAttach = std::uint64_t{1} << 59,
   kNeedForkedFirst = std::uint64_t{1} << 60,
   kNeedNewUsers = std::uint64_t{1} << 61,
+  kNeedSmaps = std::uint64_t{1} << 62,
+  kNeedRss = std::uint64_t{1} << 63,
 };
 
 // The needs of an op, and what they need in turn. Only the failing op says where something was mapped.

@@ -196,6 +196,17 @@ class Speaker {
     return out + ((w[2] & kMapDeleted) != 0 ? " deleted; " : "; ");
   }
 
+  std::string smaps() const {
+    const std::span<const std::uint64_t> w = o_.words;
+    std::string out = "+";
+    out += std::to_string(page_of(operand()) - page_of(w[0])) + "p of " +
+           std::to_string(page_of(w[1] - w[0])) + "p shared=" + std::to_string(w[2]) +
+           " private=" + std::to_string(w[3]);
+    if ((w[4] & kSmapsShared) != 0) out += " sh";
+    if ((w[4] & kSmapsLocked) != 0) out += " lo";
+    return out;
+  }
+
   std::string maps() const {
     std::string out;
     for (std::size_t i = 0; i + kMapRowWords <= o_.words.size(); i += kMapRowWords) {
@@ -289,6 +300,8 @@ class Speaker {
         return listing();
       case ResultKind::maps:
         return maps();
+      case ResultKind::smaps:
+        return o_.words.size() == kSmapsWords ? smaps() : "";
       case ResultKind::pid:
         return "child";
       case ResultKind::end:

@@ -211,7 +211,8 @@ TEST(Reproducer, IsShorterThanAHundredLinesForATypicalProgram) {
     std::string source = reproducer(trace, trace.steps.size() - 1);
     ResultKind last = spec(trace.steps.back().op.code).result;
     bool observes = last == ResultKind::runs || last == ResultKind::maps || last == ResultKind::shm ||
-                    last == ResultKind::shm_at || last == ResultKind::listing;
+                    last == ResultKind::shm_at || last == ResultKind::listing || last == ResultKind::smaps ||
+                    trace.steps.back().op.code == OpCode::rss;
     bool dies = source.find("waitpid") != std::string::npos;
     bool execs = source.find("--exec") != std::string::npos;
     bool objects = source.find("/dev/shm/o") != std::string::npos;

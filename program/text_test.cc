@@ -96,6 +96,8 @@ constexpr std::string_view kExamples =
     "p0 mlock m0+100 len=1p flags=onfault,unknown\n"
     "p0 munlock m0 len=1p\n"
     "p0 locked\n"
+    "p0 smaps m0+1p-1\n"
+    "p0 rss what=shmem\n"
     "p0 mincore m0 len=3p\n"
     "p0 shm_info what=pages\n"
     "p0 limit what=shmall value=3p-1\n"

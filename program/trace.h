@@ -90,6 +90,15 @@ struct MapRow {
 inline constexpr std::size_t kMapRowWords = 5;
 inline constexpr std::uint64_t kMapShared = 8, kMapDeleted = 16;
 
+// ResultKind::smaps: the entry of a mapping. Bytes that others map, too, and those that nobody else does,
+// clean and dirty ones added up.
+struct SmapsEntry {
+  std::uint64_t low, high, shared, exclusive;
+  std::uint64_t flags;  // of VmFlags: 1 `sh`, 2 `lo`
+};
+inline constexpr std::size_t kSmapsWords = 5;
+inline constexpr std::uint64_t kSmapsShared = 1, kSmapsLocked = 2;
+
 // ResultKind::end. Word 0: segments that exist in the IPC namespace (from SHM_INFO), or ~0 if not known;
 // then for each name s0…s7 that was bound: the index, 0 or errno, and kShmStatWords words.
 inline constexpr std::size_t kEndSegmentWords = 2 + kShmStatWords;

@@ -36,7 +36,7 @@
 //   shmat
 //       with `remap`, the pages of the segment; refused: address 0, also after rounding, or unaligned, a
 //       segment that the process may not read, a range that wraps or passes `top`
-//   map_file
+//   map_file, smaps
 //       the address: what lies there may be a file of the executor's
 //   fallocate
 //       no memory of the executor's, but the machine's: more than 4 * kMaxIoPages pages, holes excepted;
@@ -207,6 +207,7 @@ constexpr bool withheld(const Op& op, const Resolved& at, const Layout& layout,
                         std::uint64_t segment_bytes = 0) {
   switch (op.code) {
     case OpCode::map_file:
+    case OpCode::smaps:
       return layout.own_overlaps(at.addr, 1);
     case OpCode::call:
       return at.addr >= layout.top || layout.own_overlaps(at.addr, 1);

@@ -25,6 +25,7 @@ constexpr Case kCases[] = {
     {"the last byte before", OpCode::contents, {.addr = kBelow, .len = kPage}, 0, 0, false},
     {"the first byte of an own range", OpCode::contents, {.addr = kBelow, .len = kPage + 1}, 0, 0, true},
     {"the file of an own range", OpCode::map_file, {.addr = 0x400000}, 0, 0, true},
+    {"the residency of an own range", OpCode::smaps, {.addr = 0x400000}, 0, 0, true},
     {"the file of what lies before it", OpCode::map_file, {.addr = kBelow}, 0, 0, false},
     {"a race with IPC_PRIVATE", OpCode::race_shmget, {.len = kPage}, 0, 0, true},
     {"no byte at all", OpCode::contents, {.addr = 0x400010, .len = 0}, 0, 0, false},

@@ -102,6 +102,9 @@ Outcome altered(const Op& op, Outcome outcome) {
         case ResultKind::stat:
           ++outcome.words.at(0);
           return outcome;
+        case ResultKind::smaps:
+          outcome.words.at(4) ^= program::kSmapsShared;
+          return outcome;
         case ResultKind::address:
         case ResultKind::id:
         case ResultKind::pid:

@@ -127,6 +127,11 @@ Outcome without_choices(const Op& op, Outcome o) {
     case ResultKind::listing:
       o.words = without_order(o.words);
       break;
+    case ResultKind::smaps:
+      if (o.words.empty()) break;
+      o.words[1] -= o.words[0];  // the length stays
+      o.words[0] = 0;
+      break;
     case ResultKind::maps:
       for (std::size_t at = 0; at + kMapRowWords <= o.words.size(); at += kMapRowWords) {
         o.words[at + 1] -= o.words[at];  // the length stays

@@ -34,6 +34,8 @@ void leave_out_withheld(GeneratorOptions& options, const program::Facts& facts) 
   if (!facts.fill) options.leave_out({OpCode::fill});
   if (!facts.map_files) options.leave_out({OpCode::map_file});
   if (!facts.names) options.leave_out({OpCode::names});
+  if (!facts.smaps) options.leave_out({OpCode::smaps});
+  if (!facts.rss) options.leave_out({OpCode::rss});
   if (facts.append == program::AppendAttribute::none) options.leave_out({OpCode::chattr});
 }
 

@@ -24,7 +24,7 @@ bool observes(OpCode code) {
   return code == OpCode::contents || code == OpCode::maps || code == OpCode::fstat || code == OpCode::pread ||
          code == OpCode::stored || code == OpCode::load || code == OpCode::sysvipc ||
          code == OpCode::blocks || code == OpCode::descriptors || code == OpCode::names ||
-         code == OpCode::brk;
+         code == OpCode::brk || code == OpCode::smaps || code == OpCode::rss;
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ constexpr Builder* kBuilders[] = {
     build_shm_stat,    build_sysvipc,  build_mlockall,    build_munlockall,  build_rlimit,     build_remap,
     build_call,        build_age,      build_times,       build_reboot,      build_setns,      build_blocks,
     build_fill,        build_crowd,    build_memfd_name,  build_remount,     build_chattr,     build_map_file,
-    build_descriptors, build_names,    build_brk,         build_race_shmget, build_race_shmat,
+    build_descriptors, build_names,    build_brk,         build_race_shmget, build_race_shmat, build_smaps,
+    build_rss,
 };
 static_assert(std::size(kBuilders) == program::kOpCodes);
 
@@ -71,6 +72,7 @@ Subject subject(OpCode code) {
     case OpCode::remap:
     case OpCode::call:
     case OpCode::map_file:
+    case OpCode::smaps:
       return Subject::memory;
     case OpCode::shmat:
     case OpCode::shmctl:

@@ -167,6 +167,12 @@ Op build_mincore(Scene& s, std::uint8_t p) {
   return op;
 }
 
+Op build_smaps(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::smaps, p);
+  op.addr = s.address(p);
+  return op;
+}
+
 Op build_remap(Scene& s, std::uint8_t p) {
   Op op = with_stretch(s, OpCode::remap, p);
   op.off = some_offset(s);

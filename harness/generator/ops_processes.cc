@@ -93,6 +93,12 @@ Op build_brk(Scene&, std::uint8_t p) {
   return make_op(OpCode::brk, p);
 }
 
+Op build_rss(Scene& s, std::uint8_t p) {
+  Op op = make_op(OpCode::rss, p);
+  op.small = static_cast<std::uint8_t>(s.dice.below(3));
+  return op;
+}
+
 Op build_locked(Scene&, std::uint8_t p) {
   return make_op(OpCode::locked, p);
 }

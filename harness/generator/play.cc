@@ -97,16 +97,17 @@ void play_scenario(Scene& scene) {
   static const std::vector<Scenario> files = joined(file_scenarios(), storage_scenarios()),
                                      sysv = joined(joined(sysv_scenarios(), ipcns_scenarios()),
                                                    standing_scenarios());
-  const std::array<std::span<const Scenario>, 8> all = {files,
+  const std::array<std::span<const Scenario>, 9> all = {files,
                                                         memory_scenarios(),
                                                         sysv,
                                                         limit_scenarios(),
                                                         name_scenarios(),
                                                         peer_scenarios(),
                                                         space_scenarios(),
-                                                        refusal_scenarios()};
+                                                        refusal_scenarios(),
+                                                        residency_scenarios()};
   std::span<const Scenario> group =
-      all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U, 6U, 7U})];
+      all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U, 6U, 7U, 8U})];
   if (scene.options.allows(OpCode::reboot) && scene.dice.chance(50)) group = reboot_scenarios();
   if (scene.options.allows(OpCode::race_shmget) && scene.dice.chance(20)) group = race_scenarios();
   Play play(scene);

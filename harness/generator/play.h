@@ -80,6 +80,8 @@ class Play {
   void put_return(std::uint8_t p, Quantity where);  // code that `call` runs
   void call(std::uint8_t p, Quantity where);
   void count_locked(std::uint8_t p);
+  void entry(std::uint8_t p, Quantity where);  // of smaps
+  void count_set(std::uint8_t p, program::ResidentSet which);
   void count_resident(std::uint8_t p, Quantity where, int n);
   Quantity move(std::uint8_t p, Quantity where, Quantity old_length, Quantity new_length, std::uint32_t flags,
                 Quantity to = {});
@@ -122,5 +124,6 @@ std::span<const Scenario> space_scenarios();
 std::span<const Scenario> storage_scenarios();
 std::span<const Scenario> refusal_scenarios();
 std::span<const Scenario> race_scenarios();
+std::span<const Scenario> residency_scenarios();
 
 }  // namespace shmcheck::harness

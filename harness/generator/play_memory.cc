@@ -122,6 +122,18 @@ void Play::count_locked(std::uint8_t p) {
   step(make_op(OpCode::locked, p));
 }
 
+void Play::entry(std::uint8_t p, Quantity where) {
+  Op op = make_op(OpCode::smaps, p);
+  op.addr = where;
+  step(op);
+}
+
+void Play::count_set(std::uint8_t p, program::ResidentSet which) {
+  Op op = make_op(OpCode::rss, p);
+  op.small = static_cast<std::uint8_t>(which);
+  step(op);
+}
+
 void Play::count_resident(std::uint8_t p, Quantity where, int n) {
   step(over(OpCode::mincore, p, where, pages(n)));
 }

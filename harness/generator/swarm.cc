@@ -30,7 +30,8 @@ constexpr Weight kWeights[] = {
     {OpCode::times, 2},       {OpCode::reboot, 1},      {OpCode::setns, 3},       {OpCode::blocks, 2},
     {OpCode::fill, 1},        {OpCode::crowd, 2},       {OpCode::memfd_name, 1},  {OpCode::remount, 2},
     {OpCode::chattr, 1},      {OpCode::map_file, 2},    {OpCode::descriptors, 1}, {OpCode::names, 1},
-    {OpCode::brk, 1},         {OpCode::race_shmget, 1}, {OpCode::race_shmat, 1},
+    {OpCode::brk, 1},         {OpCode::race_shmget, 1}, {OpCode::race_shmat, 1},  {OpCode::smaps, 3},
+    {OpCode::rss, 2},
 };
 
 // Off, as usual, often, very often.

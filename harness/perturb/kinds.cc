@@ -61,6 +61,10 @@ bool make_success(Draw& d, Outcome& o) {
       if (const std::uint64_t length = worth(d, d.op().len))
         o.words = {program::pack({program::RunKind::bytes, 0, 0, length})};
       break;
+    case ResultKind::smaps:
+      o.words = {likely_address(d), likely_address(d) + d.facts().page_size, 0, 0, 0};
+      borrow_words(d, o);
+      break;
     case ResultKind::stat:
       o.words.assign(program::kFileStatWords, 1);
       borrow_words(d, o);

@@ -140,6 +140,43 @@ bool merged(Draw&, Outcome& o) {
   return false;
 }
 
+// --- entries of smaps: low, high, shared, private, flags
+
+bool add_pages(Draw& d, Outcome& o, std::size_t word) {
+  const std::uint64_t page = d.facts().page_size;
+  o.words[word] += d.dice.pick({page, 0 - page});
+  return true;
+}
+bool entry_low(Draw& d, Outcome& o) {
+  return add_pages(d, o, 0);
+}
+bool entry_high(Draw& d, Outcome& o) {
+  return add_pages(d, o, 1);
+}
+bool entry_shared(Draw& d, Outcome& o) {
+  return add_pages(d, o, 2);
+}
+bool entry_private(Draw& d, Outcome& o) {
+  return add_pages(d, o, 3);
+}
+bool entry_exchanged(Draw&, Outcome& o) {
+  std::swap(o.words[2], o.words[3]);
+  return o.words[2] != o.words[3];
+}
+bool entry_bytes(Draw& d, Outcome& o) {
+  o.words[d.dice.pick<std::size_t>({2, 3})] += d.dice.pick<std::uint64_t>({1, 512, 1024});
+  return true;
+}
+bool entry_sh(Draw&, Outcome& o) {
+  o.words[4] ^= program::kSmapsShared;
+  return true;
+}
+bool entry_lo(Draw&, Outcome& o) {
+  o.words[4] ^= program::kSmapsLocked;
+  return true;
+}
+
+constexpr std::uint16_t kEntry = result_bit(ResultKind::smaps);
 constexpr std::uint16_t kMaps = result_bit(ResultKind::maps);
 
 constexpr Perturbation kTable[] = {
@@ -158,6 +195,14 @@ constexpr Perturbation kTable[] = {
     {"row-empty", "rows", "one row more, of no length", kOk, kMaps, empty_row},
     {"rows-swapped", "rows", "two rows in the wrong order", kOk, kMaps, swapped},
     {"row-split", "row-edges", "a row as two", kOk, kMaps, split},
+    {"entry-low", "entry-edges", "where an entry of smaps begins", kOk, kEntry, entry_low},
+    {"entry-high", "entry-edges", "where an entry ends", kOk, kEntry, entry_high},
+    {"entry-shared", "entry-pages", "what is Shared, by a page", kOk, kEntry, entry_shared},
+    {"entry-private", "entry-pages", "what is Private, by a page", kOk, kEntry, entry_private},
+    {"entry-exchanged", "entry-pages", "what is Shared as what is Private", kOk, kEntry, entry_exchanged},
+    {"entry-bytes", "entry-pages-impossible", "a part of a page more", kOk, kEntry, entry_bytes},
+    {"entry-sh", "entry-sh", "`sh` of VmFlags", kOk, kEntry, entry_sh},
+    {"entry-lo", "entry-lo", "`lo` of VmFlags", kOk, kEntry, entry_lo},
     {"rows-merged", "row-edges", "two neighbouring rows as one", kOk, kMaps, merged},
 };
 

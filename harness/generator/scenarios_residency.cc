@@ -1,0 +1,89 @@
+// Scenarios of what /proc shows of residency: who has which pages mapped, and as what they count.
+#include "harness/generator/play.h"
+
+namespace shmcheck::harness {
+namespace {
+
+using program::map::kPrivate;
+using program::map::kShared;
+using program::mremap::kFixed;
+using program::mremap::kMayMove;
+
+constexpr int kPages = 3;
+
+Quantity shared_memory(Play& p, std::uint8_t a) {
+  switch (p.dice.below(4)) {
+    case 0:
+      return p.attach(a, p.segment(a, pages(kPages), 0));
+    case 1:
+      return p.map(a, p.file(a, pages(kPages)), pages(kPages), kShared);
+    default:
+      return p.anonymous(a, kPages, kShared);
+  }
+}
+
+// Two that have pages locked, until one of them gives up some, or ends.
+void mapped_by_two(Play& p) {
+  const std::uint8_t a = p.someone();
+  const Quantity m = shared_memory(p, a);
+  p.lock(a, m, pages(kPages));
+  if (p.dice.chance(30)) p.entry(a, m);
+  const std::optional<std::uint8_t> b = p.dice.chance(80) ? p.child(a) : std::nullopt;
+  const Quantity n = b ? m : p.move(a, m, pages(0), pages(kPages), kMayMove);
+  const std::uint8_t other = b.value_or(a);
+  if (p.dice.chance(40)) p.entry(other, n);
+  p.lock(other, plus(n, p.dice.pick({0, 0, 1})), p.dice.pick({pages(1), pages(2), pages(kPages)}));
+  p.entry(p.dice.chance(70) ? a : other, m);
+  if (p.dice.chance(50))
+    p.leave(other);
+  else
+    p.unmap(other, n, p.dice.pick({pages(1), pages(kPages)}));
+  p.entry(p.someone(), m);
+}
+
+// The flags of an entry: what is shared, what is locked.
+void flagged(Play& p) {
+  const std::uint8_t a = p.someone();
+  const auto access = p.dice.pick({program::Access::read_only, program::Access::read_write});
+  const std::uint8_t f = p.file(a, pages(kPages), access);
+  const Quantity m = p.map(a, f, pages(kPages), p.dice.pick({kShared, kShared, kPrivate}), 1);
+  p.entry(a, m);
+  p.lock(a, plus(m, 1), pages(1), p.dice.chance(40) ? program::mlock::kOnFault : 0U);
+  p.entry(a, plus(m, p.dice.pick({0, 1, 1})));
+  const std::optional<std::uint8_t> b = p.child(a);
+  if (b) p.entry(*b, plus(m, 1));
+}
+
+// As what pages count, and that they do so wherever they move and until they are gone.
+void counted(Play& p) {
+  const std::uint8_t a = p.someone();
+  const auto which = [&] {
+    return p.dice.pick({program::ResidentSet::shared_memory, program::ResidentSet::shared_memory,
+                        program::ResidentSet::file, program::ResidentSet::anonymous});
+  };
+  Quantity m = shared_memory(p, a);
+  if (p.dice.chance(40)) p.count_set(a, which());
+  p.lock(a, m, pages(kPages));
+  p.count_set(a, which());
+  if (p.dice.chance(60)) {
+    const Quantity length = p.dice.pick({pages(kPages), pages(kPages), pages(2)});
+    m = p.move(a, m, pages(kPages), length, kMayMove | kFixed, p.arena(kPages));
+  }
+  if (p.dice.chance(30)) p.unmap(a, plus(m, 1), pages(1));
+  p.count_set(a, which());
+  p.count_set(a, program::ResidentSet::shared_memory);
+}
+
+constexpr Scenario kScenarios[] = {
+    mapped_by_two,
+    flagged,
+    counted,
+};
+
+}  // namespace
+
+std::span<const Scenario> residency_scenarios() {
+  return kScenarios;
+}
+
+}  // namespace shmcheck::harness
