@@ -129,9 +129,9 @@ bool hides_space(OpCode code) {
 void lose_unshown_space(const World& w, Step& s) {
   if (!w.unsure_of_space || s.running() || shows_space(s.op.code)) return;
   const OutcomeKind seen = s.seen().kind;
-  const bool ran = seen == OutcomeKind::ok || seen == OutcomeKind::error || seen == OutcomeKind::signal ||
-                   seen == OutcomeKind::died;
-  if (hides_space(s.op.code) && ran)
+  const bool faulted = seen == OutcomeKind::signal || seen == OutcomeKind::died;
+  const bool returned = seen == OutcomeKind::ok || seen == OutcomeKind::error;
+  if (hides_space(s.op.code) && (s.op.code == OpCode::call ? faulted || returned : returned))
     s.cannot_tell(Freedom::spare_space);
   else if (!s.report().diverged)
     s.lose_quietly(Freedom::spare_space);

@@ -58,8 +58,9 @@ void child_reads_zero(const World&, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kSnapshot[] = {C::share_fork_anon,       C::fork_shared_both_ways,   C::access_read,
-                           C::private_fork_isolated, C::madvise_dontneed_shared, C::share_immediate};
+constexpr C kSnapshot[] = {C::proc_smaps_shared, C::share_fork_anon,       C::fork_shared_both_ways,
+                           C::access_read,       C::private_fork_isolated, C::madvise_dontneed_shared,
+                           C::share_immediate};
 void shared_anonymous_copied(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::fork || !ok(o)) return;
   std::int32_t from = -1, to = -1;

@@ -253,6 +253,7 @@ void pwrite_lost_for_mapped_pages(const World& was, World& w, const Op& op, Outc
 constexpr C kSlackRead[] = {C::proc_map_files_sysv, C::slack_not_readable};
 void pread_returns_slack(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::pread || !ok(o) || o.words.empty()) return;
+  if (w.inodes[descriptor(w, op)->inode].size % w.page() == 0) return;
   program::Run last = program::unpack_run(o.words.back());
   std::uint64_t got = 0;
   for (std::uint64_t word : o.words) got += program::unpack_run(word).length;

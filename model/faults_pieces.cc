@@ -205,17 +205,11 @@ void moved_restarts(const World& was, World& w, const Op& op, Outcome& o) {
   if (v && v->inode >= 0 && v->segment < 0 && v->page_offset > 0) v->page_offset = 0;
 }
 
-constexpr C kDuplicate[] = {C::mremap_duplicate_shared,
-                            C::access_read,
-                            C::share_mapping_to_read,
-                            C::share_aliases,
-                            C::proc_maps_row,
-                            C::share_fork_anon,
-                            C::private_isolated,
-                            C::share_write_to_mapping,
-                            C::madvise_remove,
-                            C::remap_file_pages_order,
-                            C::mremap_duplicate_no_maymove};
+constexpr C kDuplicate[] = {
+    C::mremap_duplicate_shared,    C::proc_smaps_shared,      C::proc_status_rss, C::access_read,
+    C::share_mapping_to_read,      C::share_aliases,          C::proc_maps_row,   C::share_fork_anon,
+    C::private_isolated,           C::share_write_to_mapping, C::madvise_remove,  C::remap_file_pages_order,
+    C::mremap_duplicate_no_maymove};
 void duplicate_is_copy(const World& was, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::mremap || !ok(o) || was.value(op.len) != 0) return;
   Vma* v = actor(w, op).memory.find(o.value);

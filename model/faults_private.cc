@@ -29,6 +29,8 @@ void private_is_shared(World& w, Op& op) {
 }
 
 constexpr C kShared[] = {C::proc_map_files,
+                         C::proc_smaps_shared,
+                         C::proc_status_rss,
                          C::remap_file_pages_order,
                          C::mremap_duplicate_shared,
                          C::share_fork_anon,
@@ -113,13 +115,23 @@ Vma* remapped(World& w, const Op& op, const Outcome& o) {
   return op.code == OpCode::mremap && ok(o) ? actor(w, op).memory.find(o.value) : nullptr;
 }
 
-constexpr C kMoved[] = {C::share_aliases,          C::mremap_content_kept,
-                        C::private_isolated,       C::access_read,
-                        C::shmat_shared,           C::proc_maps_row,
-                        C::share_fork_anon,        C::share_mapping_to_read,
-                        C::private_fork_isolated,  C::mremap_duplicate_shared,
-                        C::madvise_remove,         C::fork_shared_both_ways,
-                        C::remap_file_pages_order, C::mremap_duplicate_no_maymove};
+constexpr C kMoved[] = {C::mremap_lock_kept,
+                        C::proc_smaps_shared,
+                        C::proc_status_rss,
+                        C::share_aliases,
+                        C::mremap_content_kept,
+                        C::private_isolated,
+                        C::access_read,
+                        C::shmat_shared,
+                        C::proc_maps_row,
+                        C::share_fork_anon,
+                        C::share_mapping_to_read,
+                        C::private_fork_isolated,
+                        C::mremap_duplicate_shared,
+                        C::madvise_remove,
+                        C::fork_shared_both_ways,
+                        C::remap_file_pages_order,
+                        C::mremap_duplicate_no_maymove};
 void moved_is_private(const World& was, World& w, const Op& op, Outcome& o) {
   Vma* v = remapped(w, op, o);
   if (v && v->shared && v->segment < 0 && o.value != was.value(op.addr)) v->shared = false;
@@ -149,12 +161,21 @@ void shared_file_is_private(World& w, Op& op) {
     op.flags ^= map::kShared | map::kPrivate;
 }
 
-constexpr C kAttachedApart[] = {
-    C::proc_map_files_sysv,     C::remap_file_pages_order, C::shmat_shared,
-    C::shmat_multiple,          C::share_fork_anon,        C::access_read,
-    C::proc_maps_row,           C::fork_shared_both_ways,  C::sysv_life_overwrite_kept,
-    C::mremap_duplicate_shared, C::shmdt_data_stays,       C::proc_sysvipc_rss_bytes,
-    C::shmctl_shm_info_rss,     C::madvise_dontneed_shared};
+constexpr C kAttachedApart[] = {C::proc_smaps_shared,
+                                C::proc_map_files_sysv,
+                                C::remap_file_pages_order,
+                                C::shmat_shared,
+                                C::shmat_multiple,
+                                C::share_fork_anon,
+                                C::access_read,
+                                C::proc_maps_row,
+                                C::fork_shared_both_ways,
+                                C::sysv_life_overwrite_kept,
+                                C::mremap_duplicate_shared,
+                                C::shmdt_data_stays,
+                                C::proc_sysvipc_rss_bytes,
+                                C::shmctl_shm_info_rss,
+                                C::madvise_dontneed_shared};
 void attach_is_private(const World&, World& w, const Op& op, Outcome& o) {
   if (op.code != OpCode::shmat || o.kind != OutcomeKind::ok) return;
   if (Vma* v = actor(w, op).memory.find(o.value)) v->shared = false;
@@ -207,6 +228,7 @@ void dontneed_ignored(World&, Op& op) {
 
 constexpr C kRemove[] = {C::madvise_dontneed_locked,
                          C::madvise_remove,
+                         C::punch_frees,
                          C::access_read,
                          C::shmat_shared,
                          C::share_fork_anon,

@@ -90,7 +90,7 @@ void private_upgrade_refused(const World& was, World& w, const Op& op, Outcome& 
   if (v && !v->shared && v->inode >= 0 && !v->writable_file) refuse(was, w, o, kEACCES);
 }
 
-constexpr C kDistinct[] = {C::access_demand, C::mmap_anon_distinct, C::mmap_anon_zero};
+constexpr C kDistinct[] = {C::proc_smaps_shared, C::access_demand, C::mmap_anon_distinct, C::mmap_anon_zero};
 void anonymous_objects_are_one(const World&, World& w, const Op& op, Outcome& o) {
   using namespace program::map;
   const bool made = op.code == OpCode::mmap && ok(o) && (op.flags & kAnonymous) && (op.flags & kShared);

@@ -13,7 +13,7 @@ void empower(World& w, const Op& op) {
   if (runs(w, op)) actor(w, op).cred.capable = true;
 }
 void power_ends(const World& was, World& w, const Op& op, Outcome&) {
-  if (op.code == OpCode::setid) return;
+  if (op.code == OpCode::setid || op.code == OpCode::unshare) return;
   w.processes[op.proc].cred.capable = was.processes[op.proc].cred.capable;
 }
 

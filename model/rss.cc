@@ -61,7 +61,9 @@ void rule_rss(World& w, Process& p, Step& s) {
   if (s.running()) return;
   s.applies(pages.least > 0 || pages.most == 0 ? C::proc_status_rss : C::none);
   if (pages.allow(seen)) return;
-  s.diverge(C::proc_status_rss, fmt::format("{} to {} pages", pages.least, pages.most),
+  // What has moved may have lost its lock, and its pages with it.
+  const bool lost = seen < pages.least && p.lock_clause == C::mremap_lock_kept;
+  s.diverge(lost ? p.lock_clause : C::proc_status_rss, fmt::format("{} to {} pages", pages.least, pages.most),
             fmt::format("{}", seen));
   s.adopted();  // a wrong count changes no mapping
 }

@@ -20,7 +20,8 @@ Op build_shmget(Scene& s, std::uint8_t p) {
   op.byte = s.key();
   op.len = s.size(5);
   op.mode = some_mode(s);
-  if (s.dice.chance(2)) op.flags |= program::shmget::kHuge;
+  // Of those who may not have them there are few.
+  if (s.dice.chance(s.process(p).cred.machine ? 2 : 10)) op.flags |= program::shmget::kHuge;
   if (op.byte == 0) return op;
   bool present = s.key_in_use(op.byte);
   if (!present || s.dice.chance(40)) op.flags |= program::shmget::kCreat;
