@@ -145,6 +145,32 @@ void written_size_instead(const Program& program, std::vector<Program>& offers) 
   }
 }
 
+bool may_die(const Op& op) {
+  const bool accesses = op.code == OpCode::store || op.code == OpCode::load;
+  return accesses && static_cast<program::SignalAction>(op.byte) != program::SignalAction::caught;
+}
+
+// What forced removal takes when it is switched on, since its maker has ended, IPC_RMID takes.
+void removal_instead(const Program& program, std::vector<Program>& offers) {
+  std::optional<std::uint8_t> segment;
+  for (std::size_t at = 0; at < program.ops.size(); ++at) {
+    const Op& op = program.ops[at];
+    if (op.code == OpCode::shmget) segment = op.result;
+    const bool forces =
+        op.code == OpCode::limit && static_cast<program::Limit>(op.small) == program::Limit::rmid_forced;
+    if (!segment || !forces) continue;
+    Program other = program;
+    Op removal;
+    removal.code = OpCode::shmctl;
+    removal.proc = op.proc;
+    removal.object = *segment;
+    removal.small = static_cast<std::uint8_t>(program::ShmCommand::rmid);
+    program::normalize(removal);
+    other.ops[at] = removal;
+    offers.push_back(std::move(other));
+  }
+}
+
 // A parent that has ended need not have been: the child does everything itself.
 void child_instead(const Program& program, std::vector<Program>& offers) {
   for (std::size_t fork = 0; fork < program.ops.size(); ++fork) {
@@ -152,7 +178,7 @@ void child_instead(const Program& program, std::vector<Program>& offers) {
     if (born.code != OpCode::fork) continue;
     for (std::size_t end = fork + 1; end < program.ops.size(); ++end) {
       const Op& op = program.ops[end];
-      const bool ends = (op.code == OpCode::exit && op.proc == born.proc) ||
+      const bool ends = ((op.code == OpCode::exit || may_die(op)) && op.proc == born.proc) ||
                         (op.code == OpCode::kill && op.object == born.proc);
       if (!ends) continue;
       Program shorter = without(without(program, end), fork);
@@ -160,8 +186,27 @@ void child_instead(const Program& program, std::vector<Program>& offers) {
         if (left.proc == born.result) left.proc = born.proc;
         if (left.code == OpCode::kill && left.object == born.result) left.object = born.proc;
       }
+      removal_instead(shorter, offers);
       offers.push_back(std::move(shorter));
       break;
+    }
+  }
+}
+
+// Who dies of an access may as well exit, which needs no mapping.
+void exit_instead(const Program& program, std::vector<Program>& offers) {
+  for (std::size_t at = 0; at < program.ops.size(); ++at) {
+    const Op& access = program.ops[at];
+    if (!may_die(access) || !access.addr.names_mapping()) continue;
+    for (std::size_t map = 0; map < at; ++map) {
+      if (program::spec(program.ops[map].code).result_name != program::NameKind::mapping) continue;
+      if (program.ops[map].result != access.addr.mapping()) continue;
+      Program other = program;
+      Op exit;
+      exit.code = OpCode::exit;
+      exit.proc = access.proc;
+      other.ops[at] = exit;
+      offers.push_back(without(other, map));
     }
   }
 }
@@ -222,6 +267,7 @@ std::vector<Program> exchanges(const Program& program) {
   store_instead(program, offers);
   written_size_instead(program, offers);
   child_instead(program, offers);
+  exit_instead(program, offers);
   names_instead(program, offers);
   storage_instead(program, offers);
   return offers;

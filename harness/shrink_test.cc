@@ -396,6 +396,21 @@ TEST(Merge, UsesTheOtherName) {
   EXPECT_FALSE(merge(p, 4, 2).has_value());
 }
 
+TEST(Exchanges, ExitIsInsteadOfADeath) {
+  const Program p = parse("p0 shmat m0 s0\np1 store m0-1 0x41 act=default\np0 load m0\n");
+  EXPECT_THAT(exchanges(p), ElementsAre(parse("p1 exit\np0 load m0\n")));
+}
+
+TEST(Exchanges, RemovalIsInsteadOfADeathAndForcedRemoval) {
+  const Program p = parse(
+      "p0 fork p1\np0 shmget s0 key=private size=1p\np0 store a 0x41 act=default\n"
+      "p1 limit what=rmid_forced value=1\np1 sysvipc\n");
+  EXPECT_THAT(exchanges(p), ElementsAre(parse("p0 shmget s0 key=private size=1p\np0 shmctl s0 cmd=rmid\n"
+                                              "p0 sysvipc\n"),
+                                        parse("p0 shmget s0 key=private size=1p\n"
+                                              "p0 limit what=rmid_forced value=1\np0 sysvipc\n")));
+}
+
 TEST(OwnFiles, AreInSlotsThatNobodyElseUses) {
   Program p = parse("p0 open f0 n0\np0 fork p1\np1 close f0\np1 open f0 n1\np1 close f0\np0 close f2\n");
   EXPECT_EQ(text_of(*with_own_files(p, 1)),

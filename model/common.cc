@@ -113,7 +113,7 @@ void extend(World& w, Step& s, std::uint32_t index, std::uint64_t size) {
   w.keep_nothing(index, before, size);
   inode.size = size;
   inode.size_unwritten = true;
-  inode.end_in_cache = false;
+  inode.size_delayed = inode.end_in_cache = false;
   if (before != 0) inode.grown_from = std::min(inode.grown_from, before);
   std::uint64_t edge = w.up(before);
   if (before == edge || inode.kind != InodeKind::file) return;

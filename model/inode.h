@@ -58,6 +58,7 @@ struct Inode {
   ObjectBytes bytes;
   Storage storage;
   bool size_unwritten = false;  // changed since it was written to storage for certain
+  bool size_delayed = false;    // moved by a write whose last page has yet to reach storage
   bool end_in_cache = false;    // moved by a write that copied nothing, of which its storage may not know
   std::uint32_t restored = 0;   // the step in which the machine was started anew last that it outlived
   bool slack_stored = false;    // to which a mapping ever stored

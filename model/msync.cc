@@ -18,10 +18,14 @@ void write_back(World& w, Step& s, std::uint32_t index) {
 namespace {
 // On ext4 what a call waits for is a transaction, and all before it (fs/ext4/fsync.c, ext4_fsync_journal):
 // the last one that changed the inode, or for fdatasync and msync one that made it or changed its size.
-// Entries of its directory are in the same; documents promise them for an fsync of the directory only.
-void note_written(World& w, const Step& s, std::uint32_t index, bool whole_inode) {
-  const bool ext4 = s.exact() && w.fs_of(w.inodes[index]) == program::FileSystem::ext4;
-  if (ext4 || s.op.code == OpCode::fsync) w.inodes[index].size_unwritten = false;
+// Entries of its directory are in the same; documents promise them for an fsync of the directory only. A size
+// that a write has made is the inode's when its last page is written (fs/ext4/inode.c,
+// mpage_map_and_submit_extent): `end` is up to where all was.
+void note_written(World& w, const Step& s, std::uint32_t index, bool whole_inode, std::uint64_t end) {
+  Inode& inode = w.inodes[index];
+  const bool ext4 = s.exact() && w.fs_of(inode) == program::FileSystem::ext4;
+  const bool sized = ext4 && (!inode.size_delayed || end >= inode.size);
+  if (sized || s.op.code == OpCode::fsync) inode.size_unwritten = inode.size_delayed = false;
   for (std::size_t i = 0; ext4 && i < w.path_unwritten.size(); ++i) {
     const bool of_inode = w.path_unwritten[i] == static_cast<std::int32_t>(index);
     if (of_inode && (whole_inode || w.path_new[i])) w.path_unwritten[i] = -1;
@@ -96,7 +100,7 @@ void rule_msync(World& w, Process& p, Step& s) {
     C demand = (v.prot & program::kProtWrite) ? C::msync_sync_durable : C::msync_readonly_protection;
     w.object_of(v).storage.written(from, to, demand);
     w.certainly_stored(static_cast<std::uint32_t>(v.inode), from, to);
-    note_written(w, s, static_cast<std::uint32_t>(v.inode), false);
+    note_written(w, s, static_cast<std::uint32_t>(v.inode), false, to);
   }
 }
 
@@ -108,7 +112,7 @@ void rule_fsync(World& w, Process& p, Step& s) {
   write_back(w, s, file->inode);
   w.inodes[file->inode].storage.written(0, UINT64_MAX, C::msync_fsync_equivalent);
   w.certainly_stored(file->inode, 0, UINT64_MAX);
-  note_written(w, s, file->inode, s.op.small == 0);
+  note_written(w, s, file->inode, s.op.small == 0, UINT64_MAX);
   stores_are_noticed_again(w, file->inode);
 }
 

@@ -115,7 +115,7 @@ void keep_file(World& w, Step& s, std::uint32_t index) {
   }
   w.storage_outlives(index, crashes(s));
   append_only_outlives(inode, crashes(s));
-  inode.size_unwritten = false;
+  inode.size_unwritten = inode.size_delayed = false;
   inode.size_clause = C::writeback_never_beyond_size;
   inode.restored = w.steps;
   inode.earlier_event = {};

@@ -41,7 +41,7 @@ void unmounted(World& w, Step& s) {
     w.inodes[i].storage.written(0, UINT64_MAX, C::persist_umount_flushes);
     w.storage_outlives(i, false);
     append_only_outlives(w.inodes[i], false);
-    w.inodes[i].size_unwritten = false;
+    w.inodes[i].size_unwritten = w.inodes[i].size_delayed = false;
     w.happens(i, C::persist_umount_flushes);
   }
   w.path_unwritten.fill(-1);

@@ -60,7 +60,8 @@ Transfer check_arguments(World& w, Process& p, Step& s, bool write, bool bad_mem
     const Inode& inode = w.inodes[t.file->inode];
     size_limit(p, s, inode, t);
     if (t.offset >= largest_file(w, inode)) s.must(kEFBIG, C::trunc_size_limit);
-    seal_errors(w, s, inode, t);
+    // The limit is looked at first (generic_write_checks).
+    if (!t.dies || t.unsure) seal_errors(w, s, inode, t);
   }
   return t;
 }
@@ -140,17 +141,19 @@ C clause_of_write_space(const World& w, const Transfer& t) {
 }
 
 void grow(World& w, Step& s, const Transfer& t, std::uint64_t length) {
-  std::uint64_t& size = w.inodes[t.file->inode].size;
-  if (length == 0 || t.offset + length <= size) return;
-  if (t.offset > size)
+  Inode& inode = w.inodes[t.file->inode];
+  if (length == 0 || t.offset + length <= inode.size) return;
+  if (t.offset > inode.size) {
     extend(w, s, t.file->inode, t.offset + length);
-  else {
-    if (size != 0) w.inodes[t.file->inode].grown_from = std::min(w.inodes[t.file->inode].grown_from, size);
-    w.keep_nothing(t.file->inode, size, t.offset + length);
-    w.inodes[t.file->inode].slack_from = size;
-    size = t.offset + length;
-    w.inodes[t.file->inode].end_in_cache = false;
+  } else {
+    if (inode.size != 0) inode.grown_from = std::min(inode.grown_from, inode.size);
+    w.keep_nothing(t.file->inode, inode.size, t.offset + length);
+    inode.slack_from = inode.size;
+    inode.size = t.offset + length;
+    inode.size_unwritten = true;
+    inode.end_in_cache = false;
   }
+  inode.size_delayed = true;
 }
 
 void write_file(World& w, Step& s, const Transfer& t, const std::uint8_t* bytes, std::uint64_t length) {

@@ -249,7 +249,7 @@ void World::resize(std::uint32_t index, std::uint64_t size) {
   if (size < before) keep_former(index, size, before);
   inode.size = size;
   inode.size_unwritten = true;
-  if (size != before) inode.end_in_cache = false;
+  if (size != before) inode.size_delayed = inode.end_in_cache = false;
   if (size >= before) return;
   not_resident(index);
   cuts_storage(index, size);

@@ -125,8 +125,8 @@ void read_only_descriptor(Play& p) {
   p.step(op);
   Quantity m =
       p.map(a, op.result, pages(3), p.shared_or_private(), p.dice.pick<std::uint8_t>({1, 1, 3, 0, 2}));
-  if (p.dice.chance(40)) m = p.piece(a, m);
-  p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({3, 2, 1}));
+  if (p.dice.chance(60)) m = p.piece(a, m);
+  p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({3, 3, 2, 1}));
   p.store(a, m);
   p.read(a, rw, 2);
   p.write(a, op.result, {}, pages(0, 16));
@@ -256,6 +256,7 @@ constexpr Scenario kScenarios[] = {
     kernel_copies_at_edges,
     offset_mappings,
     punched,
+    sealed,
     sealed,
     sealed,
 };

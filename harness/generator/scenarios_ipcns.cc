@@ -22,7 +22,7 @@ void removed_by_force(Play& p) {
   Quantity m{};
   bool attached = p.dice.chance(60);
   if (attached) m = p.attach(a, s);
-  if (maker != a && p.dice.chance(70)) p.dice.chance(30) ? p.unshare(maker) : p.leave(maker);
+  if (maker != a && p.dice.chance(70)) p.dice.chance(45) ? p.unshare(maker) : p.leave(maker);
   p.stat(a, s);
   if (!first) p.limit(a, program::Limit::rmid_forced, pages(0, 1));
   if (p.dice.chance(20)) p.limit(a, program::Limit::rmid_forced, pages(0, 0));
@@ -70,10 +70,12 @@ void apart(Play& p) {
   const bool attached = p.dice.chance(60);
   if (attached) m = p.attach(*b, s), p.store(*b, m);
   const Limit which = p.dice.pick({Limit::rmid_forced, Limit::shmmni});
-  if (p.dice.chance(30)) p.limit(a, which, pages(0, 1));
+  const bool limits = p.dice.chance(40);
+  if (limits) p.limit(a, which, pages(0, 1));
   const std::uint8_t own = p.dice.chance(40) ? p.segment(*b, p.nearly(1), p.s.key()) : s;
   p.unshare(*b);
-  if (p.dice.chance(30)) look_at_limit(p, *b, p.dice.pick({which, Limit::shmmax, Limit::shmall}));
+  if (p.dice.chance(limits ? 60 : 20))
+    look_at_limit(p, *b, limits ? which : p.dice.pick({Limit::shmmax, Limit::shmall}));
   p.stat(p.dice.pick({a, *b}), p.dice.pick({s, own}));
   // With or without creating it.
   std::uint8_t t = p.segment(*b, p.nearly(p.dice.pick({1, 2, 3})), key, 0600,
@@ -180,7 +182,8 @@ void asked_for(Play& p) {
   look_at_limit(p, a, Limit::next_id);
 }
 
-constexpr Scenario kScenarios[] = {removed_by_force, at_the_limit, apart, joined, asked_for};
+constexpr Scenario kScenarios[] = {removed_by_force, at_the_limit, apart,    apart,
+                                   joined,           asked_for,    asked_for};
 
 }  // namespace
 

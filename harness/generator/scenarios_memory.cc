@@ -193,7 +193,8 @@ void kept_from_children(Play& p) {
   Quantity m = wipe ? p.anonymous(a, 2, program::map::kPrivate) : some_memory(p, a, 2);
   p.fill(a, m, 2);
   p.advise(a, plus(m, p.dice.pick({0, 1})), pages(1), wipe ? Advice::wipeonfork : Advice::dontfork);
-  if (p.dice.chance(25)) p.advise(a, m, pages(2), p.dice.pick({Advice::dofork, Advice::keeponfork}));
+  if (p.dice.chance(35))
+    p.advise(a, m, pages(2), p.dice.chance(80) == wipe ? Advice::keeponfork : Advice::dofork);
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
   p.peek(*b, m, 2);

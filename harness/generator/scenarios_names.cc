@@ -15,9 +15,9 @@ void renamed(Play& p) {
   p.fill(a, m, 1);
   p.store(a, n);
   for (int i = 0; i < 2; ++i) {
-    Op op = make_op(p.dice.chance(50) ? OpCode::rename : OpCode::link, a);
-    op.object = p.path_of(a, p.dice.chance(50) ? f : g);
-    op.byte = p.dice.chance(60) ? p.path_of(a, g) : p.s.path();
+    Op op = make_op(p.dice.chance(65) ? OpCode::rename : OpCode::link, a);
+    op.object = p.path_of(a, p.dice.chance(65) ? f : g);
+    op.byte = p.dice.chance(70) ? p.path_of(a, g) : p.s.path();
     p.step(op);
   }
   Op op = make_op(OpCode::open, p.partner(a).value_or(a));

@@ -74,7 +74,19 @@ void counted(Play& p) {
   p.count_set(a, program::ResidentSet::shared_memory);
 }
 
+// What somebody else has brought in is not mapped by who has only attached it, or inherited the attach.
+void not_reached(Play& p) {
+  const std::uint8_t a = p.someone(), s = p.segment(a, pages(kPages), p.s.key(), 0666);
+  p.fill(a, p.attach(a, s), kPages);
+  const std::uint8_t b = p.partner(a).value_or(a);
+  const Quantity m = p.attach(b, s);
+  if (p.dice.chance(30)) p.load(b, m);
+  p.entry(b, m);
+  p.count_set(b, program::ResidentSet::shared_memory);
+}
+
 constexpr Scenario kScenarios[] = {
+    not_reached,
     mapped_by_two,
     flagged,
     counted,
