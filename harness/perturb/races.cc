@@ -39,9 +39,19 @@ bool loaded(const Draw& d) {
 bool racer_pid(Draw& d, Outcome& o) {
   return change_one(d, o, there, [&](Racer& r) { return r.pid += 1 + d.dice.below(100), true; });
 }
+// Of the process that does the step, and so is there.
+std::uint64_t own_pid(const Draw& d) {
+  for (std::size_t i = d.index; i-- > 0;) {
+    const program::Step& step = d.trace.steps[i];
+    const bool begins = step.op.code == OpCode::fork || step.op.code == OpCode::reboot;
+    if (begins && step.op.result == d.op().proc && step.outcome.kind == OutcomeKind::ok)
+      return step.outcome.value;
+  }
+  return d.trace.root_pid;
+}
 bool racer_pid_taken(Draw& d, Outcome& o) {
   const std::uint64_t first = o.words.empty() ? 0 : o.words[0];
-  return change_one(d, o, there, [&](Racer& r) { return replace(d.dice, r.pid, {d.trace.root_pid, first}); });
+  return change_one(d, o, there, [&](Racer& r) { return replace(d.dice, r.pid, {own_pid(d), first}); });
 }
 bool racer_pid_impossible(Draw& d, Outcome& o) {
   return change_one(d, o, there, [&](Racer& r) {
