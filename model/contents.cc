@@ -136,7 +136,7 @@ void rule_contents(World& w, Process& p, Step& s) {
   bool whole = true;
   for_pieces(w, p, address, length, false, [&](std::uint64_t at, std::uint64_t part, const Access& a) {
     // The processor looks at the protection before the kernel looks for the page.
-    bool refused = a.of_object() && read_is_free(a) && !by_kernel &&
+    bool refused = (a.of_object() || a.unsure) && read_is_free(a) && !by_kernel &&
                    in.current().kind == program::RunKind::signal && in.current().value == kSIGSEGV;
     if (refused) {
       s.uses(Freedom::prot_implies);

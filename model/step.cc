@@ -166,6 +166,14 @@ std::string Step::allowed_errors() const {
   return text;
 }
 
+// What leaves open that it might have been another one.
+void Step::note_other_errors(int error) {
+  for (std::size_t i = 0; i < count_; ++i) {
+    const Failure& f = failures_[i];
+    if (f.error != error || (f.other && f.other != error)) uses(f.freedom);
+  }
+}
+
 bool Step::accepts_error(int error) {
   const Failure* first = first_required();
   for (std::size_t i = 0; i < count_; ++i) {
@@ -175,7 +183,10 @@ bool Step::accepts_error(int error) {
     if (!open) continue;
     if (error == f.error) {
       applies(f.clause);
-      if (&f != first || !f.required) uses(f.freedom);
+      if (&f != first || !f.required)
+        uses(f.freedom);
+      else if (!exact())
+        note_other_errors(error);
       return true;
     }
     if (!exact() && f.other && error == f.other) {

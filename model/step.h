@@ -144,6 +144,7 @@ class Step {
   }
   const Failure* first_required() const;
   bool accepts_error(int error);
+  void note_other_errors(int error);
   void might_fail(Freedom freedom);
   std::string allowed_errors() const;
 
