@@ -28,6 +28,14 @@ constexpr std::array<Rule*, program::kOpCodes> kRules = {
     rule_descriptors, rule_names,    rule_brk,         rule_race_shmget, rule_race_shmat, rule_smaps,
     rule_rss};
 
+}  // namespace
+
+Rule* rule_of(OpCode code) {
+  return kRules[static_cast<std::size_t>(code)];
+}
+
+namespace {
+
 bool names_bound(const World& w, const Op& op) {
   const program::OpSpec& spec = program::spec(op.code);
   if (!w.bound(op.addr) || !w.bound(op.to)) return false;
@@ -192,7 +200,7 @@ void apply(World& w, Step& s) {
   note_attach_clauses(w, op.code);
   // Before the rule, which may bind the names anew.
   LayoutEvent about = layout_event(w, op);
-  kRules[static_cast<std::size_t>(op.code)](w, p, s);
+  (*rule_of(op.code))(w, p, s);
   note_layout(w, op, about, s.running() ? s.made() : s.seen());
   if (w.full) w.note_left_files();
   lose_unshown_space(w, s);

@@ -1,111 +1,37 @@
-// Several processes at once. What each meets must be what some order of their calls gives, so the rules of
-// the calls themselves are asked, in the one order that is left: a segment that is gone does not come back,
-// so who found it comes before whatever ends it, and who did not find it comes last.
+#include "model/race.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <functional>
-#include <vector>
-
-#include "model/rules.h"
 
 namespace shmcheck::model {
-namespace {
 
 using program::kRacers;
 using program::Racer;
 
-constexpr int kEACCES = 13, kEEXIST = 17, kEINVAL = 22, kEIDRM = 43;
+namespace {
+constexpr int kEINVAL = 22, kEIDRM = 43;
+}  // namespace
 
-class Race {
- public:
-  Race(World& w, Step& s) : w_(w), s_(s), first_(w.processes.lend(program::racers(s.op))) {
-    address_ = w.mapping_names[0];
-    for (unsigned i = 0; i < program::racers(s.op) && !s.running(); ++i) {
-      racers_[i] = program::unpack_racer(
-          std::span(s.seen().words).subspan(i * program::kRacerWords, program::kRacerWords));
-    }
-  }
-  Race(const Race&) = delete;
-  Race& operator=(const Race&) = delete;
-  ~Race() {
-    for (unsigned i = 0; i < program::racers(s_.op); ++i) {
-      const Racer& r = racers_[i];
-      if (s_.running()) s_.made().words.insert(s_.made().words.end(), {r.pid, pack_how(r), r.value});
-    }
-    w_.mapping_names[0] = address_;
-    w_.processes.give_back(first_);
-  }
-
-  // What demands what none of the calls alone does.
-  std::function<C(C of_call)> blame = [](C of_call) { return of_call; };
-
-  Racer& operator[](unsigned who) { return racers_[who]; }
-  Process& process(unsigned who) { return w_.processes[first_ + who]; }
-  bool over() const { return over_; }
-
-  void begin(unsigned who, std::uint8_t parent);
-  void begin_all() {
-    for (unsigned i = 0; i < kRacers; ++i) begin(i, s_.op.proc);
-  }
-  void begin_child(unsigned who) { begin(kRacers + who, static_cast<std::uint8_t>(first_ + who)); }
-  void get(unsigned who);
-  void attach(unsigned who);
-  void detach(unsigned who, unsigned attached_by);
-  void remove(unsigned who);
-  // The segment was there at the beginning. Who has looked it up when another removes it is told so by EIDRM
-  // (do_shmat, ipc/shm.c), which nobody can be who comes later.
-  void may_be_taken_away() { taken_away_ = true; }
-  // Whether they had it attached before.
-  bool had(std::uint32_t segment) const { return std::ranges::find(had_, segment) != had_.end(); }
-  void end(unsigned who) {
-    if (process(who).life == Life::alive) w_.end_process(static_cast<std::uint8_t>(first_ + who), s_.when);
-  }
-  // All that were begun end. Of what all of them had, the racers are the last to detach.
-  void end_all();
-
- private:
-  // One call: true if it worked, as it was seen to.
-  bool call(OpCode code, unsigned who, Op op, Racer& racer);
-  bool judge(const Op& op, Outcome outcome);
-  void run(const Op& op, Outcome& outcome);
-  void ask(const Op& op, Step& step);
-  void look(unsigned who);
-
-  World& w_;
-  Step& s_;
-  const std::uint8_t first_;
-  std::optional<std::uint64_t> address_;
-  std::array<Racer, 2 * kRacers> racers_{};
-  std::array<std::uint64_t, 2 * kRacers> at_{};
-  std::vector<std::uint32_t> had_;
-  bool over_ = false, taken_away_ = false;
-};
-
-constexpr Rule* rule_of(OpCode code) {
-  switch (code) {
-    case OpCode::fork:
-      return rule_fork;
-    case OpCode::exit:
-      return rule_exit;
-    case OpCode::shmget:
-      return rule_shmget;
-    case OpCode::shmat:
-      return rule_shmat;
-    case OpCode::shmdt:
-      return rule_shmdt;
-    case OpCode::shmctl:
-      return rule_shmctl;
-    case OpCode::load:
-      return rule_load;
-    default:
-      return rule_store;
+Race::Race(World& w, Step& s) : w_(w), s_(s), first_(w.processes.lend(program::racers(s.op))) {
+  address_ = w.mapping_names[0];
+  for (unsigned i = 0; i < program::racers(s.op) && !s.running(); ++i) {
+    racers_[i] = program::unpack_racer(
+        std::span(s.seen().words).subspan(i * program::kRacerWords, program::kRacerWords));
   }
 }
 
+Race::~Race() {
+  for (unsigned i = 0; i < program::racers(s_.op); ++i) {
+    const Racer& r = racers_[i];
+    if (s_.running()) s_.made().words.insert(s_.made().words.end(), {r.pid, pack_how(r), r.value});
+  }
+  w_.mapping_names[0] = address_;
+  w_.processes.give_back(first_);
+}
+
 void Race::ask(const Op& op, Step& step) {
-  rule_of(op.code)(w_, w_.processes[op.proc], step);
+  (*rule_of(op.code))(w_, w_.processes[op.proc], step);
 }
 
 void Race::run(const Op& op, Outcome& outcome) {
@@ -253,148 +179,13 @@ bool found_nothing(const Racer& r) {
   return r.kind == OutcomeKind::error && (r.error == kEINVAL || r.error == kEIDRM);
 }
 
-// Whether all of them met the same error, so that it is not their number that is wrong.
-bool all_met(Race& race, const Step& s, std::uint16_t but) {
-  if (s.running()) return false;
-  for (unsigned i = 0; i < kRacers; ++i) {
-    if (race[i].kind != OutcomeKind::error || race[i].error != race[0].error || race[i].error == but)
-      return false;
-  }
-  return true;
-}
-
-// True if the step is over: there were no processes to be had, or one has not answered.
-bool not_run(Race& race, Step& s, C clause) {
+bool unanswered(Race& race, Step& s, C clause) {
   for (unsigned i = 0; i < program::racers(s.op) && !s.running(); ++i) {
     if (race[i].kind != OutcomeKind::died) continue;
     s.diverge(clause, "an answer of each process", fmt::format("none of process {}", race[i].pid));
     return true;
   }
   return false;
-}
-
-}  // namespace
-
-void rule_race_shmget(World& w, Process&, Step& s) {
-  if (s.failed(C::fork_mapping_inherited)) return;
-  using namespace program::shmget;
-  const bool creates = s.op.flags & kCreat, exclusive = creates && (s.op.flags & kExcl);
-  const C clause = exclusive ? C::shmget_excl_atomic : C::shmget_create_race;
-  const std::size_t before = w.ipc.segments.size();
-  w.attach_clause = C::shmat_fork_inherited;
-  w.detach_clause = C::shmat_exit_detaches;
-  Race race(w, s);
-  if (not_run(race, s, clause)) return;
-  race.blame = [&](C of_call) { return !creates || all_met(race, s, kEEXIST) ? of_call : clause; };
-  race.begin_all();
-  for (const bool first : {true, false}) {
-    for (unsigned i = 0; i < kRacers; ++i) {
-      if (s.running() ? first : granted(race[i]) == first) race.get(i);
-    }
-  }
-  if (race.over()) return;
-  const bool made = w.ipc.segments.size() > before;
-  if (exclusive || (creates && made)) s.applies(clause);
-  if (made) {
-    s.uses(Freedom::race_order);
-    ShmidKernel& k = w.ipc.segments.back();
-    for (unsigned i = 0; i < kRacers; ++i) {
-      if (granted(race[i])) k.cprid.add(race[i].pid);
-    }
-    k.raced = true;
-  }
-  race.end_all();
-}
-
-namespace {
-
-// A call that finds no place has attached for a moment, and under forced removal may end the segment with
-// that (do_shmat, ipc/shm.c): how many were at that point at once is not seen.
-bool may_end_it(World& w, Step& s, Race& race, std::int32_t segment) {
-  if (s.running() || segment < 0) return false;
-  const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
-  if (!w.ipc.of(k).limits.rmid_forced || k.nattch != 0) return false;
-  bool refused = false, attached = false;
-  for (unsigned i = 0; i < program::racers(s.op); ++i) {
-    attached |= granted(race[i]);
-    refused |= race[i].kind == OutcomeKind::error && race[i].error != kEACCES && !found_nothing(race[i]);
-  }
-  return refused && !attached;
-}
-
-// Of those who had it attached any may be the last, unless all had it from the beginning.
-void note_last(World& w, Race& race, const Step& s, std::int32_t segment) {
-  if (segment < 0 || race.had(static_cast<std::uint32_t>(segment))) return;
-  ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
-  const bool removes = static_cast<program::Against>(s.op.small) == program::Against::rmid;
-  for (unsigned i = removes ? 1 : 0; i < program::racers(s.op); ++i) {
-    // A child has what its parent had attached, though it may be refused an attach of its own.
-    const bool child = i >= kRacers;
-    if (child ? race[i].pid == 0 : !granted(race[i])) continue;
-    k.lprid.add(race[i].pid);
-    k.raced = true;
-  }
-}
-
-}  // namespace
-
-void rule_race_shmat(World& w, Process& p, Step& s) {
-  if (s.failed(C::fork_mapping_inherited)) return;
-  const bool removes = static_cast<program::Against>(s.op.small) == program::Against::rmid;
-  const C clause = removes ? C::sysv_life_rmid_race : C::sysv_life_fork_storm;
-  const std::int32_t segment = w.named_segment(p.ipc_namespace, s.op.object);
-  w.attach_clause = w.detach_clause = clause;
-  Race race(w, s);
-  if (not_run(race, s, clause)) return;
-  race.begin_all();
-  if (may_end_it(w, s, race, segment)) return s.lose_quietly(Freedom::race_order);
-  if (removes) race.blame = [&](C of_call) { return segment < 0 ? of_call : clause; };
-  if (removes && segment >= 0) s.applies(clause);
-  if (segment >= 0) {
-    s.uses(Freedom::race_order);
-    race.may_be_taken_away();
-  }
-  // The running model lets the last come too late for what another removes.
-  const auto late = [&](unsigned i) {
-    return s.running() ? removes && i == kRacers - 1 : found_nothing(race[i]);
-  };
-  std::array<bool, 2 * kRacers> attached{};
-  for (const bool first : {true, false}) {
-    for (unsigned i = removes ? 1 : 0; i < kRacers; ++i) {
-      if (late(i) || (s.running() ? !first : granted(race[i]) != first)) continue;
-      race.attach(i);
-      attached[i] = granted(race[i]);
-    }
-  }
-  for (unsigned i = 0; i < kRacers && !removes && !s.running(); ++i) {
-    const bool forked = race[kRacers + i].pid != 0;
-    if (!s.expect(forked == attached[i], clause, [] { return std::string("a child of who has attached"); }))
-      return;
-  }
-  if (removes && !late(0)) race.remove(0);
-  for (unsigned i = 0; i < kRacers && !removes && !race.over(); ++i) {
-    if (!attached[i]) continue;
-    race.begin_child(i);
-    race.attach(kRacers + i);
-  }
-  for (unsigned i = 0; i < kRacers && !race.over(); ++i) {
-    if (!attached[i]) continue;
-    race.detach(i, i);
-    if (removes) continue;
-    race.detach(kRacers + i, i);
-    race.end(kRacers + i);
-  }
-  if (race.over()) return;
-  for (unsigned i = 0; i < kRacers; ++i) {
-    if (!late(i)) continue;
-    if (removes && i == 0)
-      race.remove(0);
-    else
-      race.attach(i);
-  }
-  if (race.over()) return;
-  race.end_all();
-  note_last(w, race, s, segment);
 }
 
 }  // namespace shmcheck::model

@@ -20,6 +20,7 @@ void apply_end(World& world, Step& step);
 bool well_formed(const Op& op, const Outcome& outcome);
 
 using Rule = void(World&, Process&, Step&);
+Rule* rule_of(program::OpCode code);
 
 // file.cc
 Rule rule_open, rule_close, rule_unlink, rule_rename, rule_link, rule_ftruncate, rule_truncate, rule_fstat;
