@@ -56,14 +56,9 @@ std::uint64_t value_of(const program::Quantity& q) {
 }
 
 bool withheld_of_namespaces(const Op& op) {
-  const bool names_process = program::spec(op.code).object_kind == program::NameKind::process;
-  const program::Standing object = names_process ? control->process[op.object].standing : program::Standing();
-  if (program::withheld_of_standing(op, control->process[op.proc].standing, object)) return true;
-  const bool is_user = static_cast<program::Unshare>(op.small) == program::Unshare::user;
-  if (op.code == OpCode::unshare) return is_user ? !target.has_user_namespaces : !target.unshares_ipc;
-  if (op.code == OpCode::setns) return !target.unshares_ipc;
-  const bool new_pids = static_cast<program::ForkInto>(op.small) == program::ForkInto::new_pids;
-  return op.code == OpCode::fork && new_pids && !target.has_pid_namespaces;
+  const auto standing = [](std::uint8_t process) { return control->process[process].standing; };
+  return program::withheld_of_namespaces(
+      op, standing, {target.unshares_ipc, target.has_pid_namespaces, target.has_user_namespaces});
 }
 
 // The executor's rules beside program::withheld, which is about memory.

@@ -59,7 +59,7 @@ void perform_kill(Call& call) {
 void perform_unshare(Call& call) {
   if (static_cast<program::Unshare>(call.op.small) == program::Unshare::ipc)
     return settle(call, sys(SYS_unshare, CLONE_NEWIPC));
-  control->process[call.op.proc].standing.own_users = true;
+  control->process[call.op.proc].standing.own_users = true;  // also if only its maps are refused
   settle(call, become_root_of_new_users());
   tie_to_supervisor();
 }

@@ -61,23 +61,21 @@ bool of_memory(const World& w, const Process& p, const Op& op) {
   return file && w.inodes[file->inode].kind != InodeKind::file && !program::known_of_memory(op.code);
 }
 
-program::Standing standing(const Process& p) {
-  return {p.first_of_pids, p.cred.user_namespace != 0};
+}  // namespace
+
+bool withheld_of_namespaces(const World& w, const Op& op) {
+  const auto standing = [&](std::uint8_t process) {
+    const Process& p = w.processes[process];
+    return program::Standing{p.first_of_pids, p.cred.user_namespace != 0};
+  };
+  return program::withheld_of_namespaces(
+      op, standing, {w.facts().ipc_namespaces, w.facts().pid_namespaces, w.facts().user_namespaces});
 }
 
-bool withheld_of_namespaces(const World& w, const Process& p, const Op& op) {
-  const bool names_process = program::spec(op.code).object_kind == program::NameKind::process;
-  const program::Standing object = names_process ? standing(w.processes[op.object]) : program::Standing();
-  if (program::withheld_of_standing(op, standing(p), object)) return true;
-  const bool is_user = static_cast<program::Unshare>(op.small) == program::Unshare::user;
-  if (op.code == OpCode::unshare) return is_user ? !w.facts().user_namespaces : !w.facts().ipc_namespaces;
-  if (op.code == OpCode::setns) return !w.facts().ipc_namespaces;
-  const bool new_pids = static_cast<program::ForkInto>(op.small) == program::ForkInto::new_pids;
-  return op.code == OpCode::fork && new_pids && !w.facts().pid_namespaces;
-}
+namespace {
 
 bool withheld(const World& w, const Process& p, const Op& op) {
-  if (withheld_of_namespaces(w, p, op)) return true;
+  if (withheld_of_namespaces(w, op)) return true;
   if (op.code == OpCode::limit || op.code == OpCode::limits) {
     const bool next_id = static_cast<program::Limit>(op.small) == program::Limit::next_id;
     return next_id ? !w.facts().next_id : !w.facts().set_limits;

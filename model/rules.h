@@ -16,6 +16,9 @@ void apply(World& world, Step& step);
 // Judges or makes the `end` record: every process ends, then the segments are looked at.
 void apply_end(World& world, Step& step);
 
+// Whether the executor would not do an op because of the namespaces of its processes or of the target.
+bool withheld_of_namespaces(const World& w, const Op& op);
+
 // Whether an outcome has the fields that its kind and its operation give it, and nothing in the others.
 bool well_formed(const Op& op, const Outcome& outcome);
 

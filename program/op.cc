@@ -240,9 +240,8 @@ constexpr OpSpec kSpecs[] = {
     {"store", N::none, N::none, R::nothing, kStore, "one store of 1, 2, 4 or 8 bytes, given in memory order"},
     {"contents", N::none, N::none, R::runs, kContents, "every byte of a range, by loads or by a system call"},
     {"fork", N::process, N::none, R::pid, kFork,
-     "fork(2); the child takes part under the given name; with new=pid clone(2) CLONE_NEWPID: it is the "
-     "first "
-     "process of a PID namespace"},
+     "fork(2); the child takes part under the given name; with new=pid clone(2) CLONE_NEWPID: it is "
+     "the first process of a PID namespace"},
     {"exit", N::none, N::none, R::nothing, kExit, "_exit(2), waited for until complete"},
     {"kill", N::none, N::process, R::nothing, kKill, "kill(2), waited for until the process is gone"},
     {"shmget", N::segment, N::none, R::id, kShmget, "shmget(2)"},
@@ -292,9 +291,8 @@ constexpr OpSpec kSpecs[] = {
     {"stored", N::none, N::file, R::runs, kPread,
      "the bytes of a file as the storage beneath the page cache has them"},
     {"unshare", N::none, N::none, R::nothing, kUnshare,
-     "unshare(2) CLONE_NEWIPC: a new IPC namespace; or with what=user CLONE_NEWUSER: a user namespace in "
-     "which "
-     "the process is root and nobody else exists"},
+     "unshare(2) CLONE_NEWIPC: a new IPC namespace; or with what=user CLONE_NEWUSER: a user namespace "
+     "in which the process is root and nobody else exists"},
     {"ipc_info", N::none, N::none, R::count, kIpcInfo,
      "shmctl(2) IPC_INFO: a limit of the namespace or the highest index in use; id= is the argument that is "
      "ignored"},
@@ -348,13 +346,11 @@ constexpr OpSpec kSpecs[] = {
      "shmat(2) by processes at once, which look at what they have attached, detach and end: three against an "
      "IPC_RMID, or four that fork meanwhile, whose children attach once more and exit or are killed"},
     {"smaps", N::none, N::none, R::smaps, kMapFile,
-     "the entry of /proc/self/smaps for the mapping at an address: its range, what is Shared and Private of "
-     "it, "
-     "and of VmFlags `sh` and `lo`"},
+     "the entry of /proc/self/smaps for the mapping at an address: its range, what is Shared and Private "
+     "of it, and of VmFlags `sh` and `lo`"},
     {"rss", N::none, N::none, R::count, kRss,
-     "how many pages the process has in memory: RssAnon, RssFile or RssShmem of /proc/self/status, without "
-     "the "
-     "executor's own"},
+     "how many pages the process has in memory: RssAnon, RssFile or RssShmem of /proc/self/status, "
+     "without the executor's own"},
     {"end", N::none, N::none, R::end, {}, "the state after all processes have ended"},
 };
 static_assert(std::size(kSpecs) == kOpCodes + 1U);

@@ -44,7 +44,7 @@
 //
 // An op on a descriptor of memory that has no name is withheld unless it is known of such (known_of_memory),
 // and one on a file of huge pages if it is about more than what the file is (withheld_of_huge_file).
-// Some are because of the namespaces of a process (withheld_of_standing).
+// Some are because of namespaces (withheld_of_namespaces).
 // Every other op runs. Lengths are rounded up to pages as the kernel does, modulo 2^64.
 #pragma once
 
@@ -179,6 +179,30 @@ constexpr bool withheld_of_standing(const Op& op, Standing actor, Standing objec
     case OpCode::chattr:
     case OpCode::remount:
       return actor.own_users;
+    default:
+      return false;
+  }
+}
+
+// Which namespaces processes of a target can begin.
+struct Beginnings {
+  bool ipc = false, pids = false, users = false;
+};
+
+// Whether an op is withheld because of namespaces: of processes, whose `Standing` standing_of(name) is, or of
+// the target.
+template <typename StandingOf>
+bool withheld_of_namespaces(const Op& op, StandingOf standing_of, const Beginnings& possible) {
+  const bool names_process = spec(op.code).object_kind == NameKind::process;
+  const Standing object = names_process ? standing_of(op.object) : Standing();
+  if (withheld_of_standing(op, standing_of(op.proc), object)) return true;
+  switch (op.code) {
+    case OpCode::fork:
+      return static_cast<ForkInto>(op.small) == ForkInto::new_pids && !possible.pids;
+    case OpCode::unshare:
+      return static_cast<Unshare>(op.small) == Unshare::user ? !possible.users : !possible.ipc;
+    case OpCode::setns:
+      return !possible.ipc;
     default:
       return false;
   }

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "program/withheld.h"
+#include "model/rules.h"
 
 namespace shmcheck::harness {
 
@@ -110,17 +110,6 @@ OpCode provider(Scene& s, std::uint8_t p, OpCode code) {
   return code;
 }
 
-// Whether the executor would not do it, because of the namespaces of the processes.
-bool out_of_reach(const Scene& s, const Op& op) {
-  const auto standing = [&](std::uint8_t p) {
-    const model::Process& process = s.process(p);
-    return program::Standing{process.first_of_pids, process.cred.user_namespace != 0};
-  };
-  const bool names_process = program::spec(op.code).object_kind == program::NameKind::process;
-  return program::withheld_of_standing(op, standing(op.proc),
-                                       names_process ? standing(op.object) : program::Standing());
-}
-
 }  // namespace
 
 Op build_op(Scene& s, OpCode code) {
@@ -130,7 +119,7 @@ Op build_op(Scene& s, OpCode code) {
     if (s.options.allows(needed)) code = needed;
   }
   const Op op = kBuilders[static_cast<std::size_t>(code)](s, p);
-  const bool possible = !out_of_reach(s, op) || !s.options.allows(OpCode::store);
+  const bool possible = !model::withheld_of_namespaces(s.world(), op) || !s.options.allows(OpCode::store);
   return possible ? op : kBuilders[static_cast<std::size_t>(OpCode::store)](s, op.proc);
 }
 

@@ -74,7 +74,7 @@ void counted(Play& p) {
   p.count_set(a, program::ResidentSet::shared_memory);
 }
 
-// What somebody else has brought in is not mapped by who has only attached it, or inherited the attach.
+// What somebody else has brought in is not mapped by who has only attached it.
 void not_reached(Play& p) {
   const std::uint8_t a = p.someone(), s = p.segment(a, pages(kPages), p.s.key(), 0666);
   p.fill(a, p.attach(a, s), kPages);
