@@ -27,7 +27,10 @@ p0 smaps 0 -> ENODATA
 }
 
 TEST_F(Ops, CountersOfStatusLeaveTheExecutorsPagesOut) {
-  if (!shared_driver().facts.at(0).rss) GTEST_SKIP() << "what the executor has in memory itself is not known";
+  const program::Facts& facts = shared_driver().facts.at(0);
+  if (!facts.rss) GTEST_SKIP() << "what the executor has in memory itself is not known";
+  if (facts.release >= program::release(6, 2) && facts.release < program::release(6, 17))
+    GTEST_SKIP() << "this kernel shows counters without what each processor has yet to add to them";
   Expect(R"(
 p0 rss what=anon -> 0
 p0 rss what=file -> 0
