@@ -33,7 +33,7 @@ std::unique_ptr<Session> open_target() {
   return session;
 }
 
-// Most inputs run on the first file system, tmpfs: a disk's answers fsync a thousand times slower.
+// Most inputs run on the first file system, tmpfs: a disk answers fsync a thousand times slower.
 std::uint8_t file_system(const Session& session, std::uint8_t choice) {
   constexpr unsigned kOthers = 8;  // one input of so many
   const std::size_t others = session.facts().size() - 1;
