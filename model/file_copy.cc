@@ -324,7 +324,7 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   }
   // So may what is refused because of the page at address 0.
   const bool page_zero = address < w.page();
-  if (prefix < wanted || (page_zero && wanted > 0)) may_have_storage(w, t, page_zero ? 0 : prefix);
+  if (prefix < wanted || (page_zero && wanted > 0)) may_have_storage(w, t, s.saw(kEFAULT) ? 0 : prefix);
   std::optional<std::uint64_t> count = transferred(s, address, wanted, reach);
   if (!count) {
     // What was refused although it could have been copied may have moved the end of the file all the same.
