@@ -18,13 +18,13 @@ bool removes(const Step& s) {
 }
 
 // A call that finds no place has attached for a moment, and under forced removal may end the segment with
-// that (do_shmat, ipc/shm.c): how many were at that point at once is not seen.
+// that (do_shmat, ipc/shm.c), marked in between or not: how many were at that point at once is not seen.
 bool may_end_it(World& w, Step& s, Race& race, std::int32_t segment) {
   if (s.running() || segment < 0) return false;
   const ShmidKernel& k = w.ipc.segments[static_cast<std::size_t>(segment)];
   if (!w.ipc.of(k).limits.rmid_forced || k.nattch != 0) return false;
   bool refused = false, attached = false;
-  for (unsigned i = 0; i < program::racers(s.op); ++i) {
+  for (unsigned i = removes(s) ? 1 : 0; i < program::racers(s.op); ++i) {
     attached |= granted(race[i]);
     refused |= race[i].kind == OutcomeKind::error && race[i].error != kEACCES && !found_nothing(race[i]);
   }
