@@ -47,6 +47,21 @@ void lower_limits(const Program& program, std::vector<Program>& offers) {
   }
 }
 
+// A process stays as near to vm.max_map_count as it was, when what makes or divides a mapping is not done.
+void lower_crowds(const Program& program, std::vector<Program>& offers) {
+  const auto crowd = std::ranges::find(program.ops, OpCode::crowd, [](const Op& op) { return op.code; }) -
+                     program.ops.begin();
+  const auto at = static_cast<std::size_t>(crowd);
+  for (std::size_t gone = at + 1; gone < program.ops.size(); ++gone) {
+    for (const int mappings : {1, 2}) {
+      if (program.ops[at].small < mappings) break;
+      Program shorter = without(program, gone);
+      shorter.ops[at].small = static_cast<std::uint8_t>(shorter.ops[at].small - mappings);
+      offers.push_back(std::move(shorter));
+    }
+  }
+}
+
 // A page of the file that is written, or what of it is read up to the last page of the access, in place of
 // `access` to a mapping of it.
 Op through_file(OpCode code, const Op& mapping, const Op& access) {
@@ -258,11 +273,34 @@ void storage_instead(const Program& program, std::vector<Program>& offers) {
   }
 }
 
+// What a reboot brings to storage of a file that is opened again, fsync does too.
+void written_instead(const Program& program, std::vector<Program>& offers) {
+  for (std::size_t at = 0; at + 1 < program.ops.size(); ++at) {
+    const Op &reboot = program.ops[at], &open = program.ops[at + 1];
+    if (reboot.code != OpCode::reboot || open.code != OpCode::open) continue;
+    const std::optional<std::uint8_t> slot = slot_before(program, at, open);
+    if (!slot) continue;
+    Program shorter = without(program, at + 1);
+    Op fsync;
+    fsync.code = OpCode::fsync;
+    fsync.proc = reboot.proc;
+    fsync.object = *slot;
+    shorter.ops[at] = fsync;
+    for (std::size_t i = at + 1; i < shorter.ops.size(); ++i) {
+      Op& op = shorter.ops[i];
+      if (program::spec(op.code).object_kind == program::NameKind::file && op.object == open.result)
+        op.object = *slot;
+    }
+    offers.push_back(std::move(shorter));
+  }
+}
+
 }  // namespace
 
 std::vector<Program> exchanges(const Program& program) {
   std::vector<Program> offers;
   lower_limits(program, offers);
+  lower_crowds(program, offers);
   file_instead(program, offers);
   store_instead(program, offers);
   written_size_instead(program, offers);
@@ -270,6 +308,7 @@ std::vector<Program> exchanges(const Program& program) {
   exit_instead(program, offers);
   names_instead(program, offers);
   storage_instead(program, offers);
+  written_instead(program, offers);
   return offers;
 }
 

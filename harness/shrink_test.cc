@@ -272,13 +272,34 @@ TEST(Exchanges, AnotherNameMakesUpForARename) {
 }
 
 TEST(Exchanges, StorageMakesUpForACrash) {
-  EXPECT_THAT(exchanges(parse("p0 open f0 n0 flags=creat\np0 maps\np0 reboot p0 how=crash\np0 open f1 n0\n"
-                              "p0 pread f1 len=2p\np0 maps\n")),
-              ElementsAre(parse("p0 open f0 n0 flags=creat\np0 maps\np0 stored f0 len=2p\np0 maps\n")));
+  EXPECT_THAT(
+      exchanges(parse("p0 open f0 n0 flags=creat\np0 maps\np0 reboot p0 how=crash\np0 open f1 n0\n"
+                      "p0 pread f1 len=2p\np0 maps\n")),
+      ElementsAre(parse("p0 open f0 n0 flags=creat\np0 maps\np0 stored f0 len=2p\np0 maps\n"),
+                  parse("p0 open f0 n0 flags=creat\np0 maps\np0 fsync f0\np0 pread f0 len=2p\np0 maps\n")));
   EXPECT_THAT(exchanges(parse("p0 open f0 n0 flags=creat\np0 reboot p0 how=crash\np0 open f1 n1\n"
                               "p0 pread f1 len=2p\n")),
               IsEmpty())
       << "it is another file";
+}
+
+TEST(Exchanges, FsyncMakesUpForARebootAfterWhichTheFileIsOpenedAgain) {
+  EXPECT_THAT(
+      exchanges(parse("p0 open f0 n0 flags=creat\np1 reboot p0\np0 open f1 n0\np0 ftruncate f1 size=1p\n")),
+      IsEmpty())
+      << "the process that it is for did not open the file";
+  EXPECT_THAT(
+      exchanges(parse("p0 open f0 n0 flags=creat\np0 reboot p0\np0 open f1 n0\np0 ftruncate f1 size=1p\n"
+                      "p0 stored f1 len=2p\n")),
+      ElementsAre(parse("p0 open f0 n0 flags=creat\np0 fsync f0\np0 ftruncate f0 size=1p\n"
+                        "p0 stored f0 len=2p\n")));
+}
+
+TEST(Exchanges, ACrowdIsNearerByWhatWouldHaveBeenMapped) {
+  EXPECT_THAT(exchanges(parse("p0 maps\np0 crowd left=3\np0 mlock m0 len=1p\n")),
+              ElementsAre(parse("p0 maps\np0 crowd left=2\n"), parse("p0 maps\np0 crowd left=1\n")));
+  EXPECT_THAT(exchanges(parse("p0 maps\np0 crowd left=1\np0 mlock m0 len=1p\n")), IsEmpty())
+      << "there is no nearer";
 }
 
 TEST(Exchanges, AChildDoesEverythingWhoseParentEnds) {
