@@ -97,18 +97,21 @@ void play_scenario(Scene& scene) {
   static const std::vector<Scenario> files = joined(file_scenarios(), storage_scenarios()),
                                      sysv = joined(joined(sysv_scenarios(), ipcns_scenarios()),
                                                    standing_scenarios());
-  const std::array<std::span<const Scenario>, 9> all = {files,
-                                                        memory_scenarios(),
-                                                        sysv,
-                                                        limit_scenarios(),
-                                                        name_scenarios(),
-                                                        peer_scenarios(),
-                                                        space_scenarios(),
-                                                        refusal_scenarios(),
-                                                        residency_scenarios()};
-  std::span<const Scenario> group =
-      all[scene.dice.pick({0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 3U, 4U, 5U, 6U, 7U, 8U})];
+  const std::array<std::span<const Scenario>, 11> all = {files,
+                                                         memory_scenarios(),
+                                                         sysv,
+                                                         limit_scenarios(),
+                                                         name_scenarios(),
+                                                         peer_scenarios(),
+                                                         space_scenarios(),
+                                                         refusal_scenarios(),
+                                                         residency_scenarios(),
+                                                         short_sysv_scenarios(),
+                                                         short_memory_scenarios()};
+  std::span<const Scenario> group = all[scene.dice.pick(
+      {0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 2U, 3U, 3U, 4U, 5U, 6U, 7U, 8U, 9U, 9U, 10U, 10U})];
   if (scene.options.allows(OpCode::reboot) && scene.dice.chance(50)) group = reboot_scenarios();
+  if (scene.options.allows(OpCode::crowd) && scene.dice.chance(12)) group = crowd_scenarios();
   if (scene.options.allows(OpCode::race_shmget) && scene.dice.chance(20)) group = race_scenarios();
   Play play(scene);
   group[scene.dice.below(static_cast<std::uint32_t>(group.size()))](play);

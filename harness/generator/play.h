@@ -125,5 +125,8 @@ std::span<const Scenario> storage_scenarios();
 std::span<const Scenario> refusal_scenarios();
 std::span<const Scenario> race_scenarios();
 std::span<const Scenario> residency_scenarios();
+std::span<const Scenario> crowd_scenarios();
+std::span<const Scenario> short_sysv_scenarios();
+std::span<const Scenario> short_memory_scenarios();
 
 }  // namespace shmcheck::harness

@@ -83,6 +83,22 @@ void append_only(Play& p) {
   p.read(a, f, 2);
 }
 
+// By which descriptors of an append-only file it may be mapped, and how.
+void append_only_mapped(Play& p) {
+  if (!p.s.options.allows(OpCode::chattr)) return;
+  const std::uint8_t a = p.someone(), f = p.file(a, pages(1));
+  const std::uint8_t path = p.path_of(a, f);
+  set_append_only(p, a, path, AppendOnly::on);
+  Op op = make_op(OpCode::open, a, path);
+  op.result = p.s.fresh_file(a);
+  op.small = 1;
+  op.flags = program::openflag::kAppend;
+  p.step(op);
+  const std::uint32_t type = p.dice.chance(70) ? kShared : kPrivate;
+  p.map(a, op.result, pages(1), type, p.dice.pick<std::uint8_t>({3, 3, 1}));
+  set_append_only(p, a, path, AppendOnly::off);
+}
+
 // A memory file of huge pages has seals and a size, whatever there is of them.
 void huge_file(Play& p) {
   using namespace program::seal;
@@ -124,7 +140,8 @@ void huge_pages(Play& p) {
   }
 }
 
-constexpr Scenario kScenarios[] = {append_only, append_only, huge_file, huge_pages, huge_pages};
+constexpr Scenario kScenarios[] = {append_only, append_only, append_only_mapped,
+                                   huge_file,   huge_pages,  huge_pages};
 
 }  // namespace
 

@@ -71,7 +71,7 @@ void root_of_nobody(Play& p) {
   if (p.dice.chance(50)) p.look_at(p.dice.pick({a, *b}), s);
 }
 
-constexpr Scenario kScenarios[] = {seen_by_the_first, root_of_nobody};
+constexpr Scenario kScenarios[] = {seen_by_the_first, root_of_nobody, root_of_nobody};
 
 }  // namespace
 

@@ -28,7 +28,7 @@ constexpr Weight kWeights[] = {
     {OpCode::shm_stat, 3},    {OpCode::sysvipc, 2},     {OpCode::mlockall, 2},    {OpCode::munlockall, 1},
     {OpCode::rlimit, 2},      {OpCode::remap, 4},       {OpCode::call, 3},        {OpCode::age, 2},
     {OpCode::times, 2},       {OpCode::reboot, 1},      {OpCode::setns, 3},       {OpCode::blocks, 2},
-    {OpCode::fill, 1},        {OpCode::crowd, 2},       {OpCode::memfd_name, 1},  {OpCode::remount, 2},
+    {OpCode::fill, 1},        {OpCode::crowd, 2},       {OpCode::memfd_name, 2},  {OpCode::remount, 2},
     {OpCode::chattr, 1},      {OpCode::map_file, 2},    {OpCode::descriptors, 1}, {OpCode::names, 1},
     {OpCode::brk, 1},         {OpCode::race_shmget, 1}, {OpCode::race_shmat, 1},  {OpCode::smaps, 1},
     {OpCode::rss, 1},
@@ -89,7 +89,7 @@ Swarm make_swarm(Entropy& e, const OpSet& allowed) {
   s.paths = e.between(1, 3);
   s.files = e.between(2, 5);
   s.spoil = e.pick({0U, 10U, 25U, 35U, 35U, 60U});
-  s.scenario = e.pick({0U, 10U, 20U, 30U, 40U});
+  s.scenario = e.pick({0U, 15U, 30U, 45U, 60U});
   s.interrupt = e.pick({0U, 10U, 30U});
   s.placed = e.pick({0U, 30U, 70U, 100U});
   s.odd = e.pick({20U, 60U, 60U, 90U});
