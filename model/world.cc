@@ -100,6 +100,10 @@ std::uint32_t World::add_inode(Inode inode) {
 
 bool World::backed(const Vma& vma, std::uint64_t offset) const {
   if (vma.inode < 0) return true;
+  // mremap may let a mapping grow to pages that have a number, while their bytes have none (pgoff_t of
+  // Linux).
+  const std::uint64_t numbered = ~std::uint64_t{0} / page();
+  if (vma.page_offset > numbered || offset < vma.page_offset * page()) return false;
   std::uint64_t size = object_of(vma).size;
   return offset < size || (size > 0 && offset / page() <= (size - 1) / page());
 }
