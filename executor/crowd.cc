@@ -49,6 +49,14 @@ long divide(std::uint64_t more) {
   return result;
 }
 
+// What the kernel has left apart since nothing changed it (of a new image: the data and the heap) becomes one
+// where advice changes both alike, as it would later where mlockall does. Holes are no matter.
+void join_own_mappings() {
+  for (const Range& own : target.layout.own) {
+    for (const int advice : {MADV_RANDOM, MADV_NORMAL}) sys(SYS_madvise, own.low, own.high - own.low, advice);
+  }
+}
+
 }  // namespace
 
 void find_map_limit() {
@@ -86,6 +94,7 @@ void perform_crowd(Call& call) {
   const program::Range range = crowd_range();
   const std::uint64_t goal = target.max_map_count + 1 - program::mappings_left(call.op.small);
   Count count;
+  join_own_mappings();
   long result = sys(SYS_madvise, range.low, range.high - range.low, MADV_NORMAL);
   if (!failed(result)) result = count_mappings(count);
   if (!failed(result)) result = count.all > goal ? -ENOMEM : divide(goal - count.all);
