@@ -1,4 +1,8 @@
 // Where a generator's decisions come from: a seed, or bytes that a property tester or fuzzer mutates.
+//
+// Two numbers are never drawn in one expression unless its order is specified, as it is in braces: compilers
+// evaluate the arguments of a call in different orders, and a seed must mean the same to all. What is drawn
+// first has a name.
 #pragma once
 
 #include <cstddef>

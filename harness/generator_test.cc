@@ -192,14 +192,18 @@ TEST(Generator, LeavesOutWhatIsKnownToDivergeInHalfOfThePrograms) {
   EXPECT_GT(without, 60);
 }
 
-// The shares below are what makes random testing find anything; they are wide, so that tuning is free.
+// The shares below are what makes random testing find anything. They are wide, so that tuning is free, and so
+// is the seed: the rarest op is there twice as often as is asked for, four standard deviations of a seed and
+// more.
+constexpr std::uint64_t kMeasured = 3000, kProgramsPerOp = 50;
+
 struct Share {
   std::array<std::uint64_t, program::kOpCodes> ops{}, ok{}, failed{}, unbound{};
 };
 
 Share measure(const Facts& f) {
   Share share;
-  for (std::uint64_t i = 0; i < 1500; ++i) {
+  for (std::uint64_t i = 0; i < kMeasured; ++i) {
     for (const program::Step& step : model::run_program(make_program(1, i, {}, f), f).steps) {
       if (step.op.code == OpCode::end) continue;
       std::size_t code = at(step.op.code);
@@ -241,13 +245,13 @@ TEST(Generator, ReachesBothSuccessAndFailureOfEveryOp) {
     OpCode op = static_cast<OpCode>(code);
     std::string_view name = program::spec(op).name;
     const Share& share = op == OpCode::stored || op == OpCode::remount ? of_disk : of_memory;
-    EXPECT_GT(share.ops[code], 60U) << name;
+    EXPECT_GT(share.ops[code], kMeasured / kProgramsPerOp) << name;
     if (op == OpCode::exit) continue;  // its success is a death
     EXPECT_GT(share.ok[code] * 5, share.ops[code]) << name << ": too few succeed";
     if (fails(op)) {
       EXPECT_GT(share.failed[code] * 60, share.ops[code]) << name << ": too few fail";
     }
-    EXPECT_LT(share.unbound[code] * 6, share.ops[code]) << name << ": too many do nothing";
+    EXPECT_LT(share.unbound[code] * 4, share.ops[code]) << name << ": too many do nothing";
   }
 }
 

@@ -24,7 +24,8 @@ Run random_run(Dice& dice) {
 
 void random_map_row(Dice& dice, const Facts& facts, std::vector<std::uint64_t>& words) {
   auto object = static_cast<MapObject>(dice.below(5));
-  std::uint64_t bits = dice.below(16) | (dice.one_in(3) ? kMapDeleted : 0);
+  std::uint64_t bits = dice.below(16);
+  if (dice.one_in(3)) bits |= kMapDeleted;
   std::uint64_t id = dice.one_in(2) ? 0 : dice.odd_number();
   if (object == MapObject::file && dice.one_in(3)) id = 255;
   words.insert(words.end(), {random_address(dice, facts), random_address(dice, facts),

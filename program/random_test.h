@@ -22,7 +22,7 @@ class Dice {
       case 0:
         return below(16);
       case 1:
-        return (std::uint64_t{1} << below(64)) - below(3);
+        return near_power(below(64));
       case 2:
         return below(1 << 16);
       default:
@@ -37,6 +37,7 @@ class Dice {
   }
 
  private:
+  std::uint64_t near_power(std::uint64_t exponent) { return (std::uint64_t{1} << exponent) - below(3); }
   std::mt19937_64 engine_;
 };
 

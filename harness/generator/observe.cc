@@ -111,8 +111,10 @@ void Scene::look_at_segments() {
   op.small = static_cast<std::uint8_t>(dice.below(5));
   perform(op);
   // What has no name, no descriptor and no place in the heap.
-  if (dice.chance(20))
-    perform(make_op(dice.pick({OpCode::names, OpCode::brk, OpCode::descriptors}), any_alive()));
+  if (dice.chance(20)) {
+    const std::uint8_t who = any_alive();
+    perform(make_op(dice.pick({OpCode::names, OpCode::brk, OpCode::descriptors}), who));
+  }
   // Any user sees all of them there.
   if (dice.chance(50)) perform(make_op(OpCode::sysvipc, any_alive()));
   if (world().ipc.of(process(p)).limits.set.none() && world().ipc.namespaces.size() == 1) return;

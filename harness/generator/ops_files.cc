@@ -14,8 +14,8 @@ Quantity io_offset(Scene& s, std::uint8_t proc, std::uint8_t file) {
   std::uint64_t size = size_of_file(s, proc, file);
   if (s.dice.chance(40)) return s.size(4);
   if (s.dice.chance(20)) size = s.world().up(size);
-  return plus(s.say_bytes(std::min<std::uint64_t>(size, 64 * s.page())), s.dice.pick({0, 0, 0, 1, 2}),
-              s.dice.pick({0, 0, -1, 1, -8}));
+  const int bytes = s.dice.pick({0, 0, -1, 1, -8}), more = s.dice.pick({0, 0, 0, 1, 2});
+  return plus(s.say_bytes(std::min<std::uint64_t>(size, 64 * s.page())), more, bytes);
 }
 
 Quantity io_length(Scene& s) {
@@ -32,8 +32,8 @@ Op with_file(Scene& s, OpCode code, std::uint8_t p) {
 // A new size: any, or near the old one.
 Quantity new_size(Scene& s, std::uint64_t old) {
   if (s.dice.chance(50)) return s.size(5);
-  return plus(s.say_bytes(std::min<std::uint64_t>(old, 60 * s.page())), s.dice.pick({0, 0, 1, -1, 2}),
-              s.dice.pick({0, 1, -1, 100}));
+  const int bytes = s.dice.pick({0, 1, -1, 100}), more = s.dice.pick({0, 0, 1, -1, 2});
+  return plus(s.say_bytes(std::min<std::uint64_t>(old, 60 * s.page())), more, bytes);
 }
 
 Op memory_io(Scene& s, OpCode code, std::uint8_t p) {

@@ -123,7 +123,10 @@ Op build_rlimit(Scene& s, std::uint8_t p) {
   Resource what = s.dice.pick({Resource::address_space, Resource::memlock, Resource::file_size});
   if (alone && what == Resource::file_size) what = Resource::memlock;
   op.small = static_cast<std::uint8_t>(what);
-  op.len = s.dice.chance(30) ? pages(64) : pages(static_cast<int>(s.dice.below(8)), s.dice.pick({0, 0, 1}));
+  op.len = pages(64);
+  if (s.dice.chance(30)) return op;
+  const int bytes = s.dice.pick({0, 0, 1});
+  op.len = pages(static_cast<int>(s.dice.below(8)), bytes);
   return op;
 }
 

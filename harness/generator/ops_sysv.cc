@@ -149,11 +149,14 @@ Op build_limit(Scene& s, std::uint8_t p) {
     case Limit::shmmni:
       op.len = pages(0, roomy ? 4096 : static_cast<int>(ids.in_use()) + s.dice.pick({0, 1, 1, 2, -1}));
       break;
-    case Limit::next_id:
+    case Limit::next_id: {
+      op.len = from(program::Base::half);
+      if (roomy) break;
       // A few, so that indexes and ids are met again; a sequence number is 32768 of them.
-      op.len = roomy ? from(program::Base::half)
-                     : pages(s.dice.pick({0, 8, 16}), static_cast<int>(s.dice.below(3)));
+      const auto index = static_cast<int>(s.dice.below(3));
+      op.len = pages(s.dice.pick({0, 8, 16}), index);
       break;
+    }
     case Limit::rmid_forced:
       op.len = pages(0, s.dice.pick({1, 1, 1, 1, 0, 2}));
       break;

@@ -8,8 +8,8 @@ namespace {
 void crowded(Play& p) {
   std::uint8_t a = p.someone();
   std::uint8_t segment = p.segment(a, pages(2), p.s.key());
-  Quantity m = p.dice.chance(70) ? p.anonymous(a, 4, p.shared_or_private())
-                                 : p.map(a, p.file(a, pages(4)), pages(4), p.shared_or_private());
+  const std::uint32_t type = p.shared_or_private();
+  Quantity m = p.dice.chance(70) ? p.anonymous(a, 4, type) : p.map(a, p.file(a, pages(4)), pages(4), type);
   p.fill(a, m, 1);
   p.crowd(a, p.dice.pick({1U, 1U, 1U, 2U, 2U, 3U, 5U}));
   if (p.dice.chance(25)) a = p.child(a).value_or(a);
@@ -24,15 +24,19 @@ void crowded(Play& p) {
         p.attach(a, segment);
         break;
       case 3:
-      case 4:
-        p.unmap(a, p.dice.chance(20) ? m : part, pages(p.dice.pick({1, 1, 1, 2, 4})));
+      case 4: {
+        const int length = p.dice.pick({1, 1, 1, 2, 4});
+        p.unmap(a, p.dice.chance(20) ? m : part, pages(length));
         if (p.dice.chance(40)) p.peek(a, m, 4);
         break;
+      }
       case 5:
-      case 6:
-        p.protect(a, part, pages(p.dice.pick({1, 1, 2})), p.dice.pick<std::uint8_t>({0, 1, 1, 3}));
+      case 6: {
+        const auto prot = p.dice.pick<std::uint8_t>({0, 1, 1, 3});
+        p.protect(a, part, pages(p.dice.pick({1, 1, 2})), prot);
         if (p.dice.chance(60)) p.peek(a, m, 4);
         break;
+      }
       case 7:
         if (p.dice.chance(50))
           p.advise(a, part, pages(1), p.dice.pick({program::Advice::dontfork, program::Advice::random}));

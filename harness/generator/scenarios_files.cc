@@ -123,8 +123,8 @@ void read_only_descriptor(Play& p) {
   op.result = p.s.fresh_file(a);
   op.small = p.dice.pick<std::uint8_t>({0, 0, 2});
   p.step(op);
-  Quantity m =
-      p.map(a, op.result, pages(3), p.shared_or_private(), p.dice.pick<std::uint8_t>({1, 1, 3, 0, 2}));
+  const auto prot = p.dice.pick<std::uint8_t>({1, 1, 3, 0, 2});
+  Quantity m = p.map(a, op.result, pages(3), p.shared_or_private(), prot);
   if (p.dice.chance(60)) m = p.piece(a, m);
   p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({3, 3, 2, 1}));
   p.store(a, m);
@@ -153,7 +153,8 @@ void kernel_copies_at_edges(Play& p) {
   for (OpCode code : {OpCode::pread_to, OpCode::pwrite_from}) {
     Op op = make_op(code, a);
     op.object = p.dice.chance(70) ? g : f;
-    op.addr = plus(m, p.dice.pick({0, 1}), p.dice.pick({0, -16, 2000, 1}));
+    const int bytes = p.dice.pick({0, -16, 2000, 1});
+    op.addr = plus(m, p.dice.pick({0, 1}), bytes);
     op.len = p.dice.pick({pages(0, 32), pages(1), pages(2), pages(3)});
     op.off = p.dice.pick({pages(0), pages(1), pages(0, 100)});
     p.step(op);
@@ -182,9 +183,9 @@ void punched(Play& p) {
   std::uint32_t type = p.shared_or_private();
   Quantity m = p.map(a, f, pages(4), type);
   p.fill(a, m, static_cast<int>(p.dice.between(0, 3)));
-  p.allocate(a, f, p.dice.pick({pages(0), pages(1), pages(0, 100), pages(1, -1), pages(2, 17)}),
-             p.dice.pick({pages(1), pages(2), pages(0, 50), pages(1, 100), pages(4)}),
-             p.dice.pick({Allocate::punch, Allocate::punch, Allocate::zero_keep, Allocate::zero}));
+  const Allocate how = p.dice.pick({Allocate::punch, Allocate::punch, Allocate::zero_keep, Allocate::zero});
+  const Quantity length = p.dice.pick({pages(1), pages(2), pages(0, 50), pages(1, 100), pages(4)});
+  p.allocate(a, f, p.dice.pick({pages(0), pages(1), pages(0, 100), pages(1, -1), pages(2, 17)}), length, how);
   p.peek(a, m, 4);
   p.read(a, f, 4);
   p.store(a, plus(m, 1));
@@ -198,8 +199,10 @@ void sealed(Play& p) {
   std::uint8_t f = p.memory_file(a, p.dice.chance(90) ? program::memfd::kSealing : 0U);
   p.truncate(a, f, p.ragged(2));
   std::optional<Quantity> m;
-  if (p.dice.chance(60))
-    m = p.map(a, f, pages(2), p.shared_or_private(), p.dice.pick<std::uint8_t>({3, 3, 1}));
+  if (p.dice.chance(60)) {
+    const auto prot = p.dice.pick<std::uint8_t>({3, 3, 1});
+    m = p.map(a, f, pages(2), p.shared_or_private(), prot);
+  }
   if (m) p.fill(a, *m, 1);
   std::uint8_t b = p.partner(a).value_or(a);
   p.seal(b, f,

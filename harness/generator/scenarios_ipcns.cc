@@ -43,7 +43,7 @@ void removed_by_force(Play& p) {
 // Creation at the edge of a limit, with a segment that is marked and one that is gone.
 void at_the_limit(Play& p) {
   using program::Limit;
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(2), key);
   Quantity m = p.attach(a, s);
   auto which = p.dice.pick({Limit::shmmax, Limit::shmall, Limit::shmmni});
   const model::Ipc& ipc = p.s.world().ipc;
@@ -52,11 +52,15 @@ void at_the_limit(Play& p) {
   p.limit(a, which,
           which == Limit::shmmax ? pages(2, p.dice.pick({0, 0, -1, 1}))
                                  : pages(0, present + p.dice.pick({0, 1, 1, 2})));
-  p.segment(a, pages(p.dice.pick({1, 2, 2}), p.dice.pick({0, 0, 1, -1})), p.s.key());
+  key = p.s.key();
+  const int bytes = p.dice.pick({0, 0, 1, -1});
+  p.segment(a, pages(p.dice.pick({1, 2, 2}), bytes), key);
   p.control(a, s, ShmCommand::rmid);
-  p.segment(a, pages(p.dice.pick({1, 2})), p.s.key());
+  key = p.s.key();
+  p.segment(a, pages(p.dice.pick({1, 2})), key);
   p.detach(a, m);
-  std::uint8_t last = p.segment(a, pages(p.dice.pick({1, 2, 3})), p.s.key());
+  key = p.s.key();
+  std::uint8_t last = p.segment(a, pages(p.dice.pick({1, 2, 3})), key);
   p.stat(a, last);
 }
 
@@ -72,25 +76,35 @@ void apart(Play& p) {
   const Limit which = p.dice.pick({Limit::rmid_forced, Limit::shmmni});
   const bool limits = p.dice.chance(40);
   if (limits) p.limit(a, which, pages(0, 1));
-  const std::uint8_t own = p.dice.chance(40) ? p.segment(*b, p.nearly(1), p.s.key()) : s;
+  std::uint8_t own = s;
+  if (p.dice.chance(40)) {
+    const std::uint8_t own_key = p.s.key();
+    own = p.segment(*b, p.nearly(1), own_key);
+  }
   p.unshare(*b);
   if (p.dice.chance(limits ? 60 : 20))
     look_at_limit(p, *b, limits ? which : p.dice.pick({Limit::shmmax, Limit::shmall}));
-  p.stat(p.dice.pick({a, *b}), p.dice.pick({s, own}));
+  const std::uint8_t either = p.dice.pick({s, own});
+  p.stat(p.dice.pick({a, *b}), either);
   // With or without creating it.
-  std::uint8_t t = p.segment(*b, p.nearly(p.dice.pick({1, 2, 3})), key, 0600,
-                             p.dice.pick({get::kCreat, get::kCreat | get::kExcl, 0U}));
+  const std::uint32_t flags = p.dice.pick({get::kCreat, get::kCreat | get::kExcl, 0U});
+  std::uint8_t t = p.segment(*b, p.nearly(p.dice.pick({1, 2, 3})), key, 0600, flags);
   switch (p.dice.below(5)) {
     case 0:
       p.limit(*b, p.dice.pick({Limit::rmid_forced, Limit::shmmni, Limit::shmall}), pages(0, 1));
       p.segment(p.dice.pick({a, *b}), pages(1), 0);
       break;
-    case 1:
-      p.attach(p.dice.pick({a, *b}), p.dice.pick({s, t}));
+    case 1: {
+      const std::uint8_t segment = p.dice.pick({s, t});
+      p.attach(p.dice.pick({a, *b}), segment);
       break;
-    case 2:
-      p.control(p.dice.pick({a, *b}), p.dice.pick({s, t}), p.dice.pick({ShmCommand::rmid, ShmCommand::lock}));
+    }
+    case 2: {
+      const ShmCommand command = p.dice.pick({ShmCommand::rmid, ShmCommand::lock});
+      const std::uint8_t segment = p.dice.pick({s, t});
+      p.control(p.dice.pick({a, *b}), segment, command);
       break;
+    }
     case 3:
       if (std::optional<std::uint8_t> c = p.child(*b)) {
         p.segment(*c, pages(0), key, 0600, 0);
@@ -156,13 +170,16 @@ void asked_for(Play& p) {
   using program::Limit;
   if (!p.s.world().facts().next_id) return at_the_limit(p);
   std::uint8_t a = p.someone();
-  Quantity id = pages(8 * static_cast<int>(p.dice.below(3)), static_cast<int>(p.dice.below(3)));
+  const auto index = static_cast<int>(p.dice.below(3));
+  Quantity id = pages(8 * static_cast<int>(p.dice.below(3)), index);
   p.limit(a, Limit::next_id, id);
-  std::uint8_t s = p.segment(a, p.nearly(1), p.s.key());
+  std::uint8_t key = p.s.key(), s = p.segment(a, p.nearly(1), key);
   p.stat(a, s);
   if (p.dice.chance(80)) p.control(a, s, ShmCommand::rmid);
   p.limit(a, Limit::next_id, p.dice.chance(70) ? plus(id, 8) : id);
-  std::uint8_t t = p.segment(p.partner(a).value_or(a), p.nearly(2), p.s.key(), 0666);
+  key = p.s.key();
+  const Quantity size = p.nearly(2);
+  std::uint8_t t = p.segment(p.partner(a).value_or(a), size, key, 0666);
   p.stat(a, s);
   switch (p.dice.below(4)) {
     case 0:

@@ -19,10 +19,17 @@ std::optional<std::uint8_t> unprivileged(Play& p) {
   return child;
 }
 
+// Of a file of this size.
+Quantity map_a_file(Play& p, std::uint8_t a, Quantity size, int n, std::uint8_t prot) {
+  const std::uint32_t type = p.shared_or_private();
+  return p.map(a, p.file(a, size), pages(n), type, prot);
+}
+
 // The new mapping is looked at for what makes it resident.
 void ahead(Play& p, std::uint8_t a, int n) {
   std::uint32_t extra = p.dice.pick({0U, 0U, kLocked, kPopulate, kPopulate | program::map::kNonBlock});
-  Quantity m = p.anonymous(a, n, p.shared_or_private() | extra, p.dice.pick<std::uint8_t>({3, 3, 1, 0}));
+  const auto prot = p.dice.pick<std::uint8_t>({3, 3, 1, 0});
+  Quantity m = p.anonymous(a, n, p.shared_or_private() | extra, prot);
   p.count_locked(a);
   p.count_resident(a, m, n);
 }
@@ -92,7 +99,8 @@ void within_memlock(Play& p) {
   }
   p.lock(a, m, pages(p.dice.pick({1, 2, 3})));
   if (p.dice.chance(40)) p.move(a, m, pages(3), pages(4), program::mremap::kMayMove);
-  p.anonymous(a, p.dice.pick({1, 2}), p.shared_or_private() | kLocked);
+  const std::uint32_t type = p.shared_or_private();
+  p.anonymous(a, p.dice.pick({1, 2}), type | kLocked);
   if (p.dice.chance(40))
     p.lock_all(a, p.dice.pick({program::mlockall::kFuture, program::mlockall::kCurrent}));
   p.anonymous(a, 1, p.shared_or_private());
@@ -106,23 +114,30 @@ void within_address_space(Play& p) {
   p.rlimit(a, Resource::address_space, p.dice.pick({pages(1), pages(2), pages(3), pages(0)}));
   for (int i = 0; i < 2; ++i) {
     switch (p.dice.below(5)) {
-      case 0:
-        p.anonymous(a, p.dice.pick({1, 2, 3}), p.shared_or_private());
+      case 0: {
+        const std::uint32_t type = p.shared_or_private();
+        p.anonymous(a, p.dice.pick({1, 2, 3}), type);
         break;
-      case 1:
+      }
+      case 1: {
+        const std::uint32_t type = p.shared_or_private();
         p.map_at(a, program::kFileNone, m, pages(p.dice.pick({2, 3})),
-                 p.shared_or_private() | kAnonymous | program::map::kFixed);
+                 type | kAnonymous | program::map::kFixed);
         break;
-      case 2:
-        p.attach(a, p.segment(a, pages(p.dice.pick({1, 2})), p.s.key()));
+      }
+      case 2: {
+        const std::uint8_t key = p.s.key();
+        p.attach(a, p.segment(a, pages(p.dice.pick({1, 2})), key));
         break;
+      }
       case 3:
         p.unmap(a, m, pages(1));
         break;
-      default:
-        m = p.move(a, m, pages(2), pages(p.dice.pick({3, 4, 2})),
-                   program::mremap::kMayMove | p.dice.pick({0U, 0U, program::mremap::kDontUnmap}));
+      default: {
+        const std::uint32_t extra = p.dice.pick({0U, 0U, program::mremap::kDontUnmap});
+        m = p.move(a, m, pages(2), pages(p.dice.pick({3, 4, 2})), program::mremap::kMayMove | extra);
         break;
+      }
     }
     p.peek(a, m, 3);
   }
@@ -142,19 +157,25 @@ void within_file_size(Play& p) {
   p.size(a, f);
 }
 
+// Mostly shared, as what is rearranged must be.
+Quantity four_pages(Play& p, std::uint8_t a) {
+  if (p.dice.chance(40)) return p.anonymous(a, 4, kShared);
+  const std::uint32_t type = p.dice.chance(90) ? kShared : kPrivate;
+  return p.map(a, p.file(a, pages(4)), pages(4), type);
+}
+
 void rearranged(Play& p) {
   std::uint8_t a = p.someone();
   bool attach = p.dice.chance(30);
-  Quantity m = attach ? p.attach(a, p.segment(a, pages(4), p.s.key()))
-               : p.dice.chance(40)
-                   ? p.anonymous(a, 4, kShared)
-                   : p.map(a, p.file(a, pages(4)), pages(4), p.dice.chance(90) ? kShared : kPrivate);
+  Quantity m = attach ? p.attach(a, p.segment(a, pages(4), p.s.key())) : four_pages(p, a);
   p.fill(a, m, 4);
-  if (p.dice.chance(25))
-    p.protect(a, plus(m, p.dice.pick({0, 1, 2})), pages(1), p.dice.pick<std::uint8_t>({1, 0}));
+  if (p.dice.chance(25)) {
+    const auto prot = p.dice.pick<std::uint8_t>({1, 0});
+    p.protect(a, plus(m, p.dice.pick({0, 1, 2})), pages(1), prot);
+  }
   for (int i = 0; i < 2; ++i) {
-    p.remap(a, plus(m, p.dice.pick({0, 1, 2, 3})), pages(p.dice.pick({1, 1, 2, 4})),
-            pages(p.dice.pick({0, 1, 2, 3, 5})));
+    const int offset = p.dice.pick({0, 1, 2, 3, 5}), length = p.dice.pick({1, 1, 2, 4});
+    p.remap(a, plus(m, p.dice.pick({0, 1, 2, 3})), pages(length), pages(offset));
     p.peek(a, m, 4);
   }
   p.store(a, plus(m, 1));
@@ -166,12 +187,13 @@ void executed(Play& p) {
   std::uint8_t a = p.someone();
   std::uint8_t prot = p.dice.pick<std::uint8_t>({7, 7, 3});
   Quantity m = p.dice.chance(60) ? p.anonymous(a, 2, p.shared_or_private(), prot)
-                                 : p.map(a, p.file(a, pages(2, -100)), pages(2), p.shared_or_private(), prot);
+                                 : map_a_file(p, a, pages(2, -100), 2, prot);
   p.put_return(a, m);
   p.call(a, m);
   if (p.dice.chance(50)) p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({4, 5, 1, 0}));
   std::uint8_t b = p.dice.chance(40) ? p.child(a).value_or(a) : a;
-  p.call(b, plus(m, p.dice.pick({0, 0, 0, 1}), p.dice.pick({0, 0, 1})));
+  const int bytes = p.dice.pick({0, 0, 1});
+  p.call(b, plus(m, p.dice.pick({0, 0, 0, 1}), bytes));
   p.protect(b, m, pages(1), p.dice.pick<std::uint8_t>({5, 1, 7}));
   p.call(b, m);
 }
@@ -218,8 +240,9 @@ void shifted(Play& p) {
   std::uint8_t f = p.file(a, p.dice.pick({pages(4), pages(3, 100), pages(3, -100)}));
   Quantity m = p.map(a, f, pages(5), p.shared_or_private());
   p.fill(a, m, 3);
-  p.allocate(a, f, pages(p.dice.pick({0, 1, 2})), pages(p.dice.pick({1, 1, 2})),
-             p.dice.pick({program::Allocate::collapse, program::Allocate::insert}));
+  const auto how = p.dice.pick({program::Allocate::collapse, program::Allocate::insert});
+  const int length = p.dice.pick({1, 1, 2});
+  p.allocate(a, f, pages(p.dice.pick({0, 1, 2})), pages(length), how);
   p.peek(a, m, 5);
   p.read(a, f, 5);
   p.size(a, f);

@@ -79,8 +79,8 @@ void overlaps(Play& p) {
   p.fill(a, where, 4);
   std::uint32_t how = p.dice.pick({kFixed, kFixed, 0U, kNoReplace, kFixed | kNoReplace});
   int first = p.dice.pick({-1, 0, 1, 2, 3, 4});
-  p.map_at(a, program::kFileNone, plus(where, first), pages(p.dice.pick({1, 2})),
-           p.shared_or_private() | kAnonymous | how);
+  const std::uint32_t type = p.shared_or_private();
+  p.map_at(a, program::kFileNone, plus(where, first), pages(p.dice.pick({1, 2})), type | kAnonymous | how);
   p.peek(a, plus(where, -1), 6);
 }
 
@@ -90,10 +90,12 @@ void mapped_again(Play& p) {
   int n = p.dice.pick({1, 2});
   Quantity where = p.arena(n + 1);
   for (int i = 0; i < 2; ++i) {
-    if (p.dice.chance(60)) {
-      p.map_at(a, program::kFileNone, where, pages(n), p.shared_or_private() | kAnonymous | kFixed);
+    const bool of_file = !p.dice.chance(60);
+    const std::uint32_t flags = p.shared_or_private() | kFixed;
+    if (of_file) {
+      p.map_at(a, p.file(a, pages(n)), where, pages(n), flags);
     } else {
-      p.map_at(a, p.file(a, pages(n)), where, pages(n), p.shared_or_private() | kFixed);
+      p.map_at(a, program::kFileNone, where, pages(n), flags | kAnonymous);
     }
     p.peek(a, where, n);
     p.fill(a, where, n);
@@ -115,8 +117,9 @@ void protect_a_part(Play& p) {
   std::uint8_t a = p.someone();
   Quantity m = some_memory(p, a, 3);
   p.fill(a, m, 3);
-  p.protect(a, plus(m, p.dice.pick({0, 1, 2})), p.dice.pick({pages(1), pages(2), pages(0, 1)}),
-            p.dice.pick<std::uint8_t>({0, 1, 2, 4, 5}));
+  const auto prot = p.dice.pick<std::uint8_t>({0, 1, 2, 4, 5});
+  const Quantity length = p.dice.pick({pages(1), pages(2), pages(0, 1)});
+  p.protect(a, plus(m, p.dice.pick({0, 1, 2})), length, prot);
   p.fill(a, m, 3);
   if (std::optional<std::uint8_t> b = p.partner(a)) p.peek(*b, m, 3);
   p.protect(a, m, pages(3), p.dice.pick<std::uint8_t>({3, 1}));
@@ -131,7 +134,8 @@ void moved(Play& p) {
   Quantity m = some_memory(p, a, n);
   p.fill(a, m, n);
   std::uint32_t flags = p.dice.pick({kMayMove, kMoveFixed, kMoveFixed, 0U});
-  Quantity moved = p.move(a, m, pages(n), pages(n + p.dice.pick({-1, 0, 1, 2})), flags, p.arena(5));
+  const Quantity to = p.arena(5);
+  Quantity moved = p.move(a, m, pages(n), pages(n + p.dice.pick({-1, 0, 1, 2})), flags, to);
   p.store(a, moved);
   p.peek(a, moved, n + 2);
   p.peek(a, m, n);
@@ -143,8 +147,9 @@ void moved_a_part(Play& p) {
   Quantity m = some_memory(p, a, 3);
   p.fill(a, m, 3);
   Quantity to = p.dice.chance(50) ? p.arena(4) : some_memory(p, a, 2);
-  Quantity moved = p.move(a, plus(m, p.dice.pick({0, 1, 2})), pages(1), pages(p.dice.pick({1, 2})),
-                          kMoveFixed | (p.dice.chance(20) ? program::mremap::kDontUnmap : 0U), to);
+  const std::uint32_t flags = kMoveFixed | (p.dice.chance(20) ? program::mremap::kDontUnmap : 0U);
+  const int length = p.dice.pick({1, 2});
+  Quantity moved = p.move(a, plus(m, p.dice.pick({0, 1, 2})), pages(1), pages(length), flags, to);
   p.store(a, plus(moved, 0, 8));
   p.peek(a, moved, 2);
   p.peek(a, m, 3);
@@ -165,7 +170,8 @@ void grown_in_place(Play& p) {
   std::uint8_t a = p.someone();
   Quantity m = some_memory(p, a, 2);
   p.fill(a, m, 2);
-  p.move(a, m, pages(2), pages(p.dice.pick({1, 3, 4})), p.dice.pick({0U, 0U, kMayMove}));
+  const std::uint32_t flags = p.dice.pick({0U, 0U, kMayMove});
+  p.move(a, m, pages(2), pages(p.dice.pick({1, 3, 4})), flags);
   p.fill(a, m, 3);
   p.peek(a, m, 4);
 }
@@ -178,8 +184,9 @@ void discarded(Play& p) {
   if (p.dice.chance(60)) b = p.child(a);
   const bool hidden = p.dice.chance(40);
   if (hidden) p.protect(a, m, pages(3), p.dice.pick<std::uint8_t>({0, 0, 0, 1}));
-  p.advise(a, plus(m, p.dice.pick({0, 1})), p.dice.pick({pages(1), pages(2), pages(0, 1)}),
-           p.dice.pick({Advice::dontneed, Advice::dontneed, Advice::remove, Advice::free}));
+  const Advice advice = p.dice.pick({Advice::dontneed, Advice::dontneed, Advice::remove, Advice::free});
+  const Quantity length = p.dice.pick({pages(1), pages(2), pages(0, 1)});
+  p.advise(a, plus(m, p.dice.pick({0, 1})), length, advice);
   if (hidden) p.protect(a, m, pages(3), 3);
   p.peek(a, m, 3);
   if (b) p.peek(*b, m, 3);
@@ -209,8 +216,8 @@ void synced(Play& p) {
   Quantity m = some_memory(p, a, 3);
   p.fill(a, m, 3);
   if (p.dice.chance(40)) p.unmap(a, plus(m, 1), pages(1));
-  p.sync(a, plus(m, p.dice.pick({0, 0, 1, -1})),
-         p.dice.pick({pages(3), pages(1), pages(4), pages(0), pages(0, 1)}));
+  const Quantity length = p.dice.pick({pages(3), pages(1), pages(4), pages(0), pages(0, 1)});
+  p.sync(a, plus(m, p.dice.pick({0, 0, 1, -1})), length);
   p.peek(a, m, 3);
 }
 
@@ -233,8 +240,9 @@ void locked(Play& p) {
   if (p.dice.chance(40)) p.fill(a, m, 2);
   if (p.dice.chance(20)) p.protect(a, plus(m, 1), pages(2), p.dice.pick<std::uint8_t>({0, 1}));
   int first = p.dice.pick({0, 0, 1});
-  p.lock(a, plus(m, first, p.dice.pick({0, 0, 100})), p.dice.pick({pages(1), pages(2), pages(3), pages(4)}),
-         p.dice.chance(25) ? program::mlock::kOnFault : 0U);
+  const std::uint32_t flags = p.dice.chance(25) ? program::mlock::kOnFault : 0U;
+  const int length = p.dice.pick({1, 2, 3, 4});
+  p.lock(a, plus(m, first, p.dice.pick({0, 0, 100})), pages(length), flags);
   if (p.dice.chance(30)) p.count_resident(a, m, 3);
   p.count_locked(a);
   for (int i = 0; i < 2; ++i) {
@@ -257,9 +265,11 @@ void locked(Play& p) {
       case 3:
         p.unmap(a, plus(m, 1), pages(1));
         break;
-      case 4:
-        p.unlock(a, plus(m, p.dice.pick({0, 1})), p.dice.pick({pages(1), pages(2), pages(0, 1)}));
+      case 4: {
+        const Quantity part = p.dice.pick({pages(1), pages(2), pages(0, 1)});
+        p.unlock(a, plus(m, p.dice.pick({0, 1})), part);
         break;
+      }
       case 5:
         if (std::optional<std::uint8_t> b = p.child(a)) p.count_locked(*b);
         break;

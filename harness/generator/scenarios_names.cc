@@ -57,8 +57,10 @@ void named_alike(Play& p) {
 void without_execution(Play& p) {
   std::uint8_t a = p.someone();
   std::uint8_t f = p.file(a, pages(2));
-  Quantity m = p.map(a, f, pages(2), p.shared_or_private(), p.dice.pick<std::uint8_t>({7, 5, 3, 1}));
-  p.protect(a, m, pages(p.dice.pick({1, 2})), p.dice.pick<std::uint8_t>({7, 5, 4}));
+  auto prot = p.dice.pick<std::uint8_t>({7, 5, 3, 1});
+  Quantity m = p.map(a, f, pages(2), p.shared_or_private(), prot);
+  prot = p.dice.pick<std::uint8_t>({7, 5, 4});
+  p.protect(a, m, pages(p.dice.pick({1, 2})), prot);
   p.peek(a, m, 2);
 }
 
@@ -92,8 +94,8 @@ void object_by_name(Play& p) {
   if (p.dice.chance(30)) shm_unlink(p, p.dice.chance(50) ? a : b, o);
   Access access = p.dice.chance(30) ? Access::read_only : Access::read_write;
   std::uint8_t g = shm_open(p, b, o, p.dice.pick({0U, 0U, kCreat, kCreat | kExcl, kTrunc}), access);
-  Quantity n =
-      p.map(b, g, pages(2), p.shared_or_private(), access == Access::read_only && p.dice.chance(60) ? 1 : 3);
+  const std::uint8_t prot = access == Access::read_only && p.dice.chance(60) ? 1 : 3;
+  Quantity n = p.map(b, g, pages(2), p.shared_or_private(), prot);
   p.peek(b, n, 2);
   p.store(b, plus(n, 0, 100));
   p.peek(a, m, 2);
@@ -153,9 +155,11 @@ void opened_by_mapping(Play& p) {
   Quantity m{};
   bool attached = false;
   switch (p.dice.below(5)) {
-    case 0:
-      m = p.map(a, p.file(a, p.ragged(2)), pages(2), p.shared_or_private());
+    case 0: {
+      const std::uint32_t type = p.shared_or_private();
+      m = p.map(a, p.file(a, p.ragged(2)), pages(2), type);
       break;
+    }
     case 1: {
       const std::uint8_t f = p.memory_file(a);
       p.truncate(a, f, p.nearly(2));
@@ -165,15 +169,19 @@ void opened_by_mapping(Play& p) {
     case 2:
       m = p.anonymous(a, 2, p.shared_or_private());
       break;
-    default:
-      s = p.segment(a, p.nearly(2), p.s.key(), 0666);
+    default: {
+      const std::uint8_t key = p.s.key();
+      s = p.segment(a, p.nearly(2), key, 0666);
       m = p.attach(a, s);
       attached = true;
       break;
+    }
   }
   p.fill(a, m, 2);
-  if (p.dice.chance(30))
-    p.protect(a, plus(m, p.dice.pick({0, 1})), pages(1), p.dice.pick<std::uint8_t>({0, 1}));
+  if (p.dice.chance(30)) {
+    const auto prot = p.dice.pick<std::uint8_t>({0, 1});
+    p.protect(a, plus(m, p.dice.pick({0, 1})), pages(1), prot);
+  }
   std::uint8_t who = a;
   if (p.dice.chance(25)) {
     who = p.child(a).value_or(a);
@@ -181,7 +189,8 @@ void opened_by_mapping(Play& p) {
   }
   Op open = make_op(OpCode::map_file, who);
   open.result = p.s.fresh_file(who);
-  open.addr = plus(m, p.dice.pick({0, 0, 1, 2}), p.dice.pick({0, 0, 100}));
+  const int bytes = p.dice.pick({0, 0, 100});
+  open.addr = plus(m, p.dice.pick({0, 0, 1, 2}), bytes);
   p.step(open);
   p.step(make_op(OpCode::descriptors, who));
   p.read(who, open.result, 2);

@@ -17,7 +17,7 @@ void for_a_key(Play& p) {
 }
 
 void attached_and_left(Play& p) {
-  const std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.some_key());
+  const std::uint8_t a = p.someone(), key = p.some_key(), s = p.segment(a, p.nearly(2), key);
   const bool keeps = p.dice.chance(60);
   const Quantity m = keeps ? p.attach(a, s) : Quantity{};
   if (keeps && p.dice.chance(50)) p.store(a, m);
@@ -28,7 +28,7 @@ void attached_and_left(Play& p) {
 }
 
 void attached_or_removed(Play& p) {
-  const std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.some_key());
+  const std::uint8_t a = p.someone(), key = p.some_key(), s = p.segment(a, p.nearly(1), key);
   const Quantity m = p.attach(a, s);
   p.store(a, m);
   if (p.dice.chance(60)) p.detach(a, m);

@@ -43,8 +43,10 @@ void a_file_on_a_disk(Play& p) {
   p.fill(a, shared, 2);
   if (p.dice.chance(40)) p.store(a, p.map(a, f, pages(2), kPrivate));
   p.dice.chance(50) ? p.sync(a, shared, pages(static_cast<int>(p.dice.between(1, 3)))) : p.flush(a, f);
-  if (p.dice.chance(60))
-    p.store(a, plus(shared, static_cast<int>(p.dice.below(2)), p.dice.pick({0, 8, 200})));
+  if (p.dice.chance(60)) {
+    const int bytes = p.dice.pick({0, 8, 200});
+    p.store(a, plus(shared, static_cast<int>(p.dice.below(2)), bytes));
+  }
   // Behind the end, of most files.
   if (p.dice.chance(40)) {
     Op store = make_op(OpCode::store, a);
@@ -78,7 +80,8 @@ void what_is_in_memory(Play& p) {
   a = p.reboot(a, p.dice.pick({Ending::orderly, Ending::crash}));
   if (segment) {
     if (p.dice.chance(50)) p.stat(a, s);
-    p.segment(a, pages(p.dice.pick({0, 1})), key, 0600, p.dice.pick({0U, program::shmget::kCreat}));
+    const std::uint32_t flags = p.dice.pick({0U, program::shmget::kCreat});
+    p.segment(a, pages(p.dice.pick({0, 1})), key, 0600, flags);
     p.s.look_at_segments();
     return;
   }

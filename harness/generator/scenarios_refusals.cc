@@ -49,17 +49,20 @@ void append_only(Play& p) {
     switch (p.dice.below(10)) {
       case 0:
       case 1:
-      case 2:
-        p.map(who, file, pages(2), p.dice.chance(75) ? kShared : kPrivate,
-              p.dice.pick<std::uint8_t>({3, 3, 1, 0}));
+      case 2: {
+        const auto prot = p.dice.pick<std::uint8_t>({3, 3, 1, 0});
+        p.map(who, file, pages(2), p.dice.chance(75) ? kShared : kPrivate, prot);
         break;
+      }
       case 3:
         p.resize(a, f, p.nearly(p.dice.pick({1, 3})));
         break;
-      case 4:
-        p.allocate(who, file, pages(p.dice.pick({0, 1})), p.nearly(1),
-                   p.dice.pick({Allocate::punch, Allocate::extend, Allocate::keep, Allocate::zero}));
+      case 4: {
+        const Allocate how = p.dice.pick({Allocate::punch, Allocate::extend, Allocate::keep, Allocate::zero});
+        const Quantity length = p.nearly(1);
+        p.allocate(who, file, pages(p.dice.pick({0, 1})), length, how);
         break;
+      }
       case 5:
         second_name(p, who, path);
         break;
@@ -70,12 +73,18 @@ void append_only(Play& p) {
         p.dice.chance(50) ? p.age(a, f) : p.advise(a, m, pages(1), program::Advice::remove);
         break;
       case 8:
-        p.dice.chance(50) ? p.write(who, file, pages(p.dice.pick({0, 1})), p.nearly(1))
-                          : p.remap(a, m, pages(1), pages(1));
+        if (p.dice.chance(50)) {
+          const Quantity length = p.nearly(1);
+          p.write(who, file, pages(p.dice.pick({0, 1})), length);
+        } else {
+          p.remap(a, m, pages(1), pages(1));
+        }
         break;
-      default:
-        set_append_only(p, p.dice.chance(70) ? a : b, path, p.dice.pick({AppendOnly::off, AppendOnly::on}));
+      default: {
+        const AppendOnly how = p.dice.pick({AppendOnly::off, AppendOnly::on});
+        set_append_only(p, p.dice.chance(70) ? a : b, path, how);
         break;
+      }
     }
   }
   p.store(a, m);
@@ -107,10 +116,12 @@ void huge_file(Play& p) {
       p.memory_file(a, program::memfd::kHuge | (p.dice.chance(80) ? program::memfd::kSealing : 0U));
   const int whole = static_cast<int>(p.s.world().facts().huge_page / p.s.page());
   for (int i = 0; i < 3; ++i) {
-    if (p.dice.chance(60))
-      p.truncate(a, f, pages(whole * p.dice.pick({0, 1, 1, 2}), p.dice.pick({0, 0, 0, 1, -1})));
-    else
+    if (p.dice.chance(60)) {
+      const int bytes = p.dice.pick({0, 0, 0, 1, -1});
+      p.truncate(a, f, pages(whole * p.dice.pick({0, 1, 1, 2}), bytes));
+    } else {
       p.seal(a, f, p.dice.pick({kShrink, kGrow, kSeal, kWrite, kShrink | kGrow, kFutureWrite}));
+    }
     if (p.dice.chance(50)) p.size(a, f);
   }
   p.step(make_op(OpCode::seals, a, f));
@@ -134,8 +145,8 @@ void huge_pages(Play& p) {
       p.step(op);
     } else {
       using namespace program::shmget;
-      p.segment(a, size, p.dice.chance(50) ? std::uint8_t{0} : p.some_key(), 0600,
-                kHuge | p.dice.pick({kCreat, kCreat, kCreat | kExcl, 0U}));
+      const std::uint32_t flags = kHuge | p.dice.pick({kCreat, kCreat, kCreat | kExcl, 0U});
+      p.segment(a, size, p.dice.chance(50) ? std::uint8_t{0} : p.some_key(), 0600, flags);
     }
   }
 }

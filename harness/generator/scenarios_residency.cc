@@ -32,7 +32,8 @@ void mapped_by_two(Play& p) {
   const Quantity n = b ? m : p.move(a, m, pages(0), pages(kPages), kMayMove);
   const std::uint8_t other = b.value_or(a);
   if (p.dice.chance(40)) p.entry(other, n);
-  p.lock(other, plus(n, p.dice.pick({0, 0, 1})), p.dice.pick({pages(1), pages(2), pages(kPages)}));
+  const int length = p.dice.pick({1, 2, kPages});
+  p.lock(other, plus(n, p.dice.pick({0, 0, 1})), pages(length));
   p.entry(p.dice.chance(70) ? a : other, m);
   if (p.dice.chance(50))
     p.leave(other);

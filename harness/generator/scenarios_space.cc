@@ -34,10 +34,14 @@ void counted(Play& p) {
         p.store(a, page);
         p.sync(a, m, pages(4));
         break;
-      case 3:
-        p.allocate(a, f, pages(p.dice.pick({0, 1, 2}), p.dice.pick({0, 0, 100})), p.nearly(2),
-                   p.dice.pick({Allocate::punch, Allocate::punch, Allocate::extend, Allocate::keep}));
+      case 3: {
+        const Allocate how =
+            p.dice.pick({Allocate::punch, Allocate::punch, Allocate::extend, Allocate::keep});
+        const Quantity length = p.nearly(2);
+        const int bytes = p.dice.pick({0, 0, 100});
+        p.allocate(a, f, pages(p.dice.pick({0, 1, 2}), bytes), length, how);
         break;
+      }
       case 4:
         p.advise(a, page, pages(1), program::Advice::remove);
         break;
@@ -60,9 +64,10 @@ void full(Play& p) {
   const std::uint8_t a = p.someone(), f = sparse(p, a), b = p.partner(a).value_or(a);
   const Quantity m = p.map(a, f, pages(4), p.dice.chance(80) ? kShared : program::map::kPrivate);
   if (p.dice.chance(60)) p.store(a, plus(m, 1));
-  if (p.dice.chance(50))
-    p.allocate(a, f, pages(p.dice.pick({1, 2, 4})), pages(2),
-               p.dice.pick({Allocate::extend, Allocate::keep}));
+  if (p.dice.chance(50)) {
+    const Allocate how = p.dice.pick({Allocate::extend, Allocate::keep});
+    p.allocate(a, f, pages(p.dice.pick({1, 2, 4})), pages(2), how);
+  }
   p.fill_up(b, program::Room::none);
   for (int i = 0; i < 4; ++i) {
     const int page = p.dice.pick({0, 1, 2, 3});
@@ -97,10 +102,13 @@ void holed(Play& p) {
   const std::uint8_t a = p.someone(), f = p.file(a, p.nearly(3));
   const Quantity m = p.map(a, f, pages(3), kShared);
   blocks(p, a, f);
-  if (p.dice.chance(50))
-    p.advise(a, plus(m, p.dice.pick({0, 1})), pages(p.dice.pick({1, 2})), program::Advice::remove);
-  else
-    p.allocate(a, f, pages(p.dice.pick({0, 1})), p.nearly(2), Allocate::punch);
+  if (p.dice.chance(50)) {
+    const int length = p.dice.pick({1, 2});
+    p.advise(a, plus(m, p.dice.pick({0, 1})), pages(length), program::Advice::remove);
+  } else {
+    const Quantity length = p.nearly(2);
+    p.allocate(a, f, pages(p.dice.pick({0, 1})), length, Allocate::punch);
+  }
   blocks(p, a, f);
 }
 
@@ -108,7 +116,8 @@ void holed(Play& p) {
 void allocated_then_full(Play& p) {
   const std::uint8_t a = p.someone(), f = sparse(p, a);
   const Quantity m = p.map(a, f, pages(4), kShared);
-  p.allocate(a, f, pages(p.dice.pick({1, 2})), p.nearly(2), Allocate::extend);
+  const Quantity length = p.nearly(2);
+  p.allocate(a, f, pages(p.dice.pick({1, 2})), length, Allocate::extend);
   p.fill_up(a, program::Room::none);
   for (int page : {1, 2, 3}) p.store(a, plus(m, page, 8));
   p.size(a, f);

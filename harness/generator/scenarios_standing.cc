@@ -11,13 +11,16 @@ using program::Unshare;
 void seen_by_the_first(Play& p) {
   if (!p.s.world().facts().pid_namespaces) return;
   const std::uint8_t a = p.someone();
-  std::uint8_t s = p.segment(a, p.nearly(1), p.s.key(), 0666);
+  std::uint8_t key = p.s.key(), s = p.segment(a, p.nearly(1), key, 0666);
   Quantity m{};
   const bool inherited = p.dice.chance(50);
   if (inherited) m = p.attach(a, s);
   const std::optional<std::uint8_t> b = p.child(a, program::ForkInto::new_pids);
   if (!b) return;
-  if (p.dice.chance(40)) s = p.segment(*b, p.nearly(1), p.s.key(), 0666);
+  if (p.dice.chance(40)) {
+    key = p.s.key();
+    s = p.segment(*b, p.nearly(1), key, 0666);
+  }
   const std::uint8_t who = p.dice.pick({a, *b, *b});
   switch (p.dice.below(inherited ? 3 : 2)) {
     case 0:
@@ -39,17 +42,22 @@ void seen_by_the_first(Play& p) {
 void root_of_nobody(Play& p) {
   if (!p.s.world().facts().user_namespaces || !p.s.world().facts().ipc_namespaces) return;
   const std::uint8_t a = p.someone();
-  const std::uint16_t mode = p.dice.pick<std::uint16_t>({0600, 0644, 0666, 0});
-  std::uint8_t s = p.segment(a, p.nearly(1), p.some_key(), mode);
+  std::uint16_t mode = p.dice.pick<std::uint16_t>({0600, 0644, 0666, 0});
+  std::uint8_t key = p.some_key(), s = p.segment(a, p.nearly(1), key, mode);
   const std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
   if (p.dice.chance(60)) p.become(*b, static_cast<std::uint8_t>(p.dice.between(1, 2)));
-  if (p.dice.chance(50)) s = p.segment(*b, p.nearly(1), p.s.key(), mode);
+  if (p.dice.chance(50)) {
+    key = p.s.key();
+    s = p.segment(*b, p.nearly(1), key, mode);
+  }
   p.unshare(*b, Unshare::user);
   const bool apart = p.dice.chance(50);
   if (apart) {
     p.unshare(*b);
-    s = p.segment(*b, p.nearly(1), p.some_key(), p.dice.pick<std::uint16_t>({0, 0, 0400, 0600}));
+    mode = p.dice.pick<std::uint16_t>({0, 0, 0400, 0600});
+    key = p.some_key();
+    s = p.segment(*b, p.nearly(1), key, mode);
   }
   switch (apart ? p.dice.pick({0U, 0U, 0U, 2U, 4U}) : p.dice.pick({0U, 1U, 2U, 2U, 3U, 4U})) {
     case 0:

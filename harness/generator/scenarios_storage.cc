@@ -31,9 +31,11 @@ void stored(Play& p) {
   for (int i = 0; i < 3; ++i) {
     switch (p.dice.below(7)) {
       case 0:
-      case 1:
-        p.sync(a, plus(m, p.dice.pick({0, 0, 1})), p.dice.pick({pages(1), pages(2), pages(3), pages(4)}));
+      case 1: {
+        const int length = p.dice.pick({1, 2, 3, 4});
+        p.sync(a, plus(m, p.dice.pick({0, 0, 1})), pages(length));
         break;
+      }
       case 2:
         fsync(p, p.dice.chance(50) ? a : b, f);
         break;
@@ -44,9 +46,11 @@ void stored(Play& p) {
       case 4:
         p.unmap(a, plus(m, 1), pages(1));
         break;
-      case 5:
-        p.write(b, f, p.dice.pick({pages(0), pages(1, 7), pages(2)}), p.dice.pick({pages(0, 16), pages(1)}));
+      case 5: {
+        const Quantity length = p.dice.pick({pages(0, 16), pages(1)});
+        p.write(b, f, p.dice.pick({pages(0), pages(1, 7), pages(2)}), length);
         break;
+      }
       default: {
         const model::Inode* inode = p.s.inode(a, f);
         bool at_end = inode && inode->size < 4 * p.s.page() && p.dice.chance(50);
@@ -133,8 +137,8 @@ void made_read_only(Play& p) {
   std::uint8_t a = p.someone(), b = p.partner(a).value_or(a);
   const bool writes = p.dice.chance(50);
   std::uint8_t f = p.file(a, pages(1), writes ? Access::read_write : Access::read_only);
-  p.map(a, f, pages(1), p.dice.chance(80) ? kShared : kPrivate,
-        writes ? p.dice.pick<std::uint8_t>({3, 1}) : std::uint8_t{1});
+  const std::uint8_t prot = writes ? p.dice.pick<std::uint8_t>({3, 1}) : std::uint8_t{1};
+  p.map(a, f, pages(1), p.dice.chance(80) ? kShared : kPrivate, prot);
   if (p.dice.chance(20)) p.remount(b, program::Remount::read_only);
   let_go(p, false);
   p.remount(b, program::Remount::read_only);

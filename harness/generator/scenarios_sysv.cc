@@ -9,7 +9,7 @@ namespace at = program::shmat;
 namespace get = program::shmget;
 
 void counted_over_fork_and_death(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(2), key);
   Quantity m = p.attach(a, s);
   std::optional<std::uint8_t> b = p.child(a);
   p.stat(a, s);
@@ -36,8 +36,8 @@ void removed_while_attached(Play& p) {
   p.store(a, m);
   p.control(a, s, ShmCommand::rmid);
   p.stat(a, s);
-  std::uint8_t again = p.segment(a, p.nearly(p.dice.pick({1, 2})), key, 0600,
-                                 p.dice.pick({get::kCreat, get::kCreat | get::kExcl, 0U}));
+  const std::uint32_t flags = p.dice.pick({get::kCreat, get::kCreat | get::kExcl, 0U});
+  std::uint8_t again = p.segment(a, p.nearly(p.dice.pick({1, 2})), key, 0600, flags);
   p.peek(a, p.attach(a, again), 1);
   Quantity second = p.attach(p.partner(a).value_or(a), s);
   p.store(a, second);
@@ -47,7 +47,7 @@ void removed_while_attached(Play& p) {
 }
 
 void gone_with_the_last(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(1), key);
   Quantity m = p.attach(a, s);
   std::optional<std::uint8_t> b = p.child(a);
   p.control(a, s, ShmCommand::rmid);
@@ -65,7 +65,7 @@ void gone_with_the_last(Play& p) {
 }
 
 void divided_then_detached(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(3), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(3), key);
   Quantity m = p.attach(a, s);
   p.fill(a, m, 3);
   int piece = p.dice.pick({0, 1, 1, 2});
@@ -82,10 +82,11 @@ void divided_then_detached(Play& p) {
 }
 
 void covered_by_another(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(2), key);
   Quantity where = p.arena(4);
   Quantity m = p.attach_at(a, s, where, at::kRemap);
-  p.map_at(a, program::kFileNone, plus(where, p.dice.pick({0, 1})), pages(p.dice.pick({1, 2})),
+  const int length = p.dice.pick({1, 2});
+  p.map_at(a, program::kFileNone, plus(where, p.dice.pick({0, 1})), pages(length),
            program::map::kAnonymous | program::map::kPrivate | program::map::kFixed);
   p.stat(a, s);
   p.store(a, plus(m, 1));
@@ -95,20 +96,21 @@ void covered_by_another(Play& p) {
 }
 
 void attached_over(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(2), key);
   Quantity where = p.arena(4);
   p.map_at(a, program::kFileNone, where, pages(3),
            program::map::kAnonymous | program::map::kPrivate | program::map::kFixed);
   p.fill(a, where, 3);
-  Quantity m = p.attach_at(a, s, plus(where, p.dice.pick({0, 1, -1}), p.dice.pick({0, 0, 100})),
-                           p.dice.pick({0U, at::kRemap, at::kRemap | at::kRound, at::kRound}));
+  const std::uint32_t flags = p.dice.pick({0U, at::kRemap, at::kRemap | at::kRound, at::kRound});
+  const int bytes = p.dice.pick({0, 0, 100});
+  Quantity m = p.attach_at(a, s, plus(where, p.dice.pick({0, 1, -1}), bytes), flags);
   p.store(a, m);
   p.stat(a, s);
   p.peek(a, where, 3);
 }
 
 void attached_twice(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key(), 0666);
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(2), key, 0666);
   Quantity m = p.attach(a, s), n = p.attach(a, s, p.dice.chance(40) ? at::kReadOnly : 0U);
   p.store(a, plus(m, 1));
   p.peek(a, n, 2);
@@ -121,7 +123,7 @@ void attached_twice(Play& p) {
 }
 
 void read_only_attach(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(3), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(3), key);
   Quantity m = p.attach(a, s, at::kReadOnly);
   p.store(a, m);
   if (p.dice.chance(30)) p.protect(a, plus(m, 1), pages(1), p.dice.pick<std::uint8_t>({0, 1}));
@@ -146,8 +148,9 @@ void given_away(Play& p) {
   if (c) p.become(*c, static_cast<std::uint8_t>(3 - maker));
   for (int i = 0; i < 3; ++i) {
     std::uint8_t who = c && p.dice.chance(50) ? *c : *b;
+    const auto owner = static_cast<std::uint8_t>(p.dice.below(3));
     p.control(who, s, p.dice.pick({ShmCommand::set, ShmCommand::lock, ShmCommand::stat, ShmCommand::rmid}),
-              static_cast<std::uint8_t>(p.dice.below(3)), 0604);
+              owner, 0604);
   }
   p.stat(a, s);
 }
@@ -155,9 +158,10 @@ void given_away(Play& p) {
 void looked_up(Play& p) {
   std::uint8_t a = p.someone(), key = p.some_key(), s = p.segment(a, p.nearly(2), key, 0640);
   std::uint8_t b = p.partner(a).value_or(a);
-  std::uint8_t again = p.segment(b, p.dice.pick({pages(0), pages(1), pages(2), pages(2, 1), pages(3)}), key,
-                                 p.dice.pick<std::uint16_t>({0, 0600, 0666, 0400}),
-                                 p.dice.pick({0U, 0U, get::kCreat, get::kCreat | get::kExcl, get::kExcl}));
+  const std::uint32_t flags = p.dice.pick({0U, 0U, get::kCreat, get::kCreat | get::kExcl, get::kExcl});
+  const auto mode = p.dice.pick<std::uint16_t>({0, 0600, 0666, 0400});
+  const Quantity size = p.dice.pick({pages(0), pages(1), pages(2), pages(2, 1), pages(3)});
+  std::uint8_t again = p.segment(b, size, key, mode, flags);
   p.store(a, p.attach(a, s));
   p.peek(b, p.attach(b, again), 2);
   p.stat(b, again);
@@ -249,14 +253,14 @@ void of_the_group(Play& p) {
 
 // As often as there are names for it, or nearly so.
 void attached_often(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key(), 0600);
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(1), key, 0600);
   for (int i = 0; i < 8; ++i) p.attach_at(a, s, Quantity{}, p.dice.chance(20) ? at::kReadOnly : 0U);
   p.stat(a, s);
 }
 
 // An owner that is none is refused, and nothing of what else is asked for happens.
 void given_to_nobody(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key(), 0600);
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(1), key, 0600);
   using program::owner;
   constexpr std::uint8_t none = program::kOwnerNone;
   if (p.dice.chance(20)) p.control(a, s, ShmCommand::rmid);
@@ -266,10 +270,10 @@ void given_to_nobody(Play& p) {
 }
 
 void mode_changed(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key(), 0600);
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(1), key, 0600);
   Quantity m = p.attach(a, s);
-  p.control(a, s, ShmCommand::set, p.dice.pick<std::uint8_t>({0, 1, 2}),
-            p.dice.pick<std::uint16_t>({0400, 0666, 0000, 0777}));
+  const auto mode = p.dice.pick<std::uint16_t>({0400, 0666, 0000, 0777});
+  p.control(a, s, ShmCommand::set, p.dice.pick<std::uint8_t>({0, 1, 2}), mode);
   p.stat(a, s);
   p.store(a, m);
   p.stat(p.partner(a).value_or(a), s);
@@ -278,10 +282,11 @@ void mode_changed(Play& p) {
 }
 
 void counts_return(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(1), key);
   Quantity where = p.arena(3);
   for (int i = 0; i < 3; ++i) {
-    p.attach_at(a, s, plus(where, 0, p.dice.pick({0, 1})), p.dice.pick({0U, at::kRemap, at::kReadOnly}));
+    const std::uint32_t flags = p.dice.pick({0U, at::kRemap, at::kReadOnly});
+    p.attach_at(a, s, plus(where, 0, p.dice.pick({0, 1})), flags);
   }
   p.stat(a, s);
   for (int i = 0; i < 2; ++i) p.detach(a, plus(where, p.dice.pick({0, 0, 1})));
@@ -289,7 +294,7 @@ void counts_return(Play& p) {
 }
 
 void data_outlives_attaches(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(2), key);
   Quantity m = p.attach(a, s);
   p.fill(a, m, 2);
   p.detach(a, m);
@@ -302,13 +307,14 @@ void data_outlives_attaches(Play& p) {
 }
 
 void moved_attach(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(2), key);
   Quantity m = p.attach(a, s);
   p.store(a, m);
   Quantity old_length = p.dice.pick({pages(2), pages(2), pages(1), pages(0)});
-  Quantity moved =
-      p.move(a, m, old_length, p.dice.pick({pages(1), pages(2), pages(3)}),
-             program::mremap::kMayMove | (p.dice.chance(60) ? program::mremap::kFixed : 0U), p.arena(4));
+  const Quantity to = p.arena(4);
+  const std::uint32_t flags = program::mremap::kMayMove | (p.dice.chance(60) ? program::mremap::kFixed : 0U);
+  const int new_length = p.dice.pick({1, 2, 3});
+  Quantity moved = p.move(a, m, old_length, pages(new_length), flags, to);
   p.stat(a, s);
   p.store(a, plus(moved, 1));
   p.detach(a, p.dice.chance(70) ? moved : m);
@@ -318,7 +324,7 @@ void moved_attach(Play& p) {
 
 // An image takes all attaches with it, whichever way they were divided, and nothing else.
 void replaced_by_an_image(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key());
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(2), key);
   Quantity m = p.attach(a, s);
   p.store(a, m);
   if (p.dice.chance(40)) p.attach(a, s, p.dice.chance(50) ? at::kReadOnly : 0U);
@@ -336,7 +342,7 @@ void replaced_by_an_image(Play& p) {
 // An attach outlives the right to make it: it is used, divided or detached by one who could not attach any
 // more.
 void right_withdrawn(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(2), p.s.key(), 0600);
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(2), key, 0600);
   Quantity m = p.attach(a, s, p.dice.chance(20) ? at::kReadOnly : 0U);
   std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
@@ -349,7 +355,7 @@ void right_withdrawn(Play& p) {
 
 // Which of two mistakes is told: a buffer that cannot be used, or a segment that is gone or somebody else's.
 void two_mistakes(Play& p) {
-  std::uint8_t a = p.someone(), s = p.segment(a, p.nearly(1), p.s.key(), 0600);
+  std::uint8_t a = p.someone(), key = p.s.key(), s = p.segment(a, p.nearly(1), key, 0600);
   if (p.dice.chance(60)) {
     p.control(a, s, ShmCommand::rmid);
   } else if (std::optional<std::uint8_t> b = p.child(a)) {

@@ -250,8 +250,12 @@ Quantity Scene::address(std::uint8_t proc) {
     }
   }
   if (how == 31) return dice.chance(50) ? pages(0) : from(Base::top, dice.pick({0, -1, 1}));
-  if (how >= 29) return at_mapping(dice.below(program::kMappings), dice.pick({0, 0, 1, -1}));
-  return plus(place(), 0, dice.pick({0, 0, 0, 1, -1, 8}));
+  if (how >= 29) {
+    const int n = dice.pick({0, 0, 1, -1});
+    return at_mapping(dice.below(program::kMappings), n);
+  }
+  const int bytes = dice.pick({0, 0, 0, 1, -1, 8});
+  return plus(place(), 0, bytes);
 }
 
 std::optional<Stretch> Scene::stretch(std::uint8_t proc) {

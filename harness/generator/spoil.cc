@@ -62,9 +62,11 @@ void spoil_number(Scene& s, Quantity& q) {
     case 6:
       q = from(Base::top, s.dice.pick({0, -1, 1}));
       break;
-    case 7:
-      q = pages(s.dice.pick({-1, 0, -2}), s.dice.pick({0, -1}));  // nearly 2^64
+    case 7: {  // nearly 2^64
+      const int bytes = s.dice.pick({0, -1});
+      q = pages(s.dice.pick({-1, 0, -2}), bytes);
       break;
+    }
     default:
       q = s.size(8);
       break;
@@ -115,9 +117,11 @@ void spoil_argument(Scene& s, Op& op, const Arg& arg, NameKind object_kind) {
       if (arg.slot == Slot::addr || arg.slot == Slot::to)
         return spoil_address(s, op, op.*quantity_of(arg.slot));
       return spoil_number(s, op.*quantity_of(arg.slot));
-    case ArgKind::small_len:
-      op.len = pages(static_cast<int>(s.dice.below(9)), s.dice.pick({0, 1, -1}));
+    case ArgKind::small_len: {
+      const int bytes = s.dice.pick({0, 1, -1});
+      op.len = pages(static_cast<int>(s.dice.below(9)), bytes);
       return;
+    }
     case ArgKind::prot:
       op.small ^= static_cast<std::uint8_t>(1U << s.dice.below(6));
       return;
