@@ -164,7 +164,7 @@ class Writer {
     const std::vector<std::uint64_t>& words = failing().outcome.words;
     return at_end_ && !words.empty() && words[0] != UINT64_MAX;
   }
-  bool needs(std::uint64_t n) const { return (needs_ & n) != 0; }
+  bool needs(const Needs& n) const { return needs_.any(n); }
 
   std::string failing_text() const { return at_end_ ? "end" : to_text(failing().op); }
 
@@ -269,7 +269,7 @@ class Writer {
   std::size_t step_;
   const ReproducerNotes& notes_;
   bool at_end_;
-  std::uint64_t needs_ = 0;
+  Needs needs_;
   std::set<unsigned> segments_;
 };
 

@@ -11,10 +11,14 @@ namespace shmcheck::program {
 namespace {
 
 constexpr Piece kPieces[] = {
-    {kNeedFailed, 0, "errno.h",
+    {kNeedFailed,
+     {},
+     "errno.h",
      R"c(static int failed(long r) { return r == -1 ? S.kind = 'e', say("errno %d", errno), 1 : 0; }
 )c"},
-    {kNeedSys, 0, "sys/syscall.h",
+    {kNeedSys,
+     {},
+     "sys/syscall.h",
      R"c(#define sys(name, ...) call(SYS_##name, (const long[6]){__VA_ARGS__})
 static long call(long n, const long *a) { return syscall(n, a[0], a[1], a[2], a[3], a[4], a[5]); }
 )c"},
@@ -22,17 +26,17 @@ static long call(long n, const long *a) { return syscall(n, a[0], a[1], a[2], a[
 )c"},
     {kNeedCount, kNeedFailed, "", R"c(static void count(long r) { if (!failed(r)) say("%ld", r); }
 )c"},
-    {kNeedBuffer, 0, "", R"c(static unsigned char buffer[65 << 16];
+    {kNeedBuffer, {}, "", R"c(static unsigned char buffer[65 << 16];
 )c"},
     {kNeedFilled, kNeedBuffer, "",
      R"c(static long filled(int c, size_t n) { return (long)memset(buffer, c, n); }
 )c"},
-    {kNeedFault, 0, "setjmp.h signal.h", R"c(static sigjmp_buf back; static siginfo_t info;
+    {kNeedFault, {}, "setjmp.h signal.h", R"c(static sigjmp_buf back; static siginfo_t info;
 #define FAULT info.si_signo == SIGBUS ? "SIGBUS" : "SIGSEGV", info.si_code & 255
 static void fault(int sig, siginfo_t *i, void *c) { (void)sig, (void)c, info = *i; siglongjmp(back, 1); }
 static const struct sigaction caught = {.sa_flags = SA_SIGINFO, .sa_sigaction = fault};
 )c"},
-    {kNeedRuns, 0, "", R"c(static void run(const char *what, size_t n) { /* an empty one ends the list */
+    {kNeedRuns, {}, "", R"c(static void run(const char *what, size_t n) { /* an empty one ends the list */
   static char last[24];
   static size_t length;
   if (strcmp(what, last)) {
@@ -66,21 +70,21 @@ std::span<const Piece> common_code() {
   return kPieces;
 }
 
-std::uint64_t closure(std::uint64_t needs) {
+Needs closure(Needs needs) {
   for (auto table = tables().rbegin(); table != tables().rend(); ++table) {
     for (auto p = table->rbegin(); p != table->rend(); ++p) {
-      if ((needs & p->needs) != 0) needs |= p->uses;
+      if (needs.any(p->needs)) needs |= p->uses;
     }
   }
   return needs;
 }
 
-std::string includes_for(std::uint64_t needs) {
+std::string includes_for(const Needs& needs) {
   std::string out;
   for (std::string_view file : kAlwaysIncluded) out += "#include <" + std::string(file) + ">\n";
   for (std::span<const Piece> table : tables()) {
     for (const Piece& p : table) {
-      if ((needs & p.needs) == 0) continue;
+      if (!needs.any(p.needs)) continue;
       for (const Word& file : split_words(p.includes)) {
         std::string line = "#include <" + std::string(file.text) + ">\n";
         if (out.find(line) == std::string::npos) out += line;
@@ -90,11 +94,11 @@ std::string includes_for(std::uint64_t needs) {
   return out;
 }
 
-std::string functions_for(std::uint64_t needs) {
+std::string functions_for(const Needs& needs) {
   std::string out;
   for (std::span<const Piece> table : tables()) {
     for (const Piece& p : table) {
-      if ((needs & p.needs) != 0) out += p.code;
+      if (needs.any(p.needs)) out += p.code;
     }
   }
   return out;

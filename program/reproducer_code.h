@@ -1,16 +1,17 @@
 // The fixed C code of reproducers, in pieces. Internal to program/.
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string_view>
+
+#include "program/reproducer_parts.h"
 
 namespace shmcheck::program {
 
 // Written compactly, since people read it in a bug report.
 struct Piece {
-  std::uint64_t needs;  // any of these
-  std::uint64_t uses;   // and these come along
+  Needs needs;  // any of these
+  Needs uses;   // and these come along
   std::string_view includes;
   std::string_view code;
 };

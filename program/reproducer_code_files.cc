@@ -1,6 +1,5 @@
 // Files, their names, times and storage, in C.
 #include "program/reproducer_code.h"
-#include "program/reproducer_parts.h"
 
 namespace shmcheck::program {
 namespace {
@@ -136,12 +135,12 @@ static void fill(int all) { /* leaves all of it, or nothing */
 }
 static void chattr(long path, int off) { ok(set_append_only((char *)path, off)); }
 )c"},
-    {kNeedPipeEnd, 0, "", R"c(static int pipe_end(void) {
+    {kNeedPipeEnd, {}, "", R"c(static int pipe_end(void) {
   int end[2];
   return pipe(end) ? -1 : end[0];
 }
 )c"},
-    {kNeedLongName, 0, "", R"c(static long name_of(int n) {
+    {kNeedLongName, {}, "", R"c(static long name_of(int n) {
   static char name[256];
   return (long)memset(name, 'n', n);
 }

@@ -1,6 +1,5 @@
 // Mappings and accesses to them, and what /proc shows of them, in C.
 #include "program/reproducer_code.h"
-#include "program/reproducer_parts.h"
 
 namespace shmcheck::program {
 namespace {
@@ -58,7 +57,9 @@ static long by_kernel(size_t a, size_t n) {
   return snprintf(what, sizeof what, "errno %d", errno), run(what, n), n;
 }
 )c"},
-    {kNeedScan | kNeedKernelScan, 0, "",
+    {kNeedScan | kNeedKernelScan,
+     {},
+     "",
      R"c(static void contents(size_t a, size_t n, long (*part)(size_t, size_t)) {
   for (size_t k; n; a += k, n -= k) k = P - a % P, k = part(a, k < n ? k : n);
   run("", 0);
@@ -211,7 +212,9 @@ static void crowd(size_t left) { /* pages of other advice than their neighbours 
   count((all - own) / (long)(P / 1024));
 }
 )c"},
-    {kNeedBeside, 0, "",
+    {kNeedBeside,
+     {},
+     "",
      R"c(static void clear(void) { /* without the vdso, nothing lies beside the first mapping of a static binary */
   char line[4400];
   size_t low, high;

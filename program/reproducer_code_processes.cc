@@ -1,6 +1,5 @@
 // Processes, and segments with their namespaces and limits, in C.
 #include "program/reproducer_code.h"
-#include "program/reproducer_parts.h"
 
 namespace shmcheck::program {
 namespace {
@@ -8,13 +7,17 @@ namespace {
 constexpr Piece kPieces[] = {
     {kNeedForked | kNeedForkedFirst, kNeedFailed, "", R"c(static void serve(int me);
 )c"},
-    {kNeedForkedFirst, 0, "sched.h signal.h sys/syscall.h",
+    {kNeedForkedFirst,
+     {},
+     "sched.h signal.h sys/syscall.h",
      R"c(static void forked_first(int name) { /* of a PID namespace */
   if (!(S.pid[name] = syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0L, 0L, 0L, 0L))) serve(name);
   if (!failed(S.pid[name])) say("child");
 }
 )c"},
-    {kNeedNewUsers, 0, "fcntl.h sched.h sys/prctl.h",
+    {kNeedNewUsers,
+     {},
+     "fcntl.h sched.h sys/prctl.h",
      R"c(static int put(const char *path, const char *format, unsigned id) {
   int fd = open(path, O_WRONLY), r = dprintf(fd, format, id);
   return close(fd), r;
@@ -26,7 +29,7 @@ static long new_users(void) { /* among whom the process is root, and nobody else
   return put("/proc/self/gid_map", "0 %u 1\n", gid) < 0 ? -1 : 0;
 }
 )c"},
-    {kNeedForked, 0, "", R"c(static void forked(int name) {
+    {kNeedForked, {}, "", R"c(static void forked(int name) {
   if (!(S.pid[name] = fork())) serve(name);
   if (!failed(S.pid[name])) say("child");
 }
@@ -40,7 +43,9 @@ static long new_users(void) { /* among whom the process is root, and nobody else
   S.s[name] = r;
 }
 )c"},
-    {kNeedSayPid, 0, "",
+    {kNeedSayPid,
+     {},
+     "",
      R"c(static void say_pid(const char *label, int pid) {
   int k = 0;
   while (k < N && (S.pid[k] != pid || !pid)) k++;
@@ -143,9 +148,9 @@ static long new_users(void) { /* among whom the process is root, and nobody else
   return errno = error, r;
 }
 )c"},
-    {kNeedSegments, 0, "sched.h sys/shm.h", ""},
-    {kNeedFiles, 0, "fcntl.h stdlib.h sys/stat.h", ""},
-    {kNeedDeaths, 0, "sys/prctl.h", ""},
+    {kNeedSegments, {}, "sched.h sys/shm.h", ""},
+    {kNeedFiles, {}, "fcntl.h stdlib.h sys/stat.h", ""},
+    {kNeedDeaths, {}, "sys/prctl.h", ""},
     {kNeedExec, kNeedFailed, "stdlib.h", ""},
 };
 

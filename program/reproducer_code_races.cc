@@ -1,12 +1,13 @@
 // Several processes at once, in C.
 #include "program/reproducer_code.h"
-#include "program/reproducer_parts.h"
 
 namespace shmcheck::program {
 namespace {
 
 constexpr Piece kPieces[] = {
-    {kNeedRace, 0, "sched.h sys/syscall.h sys/wait.h",
+    {kNeedRace,
+     {},
+     "sched.h sys/syscall.h sys/wait.h",
      R"c(enum { GOT, ERRNO, FAULTED, NOBODY, RACERS = 4 };
 static struct { int here, done, how[8]; unsigned long value[8]; } *R; /* what each has met */
 static void meet(int *here) { /* comes back when all have come */

@@ -8,10 +8,10 @@ namespace {
 
 struct Row {
   OpCode code;
-  std::uint64_t needs;
+  Needs needs;
 };
 
-constexpr std::uint64_t kPlainCall = kNeedSys | kNeedOk, kCounted = kNeedSys | kNeedCount;
+constexpr Needs kPlainCall = kNeedSys | kNeedOk, kCounted = kNeedSys | kNeedCount;
 
 // Whatever the arguments are. In the order of OpCode.
 constexpr Row kNeeds[] = {
@@ -25,23 +25,23 @@ constexpr Row kNeeds[] = {
     {OpCode::pread_to, kCounted},
     {OpCode::pwrite_from, kCounted},
     {OpCode::fstat, kNeedFstat | kNeedFiles},
-    {OpCode::mmap, 0},
+    {OpCode::mmap, {}},
     {OpCode::munmap, kPlainCall},
     {OpCode::mprotect, kPlainCall},
     {OpCode::load, kNeedLoad},
     {OpCode::store, kNeedStore},
-    {OpCode::contents, 0},
-    {OpCode::fork, 0},
-    {OpCode::exit, 0},
+    {OpCode::contents, {}},
+    {OpCode::fork, {}},
+    {OpCode::exit, {}},
     {OpCode::kill, kNeedOk},
     {OpCode::shmget, kNeedGot},
     {OpCode::shmat, kNeedSegments},
     {OpCode::shmdt, kPlainCall},
-    {OpCode::shmctl, 0},
+    {OpCode::shmctl, {}},
     {OpCode::maps, kNeedMaps},
     {OpCode::msync, kPlainCall},
     {OpCode::setid, kNeedSetid},
-    {OpCode::mremap, 0},
+    {OpCode::mremap, {}},
     {OpCode::madvise, kPlainCall},
     {OpCode::fallocate, kPlainCall | kNeedFiles},
     {OpCode::fsync, kPlainCall},
@@ -55,7 +55,7 @@ constexpr Row kNeeds[] = {
     {OpCode::shm_info, kNeedShmTotal | kNeedCount},
     {OpCode::limit, kNeedLimit},
     {OpCode::limits, kNeedLimit},
-    {OpCode::exec, 0},
+    {OpCode::exec, {}},
     {OpCode::rename, kPlainCall | kNeedFiles},
     {OpCode::link, kPlainCall | kNeedFiles},
     {OpCode::shm_open, kNeedOpened | kNeedObjects | kNeedFiles},
@@ -72,7 +72,7 @@ constexpr Row kNeeds[] = {
     {OpCode::call, kNeedCall},
     {OpCode::age, kNeedAge},
     {OpCode::times, kNeedTimes},
-    {OpCode::reboot, 0},
+    {OpCode::reboot, {}},
     {OpCode::setns, kNeedJoin},
     {OpCode::blocks, kNeedBlocks},
     {OpCode::fill, kNeedFill},
@@ -88,7 +88,7 @@ constexpr Row kNeeds[] = {
     {OpCode::race_shmat, kNeedRaceAttach},
     {OpCode::smaps, kNeedSmaps},
     {OpCode::rss, kNeedRss},
-    {OpCode::end, 0},
+    {OpCode::end, {}},
 };
 
 constexpr bool is_in_order() {
@@ -99,15 +99,15 @@ constexpr bool is_in_order() {
 }
 static_assert(std::size(kNeeds) == kOpCodes + 1U && is_in_order());
 
-std::uint64_t needs_of_shmctl(const Op& op) {
+Needs needs_of_shmctl(const Op& op) {
   const auto command = static_cast<ShmCommand>(op.small);
   if ((op.flags & shmctl::kBadBuffer) != 0) return kPlainCall | kNeedSegments;
   if (command == ShmCommand::stat) return kNeedShmStat;
-  return command == ShmCommand::set ? std::uint64_t{kNeedShmSet} : kPlainCall | kNeedSegments;
+  return command == ShmCommand::set ? kNeedShmSet : kPlainCall | kNeedSegments;
 }
 
-std::uint64_t needs_of_arguments(const Op& op, bool failing) {
-  const std::uint64_t mapped = failing ? kNeedWhere : kNeedMapped;
+Needs needs_of_arguments(const Op& op, bool failing) {
+  const Needs mapped = failing ? kNeedWhere : kNeedMapped;
   switch (op.code) {
     case OpCode::mmap:
       if (static_cast<MapSource>(op.byte) == MapSource::slot) return mapped;
@@ -122,23 +122,23 @@ std::uint64_t needs_of_arguments(const Op& op, bool failing) {
       return mapped;
     case OpCode::load:
     case OpCode::store:
-      return op.byte != 0 ? std::uint64_t{kNeedAct} : 0U;
+      return op.byte != 0 ? kNeedAct : Needs{};
     case OpCode::contents:
       return static_cast<Via>(op.small) == Via::load ? kNeedScan : kNeedKernelScan;
     case OpCode::shmctl:
       return needs_of_shmctl(op);
     case OpCode::memfd:
-      return has_long_name(op) ? std::uint64_t{kNeedLongName} : 0U;
+      return has_long_name(op) ? kNeedLongName : Needs{};
     case OpCode::exec:
-      return static_cast<Image>(op.small) == Image::own ? kNeedExec | kNeedFailed : std::uint64_t{kNeedOk};
+      return static_cast<Image>(op.small) == Image::own ? kNeedExec | kNeedFailed : kNeedOk;
     default:
-      return 0;
+      return {};
   }
 }
 
 }  // namespace
 
-std::uint64_t needs_of(const Op& op, bool failing) {
+Needs needs_of(const Op& op, bool failing) {
   return kNeeds[static_cast<std::size_t>(op.code)].needs | needs_of_arguments(op, failing);
 }
 
