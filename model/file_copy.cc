@@ -202,13 +202,20 @@ void lose_contended_space(Step& s, const Transfer& t) {
   if (!s.report().diverged) s.lose_quietly(Freedom::spare_space);
 }
 
-// A write ends where the file system has nothing more. Whether it looks there first or at the memory differs
-// between releases.
+// Which comes first, the look at the memory or at the file's seals or space, differs between releases.
+void may_look_at_memory_first(World& w, Process& p, Step& s, std::uint64_t address, std::uint64_t length) {
+  if (accessible_prefix(w, p, address, length, false) == 0)
+    s.may(kEFAULT, Freedom::which_error);
+  else if (readable_for_certain(w, p, address, length) == 0)
+    s.may(kEFAULT, Freedom::prot_implies);
+}
+
+// A write ends where the file system has nothing more.
 void lacks_space(World& w, Process& p, Step& s, Transfer& t, std::uint64_t address, std::uint64_t there) {
   t.length = there > 0 ? there : t.length;
   if (there > 0) return;
   s.must(kENOSPC, clause_of_full(w, w.inodes[t.file->inode]));
-  if (accessible_prefix(w, p, address, 1, false) == 0) s.may(kEFAULT, Freedom::which_error);
+  may_look_at_memory_first(w, p, s, address, 1);
 }
 
 // Of a write for which there may be space the outcome says where it ended: before a block that was not to be
@@ -293,11 +300,7 @@ void rule_pwrite_from(World& w, Process& p, Step& s) {
   std::uint64_t wanted = refused ? 0 : t.length;
   program::FileSystem fs = t.file ? w.fs_of(w.inodes[t.file->inode]) : s.facts.fs;
   EmptyWrite empty = empty_write(s, fs);
-  // Which comes first, the look at the memory or at the seals, differs between releases.
-  if (s.first_error() == kEPERM && accessible_prefix(w, p, address, t.length, false) == 0)
-    s.may(kEFAULT, Freedom::which_error);
-  else if (s.first_error() == kEPERM && readable_for_certain(w, p, address, t.length) == 0)
-    s.may(kEFAULT, Freedom::prot_implies);
+  if (s.first_error() == kEPERM) may_look_at_memory_first(w, p, s, address, t.length);
   bool beyond = !refused && wanted > 0 && t.offset > w.inodes[t.file->inode].size;
   bool moves_end = beyond && empty == EmptyWrite::extends;
   if (beyond && empty == EmptyWrite::either && accessible_prefix(w, p, address, wanted, false) == 0) {
