@@ -19,4 +19,9 @@ struct Bounds {
 // document says; what is locked is, where its lock has brought in all that it spans.
 Bounds mapped_pages(World& w, const Step& s, const Vma& v, std::uint64_t low, std::uint64_t high);
 
+// VmFlags of the vma's entry of smaps, as far as they are looked at (program::kSmapsFlags).
+std::uint64_t smaps_flags(const World& w, const Process& p, const Vma& v);
+// Whether an entry's flags are those of the vma; if not, the step diverges.
+bool check_smaps_flags(const World& w, const Process& p, Step& s, const Vma& v, std::uint64_t seen);
+
 }  // namespace shmcheck::model

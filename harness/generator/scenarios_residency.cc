@@ -54,6 +54,49 @@ void flagged(Play& p) {
   if (b) p.entry(*b, plus(m, 1));
 }
 
+// What keeps the advice of a page, takes it back, or maps the page anew.
+void advised_page_changes(Play& p, std::uint8_t a, Quantity page, program::Advice back) {
+  switch (p.dice.below(6)) {
+    case 0: {
+      const Quantity to = p.arena(kPages);
+      p.entry(a, p.move(a, page, pages(1), pages(1), kMayMove | kFixed, to));
+      break;
+    }
+    case 1:
+      p.protect(a, page, pages(1), program::kProtRead);
+      break;
+    case 2:
+      p.advise(a, page, pages(1), back);
+      break;
+    case 3:
+      p.lock(a, page, pages(1));
+      break;
+    case 4:
+      p.remap(a, page, pages(1), pages(0));
+      break;
+    default:
+      if (const std::optional<std::uint8_t> b = p.child(a)) p.entry(*b, page);
+      break;
+  }
+}
+
+// Advice that a mapping keeps is shown of it.
+void advised(Play& p) {
+  using program::Advice;
+  const std::uint8_t a = p.someone();
+  const bool wiped = p.dice.chance(30);
+  const Quantity m = wiped ? p.anonymous(a, kPages, kPrivate) : shared_memory(p, a);
+  const Advice hint = p.dice.pick({Advice::random, Advice::sequential, Advice::dontfork});
+  const Advice advice = wiped ? Advice::wipeonfork : hint;
+  const Advice back = wiped ? Advice::keeponfork : hint == Advice::dontfork ? Advice::dofork : Advice::normal;
+  const Quantity page = plus(m, 1);
+  p.advise(a, page, pages(1), advice);
+  const bool at_once = p.dice.chance(40);
+  if (at_once) p.entry(a, page);
+  advised_page_changes(p, a, page, back);
+  p.entry(a, page);
+}
+
 // As what pages count, and that they do so wherever they move and until they are gone.
 void counted(Play& p) {
   const std::uint8_t a = p.someone();
@@ -86,10 +129,7 @@ void not_reached(Play& p) {
 }
 
 constexpr Scenario kScenarios[] = {
-    not_reached,
-    mapped_by_two,
-    flagged,
-    counted,
+    not_reached, mapped_by_two, flagged, counted, advised,
 };
 
 }  // namespace
