@@ -89,7 +89,7 @@ Counts count(const Bounds& all, const Elsewhere& e) {
 // Private pages may be those of a parent or a child, which have them until one of them stores.
 Counts count_private(World& w, const Step& s, const Process& p, const Vma& v, std::uint64_t low,
                      std::uint64_t high) {
-  Bounds all{0, (high - low) / w.page()};
+  Bounds all{private_pages(w, s, v, low, high), (high - low) / w.page()};
   Elsewhere e{false, has_others(w)};
   if (v.inode >= 0) e.perhaps |= look_elsewhere(w, s, p, v, part_of(w, v, low, high)).perhaps;
   if (v.inode >= 0 && w.object_of(v).huge) all.most = 0;

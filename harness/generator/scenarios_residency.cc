@@ -117,6 +117,36 @@ void counted(Play& p) {
   p.count_set(a, program::ResidentSet::shared_memory);
 }
 
+// What was stored to and is locked is counted, before and after whatever keeps it.
+void counted_as_private(Play& p) {
+  const std::uint8_t a = p.someone();
+  Quantity m = p.anonymous(a, kPages, kPrivate);
+  const bool stored_first = p.dice.chance(50);
+  if (!stored_first) p.lock(a, m, pages(kPages));
+  p.store(a, plus(m, 1));
+  if (stored_first) p.lock(a, m, pages(kPages));
+  switch (p.dice.below(5)) {
+    case 0: {
+      const Quantity to = p.arena(kPages);
+      m = p.move(a, m, pages(kPages), pages(kPages), kMayMove | kFixed, to);
+      break;
+    }
+    case 1:
+      p.protect(a, m, pages(kPages), program::kProtRead);
+      break;
+    case 2:
+      p.child(a);
+      break;
+    case 3:
+      p.unmap(a, m, pages(1));
+      break;
+    default:
+      break;
+  }
+  p.count_set(a, program::ResidentSet::anonymous);
+  p.entry(a, plus(m, 1));
+}
+
 // What somebody else has brought in is not mapped by who has only attached it.
 void not_reached(Play& p) {
   const std::uint8_t a = p.someone(), s = p.segment(a, pages(kPages), p.s.key(), 0666);
@@ -129,7 +159,7 @@ void not_reached(Play& p) {
 }
 
 constexpr Scenario kScenarios[] = {
-    not_reached, mapped_by_two, flagged, counted, advised,
+    not_reached, mapped_by_two, flagged, counted, advised, counted_as_private,
 };
 
 }  // namespace
