@@ -32,6 +32,10 @@ void hints_exchanged(const World&, World& w, const Op& op, Outcome& o) {
   if (hinted) o.words[kFlags] ^= kHints;
 }
 
+void without_nr(const World&, World& w, const Op& op, Outcome& o) {
+  if (shown(w, op, o)) o.words[kFlags] &= ~program::kSmapsNoReserve;
+}
+
 void attaches_are_devices(const World&, World& w, const Op& op, Outcome& o) {
   const Vma* v = shown(w, op, o);
   if (v && v->segment >= 0) o.words[kFlags] |= program::kSmapsDevice | program::kSmapsDontDump;
@@ -84,6 +88,7 @@ void remap_keeps(const World& was, World& w, const Op& op, Outcome& o) {
   const Vma* const before = v ? was.processes[op.proc].memory.find(v->low) : nullptr;
   if (!before) return;
   v->dont_fork = before->dont_fork;
+  v->no_reserve = before->no_reserve;
   v->read_hint = before->read_hint;
 }
 
@@ -117,6 +122,8 @@ constexpr Fault kFaults[] = {
      true},
     {"smaps-hints-exchanged", "`sr` is shown after MADV_RANDOM, `rr` after MADV_SEQUENTIAL", kShown, nullptr,
      hints_exchanged, false},
+    {"smaps-nr-missing", "what was mapped with MAP_NORESERVE has no `nr`", kShown, nullptr, without_nr,
+     false},
     {"smaps-attaches-are-devices", "attaches have `io` and `dd`", kShown, nullptr, attaches_are_devices,
      false},
     {"smaps-ht-of-small-pages", "shared anonymous memory has `ht`", kShown, nullptr, small_pages_are_huge,

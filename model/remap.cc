@@ -25,8 +25,8 @@ Unity unity(const Process& p, const Vma& first, std::uint64_t high) {
                       v.locked == first.locked && v.on_fault == first.on_fault &&
                       v.dont_fork == first.dont_fork && v.read_hint == first.read_hint;
     if (!same_file || !same_flags) return Unity::broken;
-    // MAP_NORESERVE of another call is a flag, too.
-    if (v.id != first.id) found = Unity::perhaps;
+    // No document says that MAP_NORESERVE is a flag, too.
+    if (v.no_reserve != first.no_reserve) found = Unity::perhaps;
     at = v.high;
   }
   return found;
@@ -54,8 +54,10 @@ void range_errors(const Process& p, Step& s, const Vma* v, std::uint64_t high) {
       s.may(kEINVAL, Freedom::documented_alternative);
   }
   Unity u = unity(p, *v, high);
-  if (u == Unity::broken) s.must(kEINVAL, C::remap_file_pages_einval);
-  if (u == Unity::perhaps) s.may(kEINVAL, Freedom::map_merge);
+  if (u == Unity::broken || (u == Unity::perhaps && s.exact()))
+    s.must(kEINVAL, C::remap_file_pages_einval);
+  else if (u == Unity::perhaps)
+    s.may(kEINVAL, Freedom::documented_alternative);
 }
 
 // As of the mmap that it is.
@@ -104,7 +106,7 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   if (of_descriptor) v.may_write = v.writable_file && !sealed;
   v.locked |= p.lock_future;
   v.on_fault = p.lock_future_on_fault;
-  v.dont_fork = v.inherited = v.rounded_up = v.discarded = false;
+  v.dont_fork = v.no_reserve = v.inherited = v.rounded_up = v.discarded = false;
   v.resident_by = C::none;
   v.dirtied = false;
   may_move_atime(w.object_of(v));

@@ -1,5 +1,5 @@
 // VmFlags of an entry of /proc/PID/smaps. Not here: `rd`, `wr` and `ex` are what maps has, `mr`, `mw` and
-// `me` what mprotect decides, `ac` and `nr` depend on vm.overcommit_memory, `sd` on who has looked before;
+// `me` what mprotect decides, `ac` is a matter of accounting, `sd` of who has looked before;
 // the others come of requests that no op makes.
 #include <fmt/format.h>
 
@@ -60,6 +60,7 @@ std::uint64_t smaps_flags(const World& w, const Process& p, const Vma& v) {
   has(kSmapsDontFork, v.dont_fork);
   has(kSmapsWipeOnFork, v.wipe_on_fork);
   has(kSmapsHuge, is_huge(w, v));
+  has(kSmapsNoReserve, v.no_reserve);
   return flags;
 }
 

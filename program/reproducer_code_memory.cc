@@ -165,7 +165,7 @@ static void crowd(size_t left) { /* pages of other advice than their neighbours 
   FILE *f = fopen("/proc/self/smaps", "r");
   char line[4400];
   unsigned long low, high, kb, from = 0, to = 0, shared = 0, own = 0;
-  static const char shown[][4] = {" sh", " lo", " lf", " io", " sr", " rr", " dc", " wf", " ht", " dd"};
+  static const char shown[][4] = {" sh", " lo", " lf", " io", " sr", " rr", " dc", " wf", " ht", " dd", " nr"};
   char flags[40] = "";
   if (failed(f ? 0 : -1)) return;
   while (fgets(line, sizeof line, f)) {

@@ -98,11 +98,12 @@ struct SmapsEntry {
 };
 inline constexpr std::size_t kSmapsWords = 5;
 // Bit by bit, in the order of the text.
-inline constexpr std::string_view kSmapsFlags[] = {"sh", "lo", "lf", "io", "sr",
-                                                   "rr", "dc", "wf", "ht", "dd"};
+inline constexpr std::string_view kSmapsFlags[] = {"sh", "lo", "lf", "io", "sr", "rr",
+                                                   "dc", "wf", "ht", "dd", "nr"};
 inline constexpr std::uint64_t kSmapsShared = 1, kSmapsLocked = 2, kSmapsOnFault = 4, kSmapsDevice = 8,
                                kSmapsSequential = 16, kSmapsRandom = 32, kSmapsDontFork = 64,
-                               kSmapsWipeOnFork = 128, kSmapsHuge = 256, kSmapsDontDump = 512;
+                               kSmapsWipeOnFork = 128, kSmapsHuge = 256, kSmapsDontDump = 512,
+                               kSmapsNoReserve = 1024;
 // "" or " sh lo"
 std::string smaps_flags_text(std::uint64_t flags);
 

@@ -85,7 +85,8 @@ void advised(Play& p) {
   using program::Advice;
   const std::uint8_t a = p.someone();
   const bool wiped = p.dice.chance(30);
-  const Quantity m = wiped ? p.anonymous(a, kPages, kPrivate) : shared_memory(p, a);
+  const std::uint32_t more = wiped && p.dice.chance(30) ? program::map::kNoReserve : 0U;
+  const Quantity m = wiped ? p.anonymous(a, kPages, kPrivate | more) : shared_memory(p, a);
   const Advice hint = p.dice.pick({Advice::random, Advice::sequential, Advice::dontfork});
   const Advice advice = wiped ? Advice::wipeonfork : hint;
   const Advice back = wiped ? Advice::keeponfork : hint == Advice::dontfork ? Advice::dofork : Advice::normal;

@@ -181,8 +181,8 @@ bool entry_lf(Draw&, Outcome& o) {
   return true;
 }
 bool entry_advice(Draw& d, Outcome& o) {
-  o.words[4] ^= d.dice.pick(
-      {program::kSmapsSequential, program::kSmapsRandom, program::kSmapsDontFork, program::kSmapsWipeOnFork});
+  o.words[4] ^= d.dice.pick({program::kSmapsSequential, program::kSmapsRandom, program::kSmapsDontFork,
+                             program::kSmapsWipeOnFork, program::kSmapsNoReserve});
   return true;
 }
 bool entry_odd(Draw& d, Outcome& o) {
