@@ -52,10 +52,10 @@ void lf_of_every_lock(const World&, World& w, const Op& op, Outcome& o) {
 
 // --- what is kept
 
-constexpr C kKept[] = {C::proc_smaps_flags,    C::fork_dontfork,           C::shmat_dontfork,
-                       C::access_unmapped,     C::proc_maps_unmapped_gone, C::shmat_nattch,
-                       C::proc_maps_row,       C::fork_mapping_inherited,  C::access_syscall_efault,
-                       C::shmat_fork_inherited};
+constexpr C kKept[] = {C::proc_smaps_flags,     C::fork_dontfork,           C::shmat_dontfork,
+                       C::access_unmapped,      C::proc_maps_unmapped_gone, C::shmat_nattch,
+                       C::proc_maps_row,        C::fork_mapping_inherited,  C::access_syscall_efault,
+                       C::shmat_fork_inherited, C::fork_address_inherited};
 
 void forget_advice(Vma& v) {
   v.dont_fork = v.wipe_on_fork = false;
