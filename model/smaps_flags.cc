@@ -1,6 +1,6 @@
 // VmFlags of an entry of /proc/PID/smaps. Not here: `rd`, `wr` and `ex` are what maps has, `mr`, `mw` and
-// `me` what mprotect decides, `ac` is a matter of accounting, `sd` of who has looked before, `nh` of
-// MAP_STACK one of how the kernel was configured; the others come of requests that no op makes.
+// `me` what mprotect decides, `ac` is a matter of accounting, `nh` of MAP_STACK one of configuration, `sd` of
+// who has looked before; the others come of requests that no op makes.
 #include <fmt/format.h>
 
 #include "model/residency.h"
