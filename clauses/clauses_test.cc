@@ -25,7 +25,7 @@ constexpr Census kCensus[] = {{22, 25, 6, 0, 12}, {9, 9, 2, 0, 7},   {8, 4, 3, 1
                               {8, 9, 1, 0, 7},    {17, 23, 5, 0, 1}, {14, 8, 5, 0, 7}, {5, 11, 4, 0, 0},
                               {7, 22, 3, 0, 0},   {16, 25, 0, 0, 0}, {21, 7, 2, 0, 8}, {17, 12, 2, 0, 4},
                               {5, 3, 5, 0, 2},    {11, 21, 5, 0, 2}, {2, 11, 0, 0, 6}, {5, 6, 2, 0, 0},
-                              {0, 16, 4, 0, 5},   {0, 9, 2, 0, 0},   {0, 14, 3, 0, 3}, {5, 1, 6, 0, 0}};
+                              {0, 16, 4, 0, 5},   {0, 9, 2, 0, 0},   {0, 15, 3, 0, 3}, {5, 1, 6, 0, 0}};
 
 Census count(std::uint8_t chapter) {
   std::array<std::size_t, std::size(kStrengthNames)> by_strength{};
@@ -52,7 +52,7 @@ TEST(Catalogue, EveryChapterHasItsClausesOfEachStrength) {
 }
 
 TEST(Catalogue, HasAsManyClausesRulingsAndClaimsAsItSays) {
-  static_assert(kCount == 493);
+  static_assert(kCount == 494);
   EXPECT_THAT(all(), SizeIs(kCount));
   EXPECT_THAT(rulings(), SizeIs(38));
   EXPECT_THAT(claims(), SizeIs(50));

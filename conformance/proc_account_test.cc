@@ -204,6 +204,22 @@ CONFORMANCE(Proc, TouchedPagesCountByKind, Clause::proc_status_rss, need::proc, 
   }
 }
 
+CONFORMANCE(Proc, StoredPagesOfPrivateMemoryCountAsAnonymous, Clause::proc_status_rss, need::proc) {
+  constexpr long kKilobytes = 2 << 10;
+  constexpr size_t kSize = static_cast<size_t>(kKilobytes) << 10;
+  constexpr long kTolerance = 512;
+  const TempFile file(kSize);
+  const Mapping maps[] = {MapPrivateAnonymous(kSize), MapPrivate(file.fd(), kSize)};
+  for (const Mapping& map : maps) {
+    const long anonymous = Status("RssAnon");
+    for (size_t offset = 0; offset < kSize; offset += page()) ASSERT_THAT(Store(map.at(offset), 1), Works());
+    EXPECT_NEAR(static_cast<double>(Status("RssAnon")), static_cast<double>(anonymous + kKilobytes),
+                kTolerance);
+    ASSERT_THAT(Returned(madvise(map.at(), kSize, MADV_DONTNEED)), Succeeds());
+    EXPECT_NEAR(static_cast<double>(Status("RssAnon")), static_cast<double>(anonymous), kTolerance);
+  }
+}
+
 CONFORMANCE(Proc, TouchedPagesOfADiskFileCountAsFile, Clause::proc_status_rss, need::proc, need::ext4) {
   constexpr long kKilobytes = 2 << 10;
   constexpr size_t kSize = static_cast<size_t>(kKilobytes) << 10;

@@ -178,16 +178,17 @@ CONFORMANCE(Proc, RemovedRangesDoNotAppear, Clause::proc_maps_unmapped_gone, nee
   EXPECT_TRUE(MapsOf(at, 2 * page()).empty());
 }
 
-// The block of /proc/self/smaps that describes the mapping which starts at `address`.
+// The block of /proc/self/smaps that describes the mapping which `address` lies in.
 std::string Smaps(const void* address) {
   std::istringstream text(ReadText("/proc/self/smaps"));
-  char start[32];
-  snprintf(start, sizeof start, "%08lx-", Number(address));
   std::string block;
   for (std::string line; std::getline(text, line);) {
     const bool header = line.find('-') != std::string::npos && line.find('-') < line.find(' ');
     if (header && !block.empty()) break;
-    if (line.starts_with(start) || !block.empty()) block += line + "\n";
+    unsigned long low = 0, high = 0;
+    const bool here = header && sscanf(line.c_str(), "%lx-%lx", &low, &high) == 2 && low <= Number(address) &&
+                      Number(address) < high;
+    if (here || !block.empty()) block += line + "\n";
   }
   return block;
 }
@@ -223,6 +224,59 @@ CONFORMANCE(Proc, SmapsTellSharedFromPrivatePages, Clause::proc_smaps_shared, ne
   const Mapping private_memory = MapPrivateAnonymous(page());
   ASSERT_THAT(Store(private_memory.at(), 1), Works());
   EXPECT_EQ(Smaps(private_memory.at()).find(" sh "), std::string::npos);
+}
+
+// The words of VmFlags that say something of advice or of the kind of pages, in their order in the block.
+std::string AdviceShown(const void* address) {
+  const std::string block = Smaps(address);
+  const size_t at = block.find("\nVmFlags:");
+  EXPECT_NE(at, std::string::npos) << block;
+  if (at == std::string::npos) return "";
+  std::istringstream words(block.substr(at + 9));
+  std::string shown;
+  for (std::string word; words >> word;) {
+    for (const char* known : {"io", "sr", "rr", "dc", "ht", "wf", "dd"}) {
+      if (word == known) (shown += shown.empty() ? "" : " ") += word;
+    }
+  }
+  return shown;
+}
+
+CONFORMANCE(Proc, SmapsFlagsTellAdvice, Clause::proc_smaps_flags, need::proc,
+            need::path("/proc/self/smaps")) {
+  const Mapping shared = MapSharedAnonymous(3 * page());
+  uint8_t* const middle = shared.at() + page();
+  EXPECT_EQ(AdviceShown(shared.at()), "");
+  const struct {
+    int advice;
+    const char* shown;
+  } kSteps[] = {{MADV_RANDOM, "rr"},   {MADV_SEQUENTIAL, "sr"}, {MADV_NORMAL, ""},
+                {MADV_DONTFORK, "dc"}, {MADV_RANDOM, "rr dc"},  {MADV_DOFORK, "rr"}};
+  for (const auto& step : kSteps) {
+    ASSERT_THAT(Returned(madvise(middle, page(), step.advice)), Succeeds());
+    EXPECT_EQ(AdviceShown(shared.at()), "") << step.advice;
+    EXPECT_EQ(AdviceShown(middle), step.shown) << step.advice;
+    EXPECT_EQ(AdviceShown(middle + page()), "") << step.advice;
+  }
+  const Segment segment(page());
+  EXPECT_EQ(AdviceShown(segment.Attach()), "");
+}
+
+CONFORMANCE(Proc, SmapsFlagsTellWhatIsWipedInChildrenToo, Clause::proc_smaps_flags, need::proc,
+            need::path("/proc/self/smaps"), need::kernel(4, 14)) {
+  const Mapping wiped = MapPrivateAnonymous(page());
+  const Mapping hinted = MapSharedAnonymous(page());
+  ASSERT_THAT(Returned(madvise(wiped.at(), page(), MADV_WIPEONFORK)), Succeeds());
+  ASSERT_THAT(Returned(madvise(hinted.at(), page(), MADV_SEQUENTIAL)), Succeeds());
+  EXPECT_EQ(AdviceShown(wiped.at()), "wf");
+  Child child([&](Channel&) {
+    EXPECT_EQ(AdviceShown(wiped.at()), "wf");
+    EXPECT_EQ(AdviceShown(hinted.at()), "sr");
+    ASSERT_THAT(Returned(madvise(wiped.at(), page(), MADV_KEEPONFORK)), Succeeds());
+    EXPECT_EQ(AdviceShown(wiped.at()), "");
+  });
+  EXPECT_THAT(child.Join(), ExitsWith(0));
+  EXPECT_EQ(AdviceShown(wiped.at()), "wf");
 }
 
 std::string MapFile(const void* address, size_t size) {

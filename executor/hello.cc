@@ -94,7 +94,8 @@ void put_limits() {
           << " objects_noexec=" << yes_no(target.objects_noexec) << " map_files=" << yes_no(target.map_files)
           << " names=" << yes_no(target.names) << " pid_namespaces=" << yes_no(target.has_pid_namespaces)
           << " user_namespaces=" << yes_no(target.has_user_namespaces) << " smaps=" << yes_no(target.smaps)
-          << " rss=" << yes_no(target.rss);
+          << " rss=" << yes_no(target.rss)
+          << " overcommits=" << yes_no(read_number("/proc/sys/vm/overcommit_memory", 0) != 2);
 }
 
 void put_huge_pages() {

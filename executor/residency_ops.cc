@@ -44,10 +44,20 @@ bool begins(std::string_view text, Entry& entry) {
   return true;
 }
 
+// Takes it off the front; "" at the end.
+std::string_view next_word(std::string_view& words) {
+  words.remove_prefix(std::min(words.find_first_not_of(' '), words.size()));
+  const std::string_view word = words.substr(0, words.find(' '));
+  words.remove_prefix(word.size());
+  return word;
+}
+
 std::uint64_t flags_of(std::string_view words) {
   std::uint64_t flags = 0;
-  if (words.find(" sh") != std::string_view::npos) flags |= program::kSmapsShared;
-  if (words.find(" lo") != std::string_view::npos) flags |= program::kSmapsLocked;
+  for (std::string_view word = next_word(words); !word.empty(); word = next_word(words)) {
+    const auto* const named = std::ranges::find(program::kSmapsFlags, word);
+    if (named != std::end(program::kSmapsFlags)) flags |= 1U << (named - program::kSmapsFlags);
+  }
   return flags;
 }
 

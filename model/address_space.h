@@ -19,6 +19,8 @@ struct Vma {
   bool writable_file = false;  // made through a descriptor open for writing
   bool dont_fork = false;
   bool wipe_on_fork = false;
+  bool of_stack = false;                  // MAP_STACK
+  bool no_reserve = false;                // MAP_NORESERVE
   bool locked = false, on_fault = false;  // mlock, mlock2 with MLOCK_ONFAULT
   // What demands that all its pages are resident, if something does; not of private file mappings.
   clauses::Clause resident_by = clauses::Clause::none;

@@ -45,6 +45,7 @@ std::span<const Fault> descriptor_faults();
 std::span<const Fault> standing_faults();
 std::span<const Fault> race_faults();
 std::span<const Fault> residency_faults();
+std::span<const Fault> advice_faults();
 
 inline bool ok(const Outcome& o) {
   return o.kind == OutcomeKind::ok;

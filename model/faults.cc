@@ -16,7 +16,8 @@ std::span<const Fault> faults() {
           fallocate_faults, seal_faults,    limit_faults,      situation_faults, object_faults,
           storage_faults,   ipcns_faults,   standing_faults,   shm_table_faults, request_faults,
           time_faults,      reboot_faults,  space_faults,      map_limit_faults, remount_faults,
-          refusal_faults,   group_faults,   descriptor_faults, race_faults,      residency_faults}) {
+          refusal_faults,   group_faults,   descriptor_faults, race_faults,      residency_faults,
+          advice_faults}) {
       std::span<const Fault> part = table();
       joined.insert(joined.end(), part.begin(), part.end());
     }

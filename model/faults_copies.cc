@@ -76,23 +76,12 @@ void shared_anonymous_copied(const World&, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kDoFork[] = {C::fork_address_inherited,
-                         C::fork_dontfork,
-                         C::access_unmapped,
-                         C::fork_mapping_inherited,
-                         C::access_syscall_efault,
-                         C::proc_maps_row,
-                         C::shmat_nattch,
-                         C::shmat_fork_inherited,
-                         C::shmat_dontfork,
-                         C::private_isolated,
-                         C::private_fork_isolated,
-                         C::share_fork_anon,
-                         C::shmat_shared,
-                         C::access_read,
-                         C::access_beyond_object,
-                         C::access_write,
-                         C::access_none};
+constexpr C kDoFork[] = {C::proc_smaps_flags,     C::fork_address_inherited, C::fork_dontfork,
+                         C::access_unmapped,      C::fork_mapping_inherited, C::access_syscall_efault,
+                         C::proc_maps_row,        C::shmat_nattch,           C::shmat_fork_inherited,
+                         C::shmat_dontfork,       C::private_isolated,       C::private_fork_isolated,
+                         C::share_fork_anon,      C::shmat_shared,           C::access_read,
+                         C::access_beyond_object, C::access_write,           C::access_none};
 void dofork_ignored(World&, Op& op) {
   if (advises(op, Advice::dofork)) op.small = static_cast<std::uint8_t>(Advice::willneed);
 }

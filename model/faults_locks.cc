@@ -77,7 +77,8 @@ void move_unlocks(const World&, World& w, const Op& op, Outcome& o) {
   if (v) v->locked = v->on_fault = false;
 }
 constexpr C kOnFault[] = {C::access_demand,           C::mlock2_onfault,     C::private_later_file_changes,
-                          C::private_initial_content, C::mlock_inaccessible, C::private_page_granular_freeze};
+                          C::private_initial_content, C::mlock_inaccessible, C::private_page_granular_freeze,
+                          C::proc_smaps_flags};
 void onfault_faults_in(World&, Op& op) {
   if (op.code == OpCode::mlock && op.flags == program::mlock::kOnFault) op.flags = 0;
 }

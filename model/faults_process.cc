@@ -44,7 +44,8 @@ void child_gets_write(const World&, World& w, const Op& op, Outcome& o) {
 
 constexpr C kDontFork[] = {C::shmat_fork_inherited,    C::fork_dontfork,         C::access_unmapped,
                            C::proc_maps_unmapped_gone, C::shmat_dontfork,        C::shmat_nattch,
-                           C::proc_maps_row,           C::access_syscall_efault, C::fork_mapping_inherited};
+                           C::proc_maps_row,           C::access_syscall_efault, C::fork_mapping_inherited,
+                           C::proc_smaps_flags};
 void dontfork_ignored(World& w, Op& op) {
   if (op.code != OpCode::fork) return;
   for (Vma& v : w.processes[op.proc].memory.vmas()) v.dont_fork = false;
@@ -110,7 +111,7 @@ void exit_clears_shared(const World& was, World& w, const Op& op, Outcome& o) {
   }
 }
 
-constexpr C kWipe[] = {C::fork_dontfork};
+constexpr C kWipe[] = {C::fork_dontfork, C::proc_smaps_flags};
 void wipe_not_kept(const World&, World& w, const Op& op, Outcome& o) {
   if (!forked(op, o)) return;
   for (Vma& v : w.processes[op.result].memory.vmas()) v.wipe_on_fork = false;

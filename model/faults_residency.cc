@@ -1,5 +1,6 @@
 // Faults of what /proc shows of residency: entries of smaps, counters of status.
 #include "model/fault_tools.h"
+#include "model/residency.h"
 
 namespace shmcheck::model {
 namespace {
@@ -152,6 +153,47 @@ void inherited_is_counted(const World&, World& w, const Op& op, Outcome& o) {
   }
 }
 
+// Pages of private anonymous memory that are there for certain, of the actor's mappings that are of this
+// kind.
+template <typename Kind>
+std::uint64_t private_pages(World& w, const Op& op, Kind kind) {
+  std::uint64_t pages = 0;
+  for (const Vma& v : actor(w, op).memory.vmas()) pages += kind(v) ? pages_stored_to(w, v, v.low, v.high) : 0;
+  return pages;
+}
+
+void private_left_out(const World&, World& w, const Op& op, Outcome& o) {
+  if (!counts(op, o, ResidentSet::anonymous)) return;
+  o.value -= std::min(o.value, private_pages(w, op, [](const Vma&) { return true; }));
+}
+
+void counts_stores_only(const World&, World& w, const Op& op, Outcome& o) {
+  if (!counts(op, o, ResidentSet::anonymous)) return;
+  for (const Vma& v : actor(w, op).memory.vmas()) {
+    const bool populated = !v.shared && v.inode < 0 && v.locked && v.resident_by != C::none;
+    if (!populated || !(v.prot & program::kProtWrite)) continue;
+    const std::uint64_t rest = (v.high - v.low) / w.page() - pages_stored_to(w, v, v.low, v.high);
+    o.value -= std::min(o.value, rest);
+  }
+}
+
+void private_moved_left_out(const World&, World& w, const Op& op, Outcome& o) {
+  if (!counts(op, o, ResidentSet::anonymous)) return;
+  const auto moved = [](const Vma& v) { return v.event.clause == C::mremap_content_kept; };
+  o.value -= std::min(o.value, private_pages(w, op, moved));
+}
+
+void read_only_left_out(const World&, World& w, const Op& op, Outcome& o) {
+  if (!counts(op, o, ResidentSet::anonymous)) return;
+  const auto read_only = [](const Vma& v) { return !(v.prot & program::kProtWrite); };
+  o.value -= std::min(o.value, private_pages(w, op, read_only));
+}
+
+void entry_leaves_private_out(const World&, World& w, const Op& op, Outcome& o) {
+  const Vma* v = shown(w, op, o);
+  if (v && pages_stored_to(w, *v, v->low, v->high) > 0) o.words[kShared] = o.words[kExclusive] = 0;
+}
+
 constexpr Fault kFaults[] = {
     {"smaps-shared-as-private", "pages that two processes have mapped count as Private", kSmaps, nullptr,
      shared_as_private, false},
@@ -211,6 +253,34 @@ constexpr Fault kFaults[] = {
      kCountersMoved,
      nullptr,
      moved_left_out,
+     false,
+     {},
+     true},
+    {"rss-private-left-out", "private memory is not counted in RssAnon", kCounters, nullptr, private_left_out,
+     false},
+    {"rss-counts-stores-only", "locked private memory is counted as far as it was stored to", kCounters,
+     nullptr, counts_stores_only, false},
+    {"rss-forgets-private-that-moved",
+     "private memory that mremap has moved is not counted",
+     kCountersMoved,
+     nullptr,
+     private_moved_left_out,
+     false,
+     {},
+     true},
+    {"rss-read-only-left-out",
+     "private memory is not counted once it is read-only",
+     kCounters,
+     nullptr,
+     read_only_left_out,
+     false,
+     {},
+     true},
+    {"smaps-private-left-out",
+     "entries of private memory have no pages",
+     kSmaps,
+     nullptr,
+     entry_leaves_private_out,
      false,
      {},
      true},

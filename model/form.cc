@@ -59,8 +59,7 @@ bool good_words(ResultKind result, const Op& op, const std::vector<std::uint64_t
     case ResultKind::listing:
       return words.size() % program::kListingRowWords == 0;
     case ResultKind::smaps:
-      return words.size() == program::kSmapsWords &&
-             words[4] <= (program::kSmapsShared | program::kSmapsLocked);
+      return words.size() == program::kSmapsWords && words[4] >> std::size(program::kSmapsFlags) == 0;
     case ResultKind::maps:
       return words.size() % program::kMapRowWords == 0;
     case ResultKind::end:

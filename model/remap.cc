@@ -1,4 +1,6 @@
 // remap_file_pages(2), which Linux has emulated by a new mapping since 4.0. In the order of mm/mmap.c.
+#include <algorithm>
+
 #include "model/append_only.h"
 #include "model/map_limit.h"
 #include "model/rlimit.h"
@@ -10,8 +12,10 @@ namespace {
 
 constexpr int kEPERM = 1, kEAGAIN = 11, kEACCES = 13, kEINVAL = 22, kENOSYS = 38, kEOVERFLOW = 75;
 
-// Whether a range of mappings is one to the kernel: of the same open file, with the same flags.
-enum class Unity { one, perhaps, broken };
+// Whether a range of mappings is one to the kernel: of the same open file, with the same flags. One of those
+// is MAP_NORESERVE, though no document says so; and since 6.8, and some stable releases before, MAP_STACK,
+// where the kernel has huge pages to keep from it (commit c4608d1bf7c6).
+enum class Unity { one, perhaps, undocumented, broken };
 
 Unity unity(const Process& p, const Vma& first, std::uint64_t high) {
   const std::vector<Vma>& vmas = p.memory.vmas();
@@ -25,8 +29,8 @@ Unity unity(const Process& p, const Vma& first, std::uint64_t high) {
                       v.locked == first.locked && v.on_fault == first.on_fault &&
                       v.dont_fork == first.dont_fork && v.read_hint == first.read_hint;
     if (!same_file || !same_flags) return Unity::broken;
-    // MAP_NORESERVE of another call is a flag, too.
-    if (v.id != first.id) found = Unity::perhaps;
+    if (v.of_stack != first.of_stack) found = std::max(found, Unity::perhaps);
+    if (v.no_reserve != first.no_reserve) found = Unity::undocumented;
     at = v.high;
   }
   return found;
@@ -54,8 +58,12 @@ void range_errors(const Process& p, Step& s, const Vma* v, std::uint64_t high) {
       s.may(kEINVAL, Freedom::documented_alternative);
   }
   Unity u = unity(p, *v, high);
-  if (u == Unity::broken) s.must(kEINVAL, C::remap_file_pages_einval);
-  if (u == Unity::perhaps) s.may(kEINVAL, Freedom::map_merge);
+  if (u == Unity::broken || (u == Unity::undocumented && s.exact()))
+    s.must(kEINVAL, C::remap_file_pages_einval);
+  else if (u == Unity::undocumented)
+    s.may(kEINVAL, Freedom::documented_alternative);
+  else if (u == Unity::perhaps)
+    s.may(kEINVAL, Freedom::map_merge);
 }
 
 // As of the mmap that it is.
@@ -104,7 +112,7 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   if (of_descriptor) v.may_write = v.writable_file && !sealed;
   v.locked |= p.lock_future;
   v.on_fault = p.lock_future_on_fault;
-  v.dont_fork = v.inherited = v.rounded_up = v.discarded = false;
+  v.dont_fork = v.no_reserve = v.of_stack = v.inherited = v.rounded_up = v.discarded = false;
   v.resident_by = C::none;
   v.dirtied = false;
   may_move_atime(w.object_of(v));

@@ -25,9 +25,28 @@ std::uint64_t possible_pages(World& w, const Step& s, const Vma& v, std::uint64_
 
 }  // namespace
 
+std::uint64_t pages_stored_to(const World& w, const Vma& v, std::uint64_t low, std::uint64_t high) {
+  if (v.shared || v.inode >= 0 || !has_all(v)) return 0;
+  std::uint64_t pages = 0;
+  for (std::uint64_t at = low; at < high; at += w.page()) {
+    const std::uint64_t offset = v.object_offset(at, w.page());
+    const bool given_up = v.copies.doubted(offset, offset + w.page());
+    pages += v.copies.find(offset / w.page()) && !given_up ? 1 : 0;
+  }
+  return pages;
+}
+
+std::uint64_t private_pages(const World& w, const Step& s, const Vma& v, std::uint64_t low,
+                            std::uint64_t high) {
+  // A lock brings in what may be stored to as a store would, and so does mprotect when it grants that of what
+  // is locked (mm/gup.c, populate_vma_page_range; mm/mprotect.c, mprotect_fixup).
+  const bool all = s.exact() && !v.shared && v.inode < 0 && has_all(v) && (v.prot & program::kProtWrite);
+  return all ? (high - low) / w.page() : pages_stored_to(w, v, low, high);
+}
+
 Bounds mapped_pages(World& w, const Step& s, const Vma& v, std::uint64_t low, std::uint64_t high) {
   const std::uint64_t pages = (high - low) / w.page();
-  if (v.inode < 0) return {0, pages};
+  if (v.inode < 0) return {private_pages(w, s, v, low, high), pages};
   if (w.object_of(v).huge) return {0, 0};
   const std::uint64_t first = v.object_offset(low, w.page()) / w.page();
   if (has_none(w, s, v)) return {0, 0};

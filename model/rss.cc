@@ -27,7 +27,7 @@ Bounds counted(World& w, const Step& s, const Vma& v, ResidentSet set) {
   if (set == ResidentSet::anonymous) {
     // Private pages may be there where the object has none, but not beyond its end.
     const bool within = v.inode >= 0 && w.object_of(v).huge;
-    return {0, v.shared || within ? 0 : (v.high - v.low) / w.page()};
+    return {private_pages(w, s, v, v.low, v.high), v.shared || within ? 0 : (v.high - v.low) / w.page()};
   }
   if (v.inode < 0 || !may_count_as(w, w.object_of(v), set)) return {};
   return {must_count_as(w, w.object_of(v), set) ? all.least : 0, all.most};

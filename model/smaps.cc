@@ -89,7 +89,7 @@ Counts count(const Bounds& all, const Elsewhere& e) {
 // Private pages may be those of a parent or a child, which have them until one of them stores.
 Counts count_private(World& w, const Step& s, const Process& p, const Vma& v, std::uint64_t low,
                      std::uint64_t high) {
-  Bounds all{0, (high - low) / w.page()};
+  Bounds all{private_pages(w, s, v, low, high), (high - low) / w.page()};
   Elsewhere e{false, has_others(w)};
   if (v.inode >= 0) e.perhaps |= look_elsewhere(w, s, p, v, part_of(w, v, low, high)).perhaps;
   if (v.inode >= 0 && w.object_of(v).huge) all.most = 0;
@@ -114,42 +114,10 @@ struct Entry {
   std::uint64_t low, high, shared, exclusive, flags;
 };
 
-std::uint64_t flags_of(const Process& p, const Vma& v) {
-  std::uint64_t flags = 0;
-  // VM_SHARED is taken back where the descriptor could not write (mm/mmap.c, do_mmap).
-  if (v.shared && v.writable_file) flags |= program::kSmapsShared;
-  if (v.locked && !p.lock_count_off) flags |= program::kSmapsLocked;
-  return flags;
-}
-
-std::string flags_text(std::uint64_t flags) {
-  const bool sh = flags & program::kSmapsShared, lo = flags & program::kSmapsLocked;
-  return fmt::format("VmFlags {} sh, {} lo", sh ? "with" : "without", lo ? "with" : "without");
-}
-
-// Whether the flags are those of the vma; not asked are those that nobody knows.
-bool check_flags(const World& w, const Process& p, Step& s, const Vma& v, std::uint64_t seen) {
-  const std::uint64_t expected = flags_of(p, v);
-  std::uint64_t wrong = expected ^ seen;
-  const bool read_only = v.shared && !v.writable_file;
-  if (read_only && !s.exact()) {
-    s.uses(Freedom::documented_alternative);
-    wrong &= ~program::kSmapsShared;
-  }
-  const bool huge = v.inode >= 0 && w.object_of(v).huge;
-  if (p.lock_count_off) s.uses(Freedom::lock_count);
-  if (p.lock_count_off || huge) wrong &= ~program::kSmapsLocked;
-  s.applies(C::proc_smaps_shared);
-  if (wrong == 0) return true;
-  s.diverge((wrong & program::kSmapsShared) ? C::proc_smaps_shared : p.lock_clause, flags_text(expected),
-            flags_text(seen));
-  return false;
-}
-
 void make(World& w, const Process& p, Step& s, const Vma& v) {
   const Counts pages = count_part(w, s, p, v, v.low, v.high);
   const std::uint64_t shared = pages.shared.least, exclusive = pages.all.least - shared;
-  s.made().words = {v.low, v.high, shared * w.page(), exclusive * w.page(), flags_of(p, v)};
+  s.made().words = {v.low, v.high, shared * w.page(), exclusive * w.page(), smaps_flags(w, p, v)};
 }
 
 bool is_range_of(const World& w, const Process& p, const Entry& e, std::uint64_t address) {
@@ -203,7 +171,7 @@ void rule_smaps(World& w, Process& p, Step& s) {
   for (const Vma& v : p.memory.vmas()) {
     const std::uint64_t low = std::max(v.low, e.low), high = std::min(v.high, e.high);
     if (low >= high) continue;
-    if (!check_flags(w, p, s, v, e.flags)) return s.adopted();
+    if (!check_smaps_flags(w, p, s, v, e.flags)) return s.adopted();
     pages += count_part(w, s, p, v, low, high);
     large |= v.inode >= 0 && of_large_folios(w, s, w.object_of(v));
   }

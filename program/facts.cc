@@ -244,6 +244,7 @@ constexpr Key kTable[] = {
     yes_no_key<&Facts::user_namespaces>("user_namespaces"),
     yes_no_key<&Facts::smaps>("smaps"),
     yes_no_key<&Facts::rss>("rss"),
+    yes_no_key<&Facts::overcommits>("overcommits"),
 };
 
 }  // namespace

@@ -72,6 +72,7 @@ struct Facts {
   bool names = true;                // and whatever has a name in its directories is a program's
   bool smaps = true;                // there is a file /proc/self/smaps (CONFIG_PROC_PAGE_MONITOR)
   bool rss = true;                  // and what the executor has in memory can be told from the program's
+  bool overcommits = true;          // vm.overcommit_memory is not 2, so MAP_NORESERVE counts
   bool fill = true;                 // the file system of programs can be filled up
   bool nx = false;                  // the processor refuses to execute pages without PROT_EXEC
   std::uint64_t max_map_count = 0;  // vm.max_map_count; 0: programs cannot come near it

@@ -1,6 +1,7 @@
 #include "program/frame.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "program/bytes.h"
 
@@ -94,6 +95,20 @@ Frame resume_frame(std::uint32_t sequence, std::uint8_t file_system, std::span<c
   return frame;
 }
 
+namespace {
+
+// The id that the name of a segment is bound to: of a race the first that anybody got, or nothing.
+std::optional<std::uint64_t> id_of(const Op& op, const Outcome& o) {
+  if (spec(op.code).result != ResultKind::racers) return o.value;
+  for (std::size_t i = 0; i + kRacerWords <= o.words.size(); i += kRacerWords) {
+    const Racer r = unpack_racer(std::span(o.words).subspan(i, kRacerWords));
+    if (r.kind == OutcomeKind::ok) return r.value;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 Bindings bindings_of(const Program& program, std::span<const Outcome> outcomes) {
   Bindings bindings;
   for (std::size_t i = 0; i < std::min(outcomes.size(), program.ops.size()); ++i) {
@@ -103,8 +118,10 @@ Bindings bindings_of(const Program& program, std::span<const Outcome> outcomes) 
       bindings.mappings_bound |= static_cast<std::uint16_t>(1U << op.result);
       bindings.mapping[op.result] = outcomes[i].value;
     } else if (spec(op.code).result_name == NameKind::segment) {
+      const std::optional<std::uint64_t> id = id_of(op, outcomes[i]);
+      if (!id) continue;
       bindings.segments_bound |= static_cast<std::uint8_t>(1U << op.result);
-      bindings.segment[op.result] = static_cast<std::int32_t>(outcomes[i].value);
+      bindings.segment[op.result] = static_cast<std::int32_t>(*id);
     }
   }
   return bindings;

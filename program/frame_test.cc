@@ -130,6 +130,25 @@ TEST(Frame, WhatARestartedMachineGoesOnWithComesToItWhole) {
     EXPECT_FALSE(decode_resume(std::span(frame.payload).first(n), back)) << n << " bytes";
 }
 
+TEST(Frame, OfARaceARestartedMachineHasTheIdThatSomebodyGot) {
+  const auto program =
+      std::get<Program>(parse_program("p0 race_shmget s1 key=k1 size=1p flags=creat,excl\n"
+                                      "p0 race_shmget s2 key=k1 size=1p flags=creat,excl\n"
+                                      "p0 reboot p0\n",
+                                      "test"));
+  std::vector<Outcome> outcomes(2);
+  const auto add = [](Outcome& o, const Racer& r) {
+    o.words.insert(o.words.end(), {r.pid, pack_how(r), r.value});
+  };
+  constexpr std::uint16_t kEEXIST = 17;
+  add(outcomes[0], {101, OutcomeKind::error, kEEXIST, 0, 0});
+  add(outcomes[0], {102, OutcomeKind::ok, 0, 0, 98304});
+  for (std::uint64_t pid : {103, 104}) add(outcomes[1], {pid, OutcomeKind::error, kEEXIST, 0, 0});
+  const Bindings bindings = bindings_of(program, outcomes);
+  EXPECT_EQ(bindings.segments_bound, 1U << 1);
+  EXPECT_EQ(bindings.segment[1], 98304);
+}
+
 TEST(Frame, HelloIsFactsAndAbsences) {
   std::string text = std::string("\1\0\0\0", 4) + "facts page=4096\nabsent ext4: no image\nfacts page=1\n";
   auto bytes = std::span(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());

@@ -347,7 +347,7 @@ constexpr OpSpec kSpecs[] = {
      "IPC_RMID, or four that fork meanwhile, whose children attach once more and exit or are killed"},
     {"smaps", N::none, N::none, R::smaps, kMapFile,
      "the entry of /proc/self/smaps for the mapping at an address: its range, what is Shared and Private "
-     "of it, and of VmFlags `sh` and `lo`"},
+     "of it, and of VmFlags `sh`, `lo`, `lf`, `io`, `sr`, `rr`, `dc`, `wf`, `ht`, `dd` and `nr`"},
     {"rss", N::none, N::none, R::count, kRss,
      "how many pages the process has in memory: RssAnon, RssFile or RssShmem of /proc/self/status, "
      "without the executor's own"},

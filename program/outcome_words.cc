@@ -8,6 +8,15 @@
 #include "program/scan.h"
 
 namespace shmcheck::program {
+
+std::string smaps_flags_text(std::uint64_t flags) {
+  std::string out;
+  for (unsigned i = 0; i < std::size(kSmapsFlags); ++i) {
+    if ((flags >> i & 1U) != 0) (out += ' ') += kSmapsFlags[i];
+  }
+  return out;
+}
+
 namespace {
 
 // --- named fields
@@ -245,16 +254,11 @@ bool parse_maps(Scanner& in, const Facts& facts, std::vector<std::uint64_t>& wor
 // --- an entry of smaps
 // ---------------------------------------------------------------------------------------------------
 
-constexpr std::string_view kSmapsFlags[] = {" sh", " lo"};  // bit by bit
-
 std::string smaps_text(std::span<const std::uint64_t> words, const Facts& facts) {
   if (words.size() != kSmapsWords) return "";
   std::string out = '{' + address_text(words[0], facts) + ".." + address_text(words[1], facts) +
                     " shared=" + std::to_string(words[2]) + " private=" + std::to_string(words[3]);
-  for (unsigned i = 0; i < std::size(kSmapsFlags); ++i) {
-    if ((words[4] >> i & 1U) != 0) out += kSmapsFlags[i];
-  }
-  return out + '}';
+  return out + smaps_flags_text(words[4]) + '}';
 }
 
 bool parse_smaps(Scanner& in, const Facts& facts, std::vector<std::uint64_t>& words) {
@@ -264,7 +268,7 @@ bool parse_smaps(Scanner& in, const Facts& facts, std::vector<std::uint64_t>& wo
   if (!in.literal(" shared=") || !in.decimal(shared, UINT64_MAX)) return false;
   if (!in.literal(" private=") || !in.decimal(exclusive, UINT64_MAX)) return false;
   for (unsigned i = 0; i < std::size(kSmapsFlags); ++i) {
-    if (in.accept(kSmapsFlags[i])) flags |= 1U << i;
+    if (in.accept(' ' + std::string(kSmapsFlags[i]))) flags |= 1U << i;
   }
   words = {low, high, shared, exclusive, flags};
   return in.literal("}");

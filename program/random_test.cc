@@ -91,7 +91,7 @@ void random_success(Dice& dice, const Op& op, const Facts& facts, Outcome& o) {
       break;
     case ResultKind::smaps:
       o.words = {random_address(dice, facts), random_address(dice, facts), dice.odd_number(),
-                 dice.odd_number(), dice.below(4)};
+                 dice.odd_number(), dice.below(1U << std::size(kSmapsFlags))};
       break;
     case ResultKind::maps:
       for (std::uint64_t n = dice.below(4); n != 0; --n) random_map_row(dice, facts, o.words);

@@ -85,6 +85,13 @@ inline constexpr Case kCases[] = {
      "p0 mprotect m0 len=1p prot=r -> ok\n"
      "p0 smaps m0+2p -> {a+2p..a+4p shared=PAGE private=PAGE sh lo}\n",
      "{a+2p..a+4p shared=0 private=PAGE sh lo}"},
+    {"SmapsFlags", false,
+     "p0 mmap m0 - len=2p prot=rw flags=private,anon addr=a -> a+0p\n"
+     "p0 madvise m0 len=2p advice=wipeonfork -> ok\n"
+     "p0 madvise m0 len=1p advice=random -> ok\n"
+     "p0 mlock m0 len=1p -> ok\n"
+     "p0 smaps m0 -> {a+0p..a+1p shared=0 private=PAGE lo rr wf}\n",
+     "{a+0p..a+1p shared=0 private=PAGE lo rr}"},
     {"NoEntryOfSmaps", false, "p0 smaps 0 -> ENODATA\n", "{a+2p..a+4p shared=0 private=0}"},
     {"Rss", false,
      "p0 mmap m0 - len=3p prot=rw flags=shared,anon,locked -> 0x7f0000001000\n"

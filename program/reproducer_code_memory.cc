@@ -166,21 +166,22 @@ static void crowd(size_t left) { /* pages of other advice than their neighbours 
   FILE *f = fopen("/proc/self/smaps", "r");
   char line[4400];
   unsigned long low, high, kb, from = 0, to = 0, shared = 0, own = 0;
-  const char *sh = "", *lo = "";
+  static const char shown[][4] = {" sh", " lo", " lf", " io", " sr", " rr", " dc", " wf", " ht", " dd", " nr"};
+  char flags[40] = "";
   if (failed(f ? 0 : -1)) return;
   while (fgets(line, sizeof line, f)) {
     if (sscanf(line, "%lx-%lx", &low, &high) == 2 && a >= low && a < high) from = low, to = high;
     else if (to && sscanf(line, "Shared_%*[CDleanirty]: %lu", &kb) == 1) shared += kb * 1024;
     else if (to && sscanf(line, "Private_%*[CDleanirty]: %lu", &kb) == 1) own += kb * 1024;
     else if (to && !strncmp(line, "VmFlags:", 8)) {
-      sh = strstr(line, " sh") ? " sh" : "", lo = strstr(line, " lo") ? " lo" : "";
+      for (unsigned i = 0; i < sizeof shown / sizeof *shown; i++) strcat(flags, strstr(line, shown[i]) ? shown[i] : "");
       break;
     }
   }
   fclose(f);
   errno = ENODATA;
   if (!failed(to ? 0 : -1))
-    say("+%lup of %lup shared=%lu private=%lu%s%s", a / P - from / P, (to - from) / P, shared, own, sh, lo);
+    say("+%lup of %lup shared=%lu private=%lu%s", a / P - from / P, (to - from) / P, shared, own, flags);
 }
 )c"},
     {kNeedRss, kNeedCount, "sys/vfs.h",

@@ -202,9 +202,7 @@ class Speaker {
     out += std::to_string(page_of(operand()) - page_of(w[0])) + "p of " +
            std::to_string(page_of(w[1] - w[0])) + "p shared=" + std::to_string(w[2]) +
            " private=" + std::to_string(w[3]);
-    if ((w[4] & kSmapsShared) != 0) out += " sh";
-    if ((w[4] & kSmapsLocked) != 0) out += " lo";
-    return out;
+    return out + smaps_flags_text(w[4]);
   }
 
   std::string maps() const {

@@ -94,10 +94,18 @@ inline constexpr std::uint64_t kMapShared = 8, kMapDeleted = 16;
 // clean and dirty ones added up.
 struct SmapsEntry {
   std::uint64_t low, high, shared, exclusive;
-  std::uint64_t flags;  // of VmFlags: 1 `sh`, 2 `lo`
+  std::uint64_t flags;  // of VmFlags those that have a name here
 };
 inline constexpr std::size_t kSmapsWords = 5;
-inline constexpr std::uint64_t kSmapsShared = 1, kSmapsLocked = 2;
+// Bit by bit, in the order of the text.
+inline constexpr std::string_view kSmapsFlags[] = {"sh", "lo", "lf", "io", "sr", "rr",
+                                                   "dc", "wf", "ht", "dd", "nr"};
+inline constexpr std::uint64_t kSmapsShared = 1, kSmapsLocked = 2, kSmapsOnFault = 4, kSmapsDevice = 8,
+                               kSmapsSequential = 16, kSmapsRandom = 32, kSmapsDontFork = 64,
+                               kSmapsWipeOnFork = 128, kSmapsHuge = 256, kSmapsDontDump = 512,
+                               kSmapsNoReserve = 1024;
+// "" or " sh lo"
+std::string smaps_flags_text(std::uint64_t flags);
 
 // ResultKind::end. Word 0: segments that exist in the IPC namespace (from SHM_INFO), or ~0 if not known;
 // then for each name s0…s7 that was bound: the index, 0 or errno, and kShmStatWords words.

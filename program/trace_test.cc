@@ -194,7 +194,7 @@ TEST(FactsText, HasAFixedOrder) {
       "stored=yes shm_objects=yes protected_hardlinks=no protected_regular=no ipc_namespaces=yes "
       "next_id=yes reboot=no shmem_huge=no nx=no fill=yes max_map_count=0 noexec=no objects_noexec=no "
       "remounts=no huge=unknown huge_page=0 huge_users=8 append=none map_files=yes names=yes "
-      "pid_namespaces=yes user_namespaces=yes smaps=yes rss=yes");
+      "pid_namespaces=yes user_namespaces=yes smaps=yes rss=yes overcommits=yes");
 }
 
 TEST(FactsText, MissingKeysKeepTheirDefaults) {

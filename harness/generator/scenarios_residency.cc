@@ -55,6 +55,50 @@ void flagged(Play& p) {
   if (b) p.entry(*b, plus(m, 1));
 }
 
+// What keeps the advice of a page, takes it back, or maps the page anew.
+void advised_page_changes(Play& p, std::uint8_t a, Quantity page, program::Advice back) {
+  switch (p.dice.below(6)) {
+    case 0: {
+      const Quantity to = p.arena(kPages);
+      p.entry(a, p.move(a, page, pages(1), pages(1), kMayMove | kFixed, to));
+      break;
+    }
+    case 1:
+      p.protect(a, page, pages(1), program::kProtRead);
+      break;
+    case 2:
+      p.advise(a, page, pages(1), back);
+      break;
+    case 3:
+      p.lock(a, page, pages(1));
+      break;
+    case 4:
+      p.remap(a, page, pages(1), pages(0));
+      break;
+    default:
+      if (const std::optional<std::uint8_t> b = p.child(a)) p.entry(*b, page);
+      break;
+  }
+}
+
+// Advice that a mapping keeps is shown of it.
+void advised(Play& p) {
+  using program::Advice;
+  const std::uint8_t a = p.someone();
+  const bool wiped = p.dice.chance(30);
+  const std::uint32_t more = wiped && p.dice.chance(30) ? program::map::kNoReserve : 0U;
+  const Quantity m = wiped ? p.anonymous(a, kPages, kPrivate | more) : shared_memory(p, a);
+  const Advice hint = p.dice.pick({Advice::random, Advice::sequential, Advice::dontfork});
+  const Advice advice = wiped ? Advice::wipeonfork : hint;
+  const Advice back = wiped ? Advice::keeponfork : hint == Advice::dontfork ? Advice::dofork : Advice::normal;
+  const Quantity page = plus(m, 1);
+  p.advise(a, page, pages(1), advice);
+  const bool at_once = p.dice.chance(40);
+  if (at_once) p.entry(a, page);
+  advised_page_changes(p, a, page, back);
+  p.entry(a, page);
+}
+
 // As what pages count, and that they do so wherever they move and until they are gone.
 void counted(Play& p) {
   const std::uint8_t a = p.someone();
@@ -75,6 +119,36 @@ void counted(Play& p) {
   p.count_set(a, program::ResidentSet::shared_memory);
 }
 
+// What was stored to and is locked is counted, before and after whatever keeps it.
+void counted_as_private(Play& p) {
+  const std::uint8_t a = p.someone();
+  Quantity m = p.anonymous(a, kPages, kPrivate);
+  const bool stored_first = p.dice.chance(50);
+  if (!stored_first) p.lock(a, m, pages(kPages));
+  p.store(a, plus(m, 1));
+  if (stored_first) p.lock(a, m, pages(kPages));
+  switch (p.dice.below(5)) {
+    case 0: {
+      const Quantity to = p.arena(kPages);
+      m = p.move(a, m, pages(kPages), pages(kPages), kMayMove | kFixed, to);
+      break;
+    }
+    case 1:
+      p.protect(a, m, pages(kPages), program::kProtRead);
+      break;
+    case 2:
+      p.child(a);
+      break;
+    case 3:
+      p.unmap(a, m, pages(1));
+      break;
+    default:
+      break;
+  }
+  p.count_set(a, program::ResidentSet::anonymous);
+  p.entry(a, plus(m, 1));
+}
+
 // What somebody else has brought in is not mapped by who has only attached it.
 void not_reached(Play& p) {
   const std::uint8_t a = p.someone(), s = p.segment(a, pages(kPages), p.s.key(), 0666);
@@ -87,10 +161,7 @@ void not_reached(Play& p) {
 }
 
 constexpr Scenario kScenarios[] = {
-    not_reached,
-    mapped_by_two,
-    flagged,
-    counted,
+    not_reached, mapped_by_two, flagged, counted, advised, counted_as_private,
 };
 
 }  // namespace

@@ -176,6 +176,20 @@ bool entry_lo(Draw&, Outcome& o) {
   return true;
 }
 
+bool entry_lf(Draw&, Outcome& o) {
+  o.words[4] ^= program::kSmapsOnFault;
+  return true;
+}
+bool entry_advice(Draw& d, Outcome& o) {
+  o.words[4] ^= d.dice.pick({program::kSmapsSequential, program::kSmapsRandom, program::kSmapsDontFork,
+                             program::kSmapsWipeOnFork, program::kSmapsNoReserve});
+  return true;
+}
+bool entry_odd(Draw& d, Outcome& o) {
+  o.words[4] ^= d.dice.pick({program::kSmapsDevice, program::kSmapsHuge, program::kSmapsDontDump});
+  return true;
+}
+
 constexpr std::uint16_t kEntry = result_bit(ResultKind::smaps);
 constexpr std::uint16_t kMaps = result_bit(ResultKind::maps);
 
@@ -203,6 +217,9 @@ constexpr Perturbation kTable[] = {
     {"entry-bytes", "entry-pages-impossible", "a part of a page more", kOk, kEntry, entry_bytes},
     {"entry-sh", "entry-sh", "`sh` of VmFlags", kOk, kEntry, entry_sh},
     {"entry-lo", "entry-lo", "`lo` of VmFlags", kOk, kEntry, entry_lo},
+    {"entry-lf", "entry-lf", "`lf` of VmFlags", kOk, kEntry, entry_lf},
+    {"entry-advice", "entry-flags", "what VmFlags says of advice", kOk, kEntry, entry_advice},
+    {"entry-odd", "entry-flags-odd", "`io`, `ht` or `dd` of VmFlags", kOk, kEntry, entry_odd},
     {"rows-merged", "row-edges", "two neighbouring rows as one", kOk, kMaps, merged},
 };
 
