@@ -141,6 +141,41 @@ CONFORMANCE(Private, AnonymousMemoryIsIsolatedAfterFork, Clause::private_fork_is
   ExpectIsolatedAfterFork(MapPrivateAnonymous(4 * page()));
 }
 
+// What test, child and grandchild have in common is copied for whoever of them stores to it first, be it the
+// last.
+void ExpectIsolatedOverThreeGenerations(const Mapping& map) {
+  ASSERT_THAT(FillPattern(map.at(), 0, map.size()), Works());
+  const size_t third = map.size() / 3;
+  Child child([&](Channel& test) {
+    Child grandchild([&](Channel&) {
+      EXPECT_THAT(Memory(map.at(), map.size()), HoldsPattern(0, map.size()));
+      EXPECT_THAT(Fill(map.at(), 0x33, third), Works());
+      EXPECT_THAT(Memory(map.at(third), 2 * third), HoldsPattern(third, 2 * third));
+    });
+    EXPECT_THAT(grandchild.Join(), ExitsWith(0));
+    EXPECT_THAT(Memory(map.at(), map.size()), HoldsPattern(0, map.size()));
+    EXPECT_THAT(Fill(map.at(third), 0x22, third), Works());
+    test.Signal();
+    test.Wait();  // the test has stored 0x11 into the last third
+    EXPECT_THAT(Memory(map.at(2 * third), third), HoldsPattern(2 * third, third));
+  });
+  child.Wait();
+  EXPECT_THAT(Memory(map.at(), map.size()), HoldsPattern(0, map.size()));
+  EXPECT_THAT(Fill(map.at(2 * third), 0x11, third), Works());
+  child.Signal();
+  EXPECT_THAT(child.Join(), ExitsWith(0));
+}
+
+CONFORMANCE(Private, FileMappingIsIsolatedOverThreeGenerations, Clause::private_fork_isolated, on::files) {
+  const TempFile file(3 * page());
+  ExpectIsolatedOverThreeGenerations(MapPrivate(file.fd(), 3 * page()));
+  EXPECT_THAT(WholeFile(file.fd()), AllBytesAre(0));
+}
+
+CONFORMANCE(Private, AnonymousMemoryIsIsolatedOverThreeGenerations, Clause::private_fork_isolated) {
+  ExpectIsolatedOverThreeGenerations(MapPrivateAnonymous(3 * page()));
+}
+
 CONFORMANCE(Private, UntouchedPagesAreIsolatedAfterFork, Clause::private_fork_isolated, on::files) {
   TempFile file(2 * page());
   file.FillPattern();

@@ -205,8 +205,10 @@ CONFORMANCE(Proc, SmapsTellSharedFromPrivatePages, Clause::proc_smaps_shared, ne
   const long two_pages = static_cast<long>(2 * page() / 1024);
   const auto shared = [&] { return SmapsKb(Smaps(at), "Shared_Clean") + SmapsKb(Smaps(at), "Shared_Dirty"); };
   const auto own = [&] { return SmapsKb(Smaps(at), "Private_Clean") + SmapsKb(Smaps(at), "Private_Dirty"); };
+  const auto proportional = [&] { return SmapsKb(Smaps(at), "Pss"); };
   EXPECT_EQ(shared(), 0);
   EXPECT_EQ(own(), two_pages);
+  EXPECT_EQ(proportional(), two_pages);
   EXPECT_NE((Smaps(at) + " ").find(" sh "), std::string::npos) << Smaps(at);
   Child peer([&](Channel& test) {
     uint8_t* const again = segment.Attach();
@@ -218,6 +220,7 @@ CONFORMANCE(Proc, SmapsTellSharedFromPrivatePages, Clause::proc_smaps_shared, ne
   EXPECT_EQ(shared(), two_pages);
   EXPECT_EQ(own(), 0);
   EXPECT_EQ(SmapsKb(Smaps(at), "Rss"), two_pages);
+  EXPECT_EQ(proportional(), two_pages / 2);
   peer.Signal();
   EXPECT_THAT(peer.Join(), ExitsWith(0));
   EXPECT_EQ(own(), two_pages);

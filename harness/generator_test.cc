@@ -79,7 +79,7 @@ Facts everything() {
   all.remounts = all.reboot = all.exec = all.fork = all.set_limits = all.ipc_namespaces = true;
   all.fill = all.map_files = all.names = true;
   all.append = program::AppendAttribute::settable;
-  all.max_map_count = 500;
+  all.max_map_count = 1500;
   return all;
 }
 

@@ -70,13 +70,16 @@ void special_errors(Step& s, const MmapRequest& r) {
 }
 
 // Whether the new pages may come to lie beside a shared mapping of the file that shows the ones before or
-// behind them. Where the kernel places a mapping is not known yet.
+// behind them, be it what is left of one that they replace. Where the kernel places a mapping is not known
+// yet.
 bool continues_neighbour(const World& w, const Process& p, const MmapRequest& r) {
+  const std::uint64_t high = r.address + r.pages;
   return std::ranges::any_of(p.memory.vmas(), [&](const Vma& v) {
     if (!v.shared || v.inode != static_cast<std::int32_t>(r.file->inode)) return false;
-    std::uint64_t first = v.page_offset * w.page(), end = first + (v.high - v.low);
-    bool before = end == r.offset && (!r.fixed || v.high == r.address);
-    bool behind = r.offset + r.pages == first && (!r.fixed || v.low == r.address + r.pages);
+    const auto shows = [&](std::uint64_t address) { return v.object_offset(address, w.page()); };
+    if (!r.fixed) return shows(v.high) == r.offset || r.offset + r.pages == shows(v.low);
+    const bool before = v.low < r.address && r.address <= v.high && shows(r.address) == r.offset;
+    const bool behind = v.low <= high && high < v.high && shows(high) == r.offset + r.pages;
     return before || behind;
   });
 }

@@ -20,9 +20,10 @@ bool unmounts(Entropy& entropy, const program::Facts& facts) {
   return facts.remounts && facts.fs != program::FileSystem::tmpfs && entropy.chance(50);
 }
 
-// A race is as many forks as there are racers, and children of theirs.
-bool races(Entropy& entropy) {
-  return entropy.chance(25);
+// A race is as many forks as there are racers, and children of theirs: too many of a process with very many
+// mappings.
+bool races(Entropy& entropy, const GeneratorOptions& options) {
+  return entropy.chance(25) && !options.allows(OpCode::crowd);
 }
 
 // What the target would do nothing of.
@@ -66,7 +67,7 @@ program::Program generate(Entropy& entropy, const GeneratorOptions& options, con
   if (!facts.reboot || entropy.below(options.reboots_one_in) != 0) possible.leave_out({OpCode::reboot});
   if (!crowds(entropy, facts)) possible.leave_out({OpCode::crowd});
   if (!unmounts(entropy, facts)) possible.leave_out({OpCode::remount});
-  if (!races(entropy)) possible.leave_out({OpCode::race_shmget, OpCode::race_shmat});
+  if (!races(entropy, possible)) possible.leave_out({OpCode::race_shmget, OpCode::race_shmat});
   Swarm swarm = make_swarm(entropy, possible.allowed);
   Scene scene(entropy, swarm, possible, facts);
   scene.plan(planned_ops(entropy, options));

@@ -39,7 +39,21 @@ void read_only_piece(Play& p) {
 // One page, three processes: who stores has his own then, and the others keep theirs.
 void a_page_of_three(Play& p) {
   const std::uint8_t a = p.someone();
-  const Quantity m = p.anonymous(a, 2, kPrivate);
+  Quantity m;
+  switch (p.dice.below(4)) {
+    case 0:
+      m = p.map(a, p.file(a, pages(2)), pages(2), kPrivate);
+      break;
+    case 1: {
+      const std::uint8_t f = p.memory_file(a);
+      p.truncate(a, f, pages(2));
+      m = p.map(a, f, pages(2), kPrivate);
+      break;
+    }
+    default:
+      m = p.anonymous(a, 2, kPrivate);
+      break;
+  }
   p.fill(a, m, 2);
   const std::optional<std::uint8_t> b = p.child(a);
   if (!b) return;
