@@ -2,6 +2,17 @@
 #include "model/rules.h"
 
 namespace shmcheck::model {
+namespace {
+
+// ext4 records up to four parts of a file in its inode. For more there is a block, which is free again once
+// some have become one: where what was allocated is written, or what was written is zeroed
+// (ext4_ext_try_to_merge_up). That comes with the next writeback, or any later one.
+bool may_free_records(const World& w, const Inode& inode) {
+  constexpr std::size_t kPartsOfInode = 4;
+  return w.fs_of(inode) != program::FileSystem::tmpfs && inode.accessed.size() > kPartsOfInode;
+}
+
+}  // namespace
 
 void rule_fill(World& w, Process&, Step& s) {
   if (s.failed(C::none)) return;
@@ -18,7 +29,10 @@ void rule_fill(World& w, Process&, Step& s) {
   }
   w.note_left_files();
   w.spare_most = 0;
-  for (const Inode& inode : w.inodes) w.spare_most += w.of_full(inode) ? inode.reclaimed : 0;
+  for (const Inode& inode : w.inodes) {
+    if (!w.of_full(inode)) continue;
+    w.spare_most += inode.reclaimed + (may_free_records(w, inode) ? 1 : 0);
+  }
 }
 
 }  // namespace shmcheck::model
