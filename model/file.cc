@@ -47,6 +47,10 @@ void set_size(World& w, Step& s, std::uint32_t inode, std::uint64_t size) {
     extend(w, s, inode, size);
   } else if (size == before) {
     clear_slack(w, s, inode);
+    // A large folio that the end lies in is split all the same, and mapped no more (mm/truncate.c,
+    // truncate_inode_partial_folio).
+    const Inode& file = w.inodes[inode];
+    if (file.large_folios && w.fs_of(file) != program::FileSystem::tmpfs) w.not_resident(inode);
   } else {
     object_changes(w, s, inode, size, w.up(size) - size);
     w.resize(inode, size);

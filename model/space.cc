@@ -173,7 +173,10 @@ void World::note_left_files() {
 void World::may_be_reclaimed(std::uint32_t index, std::uint64_t first, std::uint64_t last) {
   Inode& inode = inodes[index];
   inode.accessed_unsure = true;
-  if (!on_tmpfs(*this, inode)) return;
+  if (!on_tmpfs(*this, inode)) {
+    inode.large_folios = true;  // by reading ahead, when they come in again
+    return;
+  }
   const std::uint64_t pages = inode.accessed.count(first, last) - inode.stored.count(first, last);
   inode.reclaimed += pages;
   if (of_full(inode)) spare_most += pages;
