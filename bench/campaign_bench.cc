@@ -29,7 +29,7 @@ void campaign(benchmark::State& state, Kernel& kernel) {
   const std::vector<program::Program> ready = random_set(kernel.facts(), kPrograms, 8, 40).programs;
   model::JudgeStats stats;
   double alone = 0, judged = 0;
-  for (auto unused : state) {
+  for ([[maybe_unused]] auto unused : state) {
     Clock::time_point start = Clock::now();
     kernel.run(ready, [](const program::Trace&) {});
     alone += seconds(start);

@@ -74,7 +74,7 @@ void measure_set(benchmark::State& state, Kernel& kernel, const Set& set) {
   Pair pair(kernel, set.programs);
   std::vector<double> executor, bare, ratios;
   double executor_cpu = 0, bare_cpu = 0;
-  for (auto unused : state) {
+  for ([[maybe_unused]] auto unused : state) {
     const double before = descendants_cpu_seconds();
     executor.push_back(pair.executor_ns());
     const double between = descendants_cpu_seconds();
@@ -98,7 +98,7 @@ void measure_access(benchmark::State& state, Kernel& kernel, const char* access)
   Pair many(kernel, std::vector(kPrograms, accesses(access, kCount)));
   Pair none(kernel, std::vector(kPrograms, accesses(access, 0)));
   std::vector<double> executor, bare;
-  for (auto unused : state) {
+  for ([[maybe_unused]] auto unused : state) {
     executor.push_back((many.executor_ns() - none.executor_ns()) / (kCount * kPrograms));
     bare.push_back((many.bare_ns() - none.bare_ns()) / (kCount * kPrograms));
     state.SetIterationTime(executor.back() * 1e-9);

@@ -44,7 +44,7 @@ void report(benchmark::State& state, const model::JudgeStats& stats) {
 
 void judge(benchmark::State& state, const std::vector<Trace>& traces, Profile profile) {
   model::JudgeStats stats;
-  for (auto unused : state) {
+  for ([[maybe_unused]] auto unused : state) {
     for (const Trace& trace : traces) stats += model::judge_trace(trace, profile).stats;
   }
   report(state, stats);
@@ -60,7 +60,7 @@ void judge_long(benchmark::State& state) {
   using Clock = std::chrono::steady_clock;
   std::vector<double> ratios;
   model::JudgeStats stats;
-  for (auto unused : state) {
+  for ([[maybe_unused]] auto unused : state) {
     Clock::duration early{}, late{};
     model::Judge judge(trace.facts, trace.root_pid, Profile::exact);
     Clock::time_point start;

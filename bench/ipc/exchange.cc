@@ -91,6 +91,7 @@ double each(nanoseconds wanted, std::uint64_t least, const Measure& measure) {
     taken = measure(count);
   }
   std::vector<double> figures;
+  figures.reserve(kBatches);
   for (int i = 0; i < kBatches; ++i)
     figures.push_back(static_cast<double>(measure(count).count()) / static_cast<double>(count));
   return harness::median_of_rounds(figures);

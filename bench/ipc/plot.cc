@@ -115,7 +115,7 @@ std::string grid(const Panel& panel, const IpcRun& run) {
     text += stroke(fmt::format("M{:.1f} {:.1f}v{:.1f}", x, panel.top, kHeight), "#ddd", 1, "none");
     text += text_at(x, panel.top + kHeight + 17, "middle", size_text(point.size));
   }
-  for (double decade = 0; decade <= panel.decades; ++decade) {
+  for (int decade = 0; decade <= static_cast<int>(panel.decades); ++decade) {
     const double value = std::pow(10, panel.decade_low + decade), y = panel.y(value);
     text += stroke(fmt::format("M{:.1f} {:.1f}h{:.1f}", panel.left, y, kWidth), "#ddd", 1, "none");
     text += text_at(panel.left - 7, y + 4, "end", decade_label(value));

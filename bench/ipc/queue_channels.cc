@@ -64,7 +64,7 @@ class PosixQueue : public Channel {
   mqd_t queue_ = -1;
 };
 
-class SystemVQueue : public Channel {
+class SystemVQueue final : public Channel {
  public:
   explicit SystemVQueue(std::size_t size) : size_(size), own_(kType + size) {
     require_at_most("kernel/msgmax", size);
