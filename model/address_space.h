@@ -21,6 +21,7 @@ struct Vma {
   bool wipe_on_fork = false;
   bool of_stack = false;                  // MAP_STACK
   bool no_reserve = false;                // MAP_NORESERVE
+  bool synchronous = false;               // MAP_SYNC, though nothing came of it
   bool locked = false, on_fault = false;  // mlock, mlock2 with MLOCK_ONFAULT
   // What demands that all its pages are resident, if something does; not of private file mappings.
   clauses::Clause resident_by = clauses::Clause::none;

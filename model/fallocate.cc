@@ -193,14 +193,14 @@ std::uint64_t limited_end(const Inode& inode, std::uint64_t offset, std::uint64_
 // Whether it is looked at. Where the size is to be kept, tmpfs does (mm/shmem.c, shmem_fallocate), ext4, xfs
 // and btrfs do not; where a range is put in, xfs does (xfs_falloc_setsize), ext4 does not. What is beneath an
 // overlay decides for it, and no document says it.
-bool looks_at_limit(const World& w, Step& s, const OpenFile& file, Allocate how) {
+bool looks_at_limit(const World& w, const Process& p, Step& s, const OpenFile& file, Allocate how) {
   using program::FileSystem;
   if (how == Allocate::extend || how == Allocate::zero) return true;
   FileSystem fs = w.fs_of(w.inodes[file.inode]);
   if (s.exact() && fs != FileSystem::overlay && fs != FileSystem::other)
     return fs == (how == Allocate::keep ? FileSystem::tmpfs : FileSystem::xfs);
   s.uses(Freedom::documented_alternative);
-  return s.saw_death();
+  return s.saw_death() || (p.first_of_pids && s.saw(kEFBIG));
 }
 
 bool times_come_first(program::FileSystem fs) {
@@ -225,7 +225,7 @@ void rule_fallocate(World& w, Process& p, Step& s) {
   // ext4 and xfs move the times before they look at the limit and the range (ext4_fallocate,
   // xfs_file_fallocate).
   if (beyond && times_come_first(w.fs_of(w.inodes[file->inode]))) may_move_mtime(w.inodes[file->inode]);
-  if (beyond && looks_at_limit(w, s, *file, how)) return dies_of_file_size(w, p, s);
+  if (beyond && looks_at_limit(w, p, s, *file, how)) return dies_of_file_size(w, p, s);
   if (file) seal_errors(w, s, *file, offset + length, how);
   if (file) may_move_mtime(w.inodes[file->inode]);
   if (file) space_errors(w, s, w.inodes[file->inode], offset, offset + length, how);

@@ -18,8 +18,8 @@ bool may_be_one(const Vma& a, const Vma& b, std::uint32_t page) {
   return a.high == b.low && a.segment < 0 && b.segment < 0 && a.prot == b.prot && a.inode == b.inode &&
          a.shared == b.shared && a.may_write == b.may_write && a.may_exec == b.may_exec &&
          a.dont_fork == b.dont_fork && a.wipe_on_fork == b.wipe_on_fork && a.no_reserve == b.no_reserve &&
-         a.locked == b.locked && a.on_fault == b.on_fault && a.read_hint == b.read_hint &&
-         numbered_through(a, b, page);
+         a.synchronous == b.synchronous && a.locked == b.locked && a.on_fault == b.on_fault &&
+         a.read_hint == b.read_hint && numbered_through(a, b, page);
 }
 
 }  // namespace shmcheck::model

@@ -121,6 +121,7 @@ void insert(World& w, Process& p, Step& s, const MmapRequest& r, std::uint64_t l
   const bool reserves = !w.facts().overcommits && !(r.file && w.inodes[r.file->inode].huge);
   v.no_reserve = (s.op.flags & kNoReserve) != 0 && !reserves;
   v.of_stack = (s.op.flags & kStack) != 0;
+  v.synchronous = (s.op.flags & kSync) != 0;
   v.page_offset = r.anonymous && r.shared ? 0 : r.anonymous ? low / w.page() : r.offset / w.page();
   set_object(w, p, r, v);
   w.mapping_names[s.op.result] = low;

@@ -13,8 +13,8 @@ namespace {
 constexpr int kEPERM = 1, kEAGAIN = 11, kEACCES = 13, kEINVAL = 22, kENOSYS = 38, kEOVERFLOW = 75;
 
 // Whether a range of mappings is one to the kernel: of the same open file, with the same flags. One of those
-// is MAP_NORESERVE, though no document says so; and since 6.8, and some stable releases before, MAP_STACK,
-// where the kernel has huge pages to keep from it (commit c4608d1bf7c6).
+// is MAP_NORESERVE and one MAP_SYNC, though no document says so; and since 6.8, and some stable releases
+// before, MAP_STACK, where the kernel has huge pages to keep from it (commit c4608d1bf7c6).
 enum class Unity { one, perhaps, undocumented, broken };
 
 Unity unity(const Process& p, const Vma& first, std::uint64_t high) {
@@ -30,7 +30,7 @@ Unity unity(const Process& p, const Vma& first, std::uint64_t high) {
                       v.dont_fork == first.dont_fork && v.read_hint == first.read_hint;
     if (!same_file || !same_flags) return Unity::broken;
     if (v.of_stack != first.of_stack) found = std::max(found, Unity::perhaps);
-    if (v.no_reserve != first.no_reserve) found = Unity::undocumented;
+    if (v.no_reserve != first.no_reserve || v.synchronous != first.synchronous) found = Unity::undocumented;
     at = v.high;
   }
   return found;
@@ -112,7 +112,7 @@ void replace(World& w, Process& p, Step& s, Vma v, std::uint64_t low, std::uint6
   if (of_descriptor) v.may_write = v.writable_file && !sealed;
   v.locked |= p.lock_future;
   v.on_fault = p.lock_future_on_fault;
-  v.dont_fork = v.no_reserve = v.of_stack = v.inherited = v.rounded_up = v.discarded = false;
+  v.dont_fork = v.no_reserve = v.synchronous = v.of_stack = v.inherited = v.rounded_up = v.discarded = false;
   v.resident_by = C::none;
   v.dirtied = false;
   may_move_atime(w.object_of(v));
