@@ -269,12 +269,42 @@ void under_another_name(Play& p) {
   p.read(a, f, 1);
 }
 
+// What an entry of smaps says of a mapping, here and in a child, after what divides or moves it.
+void told_in_its_entry(Play& p) {
+  const std::uint8_t a = p.someone();
+  const auto advice = p.dice.pick(
+      {Advice::dontfork, Advice::wipeonfork, Advice::wipeonfork, Advice::random, Advice::sequential});
+  const std::uint32_t type = advice == Advice::wipeonfork ? kPrivate : p.shared_or_private();
+  const std::uint32_t reserves = p.dice.pick({0U, 0U, program::map::kNoReserve});
+  Quantity m = p.anonymous(a, 3, type | reserves);
+  p.advise(a, m, pages(p.dice.pick({1, 2, 3})), advice);
+  std::uint8_t who = a;
+  switch (p.dice.below(6)) {
+    case 0:
+      p.protect(a, m, pages(1), 1);
+      break;
+    case 1:
+      m = p.move(a, m, pages(1), pages(1), program::mremap::kMayMove | program::mremap::kFixed, p.arena(2));
+      break;
+    case 2:
+      p.unmap(a, plus(m, 1), pages(1));
+      break;
+    case 3:
+    case 4:
+      who = p.child(a).value_or(a);
+      break;
+    default:
+      break;
+  }
+  p.entry(who, m);
+}
+
 constexpr Scenario kScenarios[] = {
-    read_only_piece,       read_only_piece,       a_page_of_three,       a_page_of_three,
-    handed_down,           copies_given_up,       copies_given_up,       against_a_seal,
-    against_a_seal,        no_more_address_space, no_more_address_space, no_more_file,
-    handed_down,           told_to_writers,       told_to_writers,       slack_on_its_way,
-    locked_for_the_future, memory_by_descriptor,  memory_by_descriptor,  under_another_name,
+    read_only_piece,       read_only_piece,    a_page_of_three,  a_page_of_three,       handed_down,
+    copies_given_up,       copies_given_up,    against_a_seal,   against_a_seal,        no_more_address_space,
+    no_more_address_space, no_more_file,       handed_down,      told_in_its_entry,     told_in_its_entry,
+    told_to_writers,       told_to_writers,    slack_on_its_way, locked_for_the_future, memory_by_descriptor,
+    memory_by_descriptor,  under_another_name,
 };
 
 }  // namespace
