@@ -77,12 +77,18 @@ Op through_file(OpCode code, const Op& mapping, const Op& access) {
   return op;
 }
 
-// Where the size was set for it.
-std::optional<std::size_t> sized_before(const Program& program, std::size_t at, std::uint8_t file) {
+// The last op of that kind on the file before a step.
+std::optional<std::size_t> done_before(const Program& program, std::size_t at, OpCode code,
+                                       std::uint8_t file) {
   for (std::size_t i = at; i-- > 0;) {
-    if (program.ops[i].code == OpCode::ftruncate && program.ops[i].object == file) return i;
+    if (program.ops[i].code == code && program.ops[i].object == file) return i;
   }
   return std::nullopt;
+}
+
+// Where the size was set for it.
+std::optional<std::size_t> sized_before(const Program& program, std::size_t at, std::uint8_t file) {
+  return done_before(program, at, OpCode::ftruncate, file);
 }
 
 // A write puts a byte into a file as a store to a mapping of it does, and needs no mapping, or no size. A
@@ -107,27 +113,30 @@ void file_instead(const Program& program, std::vector<Program>& offers) {
   }
 }
 
-// What is read from a file into memory is stored there, and a byte of it is by a store, which needs no file:
-// the first byte or the last.
+// What is read from a file into memory is stored there, and a byte of it is by a store, the first one or the
+// last, for which the file needs no size, or no content.
 void store_instead(const Program& program, std::vector<Program>& offers) {
   for (std::size_t at = 0; at < program.ops.size(); ++at) {
     const Op& read = program.ops[at];
     if (read.code != OpCode::pread_to) continue;
-    const auto sized = sized_before(program, at, read.object);
-    if (!sized) continue;
-    Op store;
-    store.code = OpCode::store;
-    store.proc = read.proc;
-    store.addr = read.addr;
-    store.value = kOtherByte;
-    Program other = program;
-    other.ops[at] = store;
-    offers.push_back(without(other, *sized));
-    store.addr.pages = static_cast<std::int16_t>(store.addr.pages + read.len.pages);
-    store.addr.bytes = static_cast<std::int16_t>(store.addr.bytes + read.len.bytes - 1);
-    program::normalize(store);
-    other.ops[at] = store;
-    offers.push_back(without(other, *sized));
+    Op first;
+    first.code = OpCode::store;
+    first.proc = read.proc;
+    first.addr = read.addr;
+    first.value = kOtherByte;
+    Op last = first;
+    last.addr.pages = static_cast<std::int16_t>(last.addr.pages + read.len.pages);
+    last.addr.bytes = static_cast<std::int16_t>(last.addr.bytes + read.len.bytes - 1);
+    program::normalize(last);
+    for (const OpCode needed : {OpCode::ftruncate, OpCode::pwrite}) {
+      const auto done = done_before(program, at, needed, read.object);
+      for (const Op& store : {first, last}) {
+        if (!done) continue;
+        Program other = program;
+        other.ops[at] = store;
+        offers.push_back(without(other, *done));
+      }
+    }
   }
 }
 
@@ -205,6 +214,19 @@ void child_instead(const Program& program, std::vector<Program>& offers) {
       offers.push_back(std::move(shorter));
       break;
     }
+  }
+}
+
+// What a child does its parent may do.
+void parent_instead(const Program& program, std::vector<Program>& offers) {
+  for (std::size_t fork = 0; fork < program.ops.size(); ++fork) {
+    const Op& born = program.ops[fork];
+    if (born.code != OpCode::fork) continue;
+    Program shorter = without(program, fork);
+    for (std::size_t i = fork; i < shorter.ops.size(); ++i) {
+      if (shorter.ops[i].proc == born.result) shorter.ops[i].proc = born.proc;
+    }
+    offers.push_back(std::move(shorter));
   }
 }
 
@@ -305,6 +327,7 @@ std::vector<Program> exchanges(const Program& program) {
   store_instead(program, offers);
   written_size_instead(program, offers);
   child_instead(program, offers);
+  parent_instead(program, offers);
   exit_instead(program, offers);
   names_instead(program, offers);
   storage_instead(program, offers);
