@@ -221,7 +221,9 @@ void call_code(World& w, Process& p, Step& s) {
     there = copied || w.can_be_had(hidden, r.first.offset, false);
     if (there && !copied) w.note_accessed(hidden, r.first.offset, false);
     w.note_reached(p, address);
+    r.first.unsure = w.unsure_of_space;
   }
+  if (const auto lacking = page_without_space(s, r, address)) return lacks_space(w, p, s, r, *lacking);
   if (!there) return takes_fault(w, p, s, r, address, 1, false);
   Vma& v = *r.first.vma;
   bool doubted = in_doubt(w, v, r.first.offset);

@@ -122,22 +122,21 @@ bool tells_space(OpCode code) {
 
 // The outcome says whether there was space, though the op need not touch every page that it looks at.
 bool shows_space(OpCode code) {
-  return tells_space(code) || code == OpCode::pread_to || code == OpCode::pwrite_from;
+  return tells_space(code) || code == OpCode::call || code == OpCode::pread_to || code == OpCode::pwrite_from;
 }
 
 // The outcome depends on it, and need not say so: the call goes on to what comes after, or gives another
 // reason.
 bool hides_space(OpCode code) {
-  return code == OpCode::mlock || code == OpCode::madvise || code == OpCode::call;
+  return code == OpCode::mlock || code == OpCode::madvise;
 }
 
 // Nobody knows whether there was space for the pages that the op looked at.
 void lose_unshown_space(const World& w, Step& s) {
   if (!w.unsure_of_space || s.running() || shows_space(s.op.code)) return;
   const OutcomeKind seen = s.seen().kind;
-  const bool faulted = seen == OutcomeKind::signal || seen == OutcomeKind::died;
   const bool returned = seen == OutcomeKind::ok || seen == OutcomeKind::error;
-  if (hides_space(s.op.code) && (s.op.code == OpCode::call ? faulted || returned : returned))
+  if (hides_space(s.op.code) && returned)
     s.cannot_tell(Freedom::spare_space);
   else if (!s.report().diverged)
     s.lose_quietly(Freedom::spare_space);
