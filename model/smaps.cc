@@ -161,9 +161,8 @@ void rule_smaps(World& w, Process& p, Step& s) {
   if (s.running()) return make(w, p, s, *at);
   const std::vector<std::uint64_t>& words = s.seen().words;
   const Entry e{words[0], words[1], words[2], words[3], words[4]};
-  // Which neighbours the kernel has made one entry of is its own; which there are is no more than one of the
-  // choices that documents leave.
-  if (!s.exact() || e.low != at->low || e.high != at->high) s.names(Freedom::map_merge);
+  // Which neighbours the kernel has made one entry of is its own.
+  if (e.low != at->low || e.high != at->high) s.names(Freedom::map_merge);
   if (!s.expect(is_range_of(w, p, e, address), C::proc_maps_row,
                 [&] { return fmt::format("mapped pages around {:#x}", address); }))
     return;
