@@ -86,11 +86,6 @@ std::optional<std::size_t> done_before(const Program& program, std::size_t at, O
   return std::nullopt;
 }
 
-// Where the size was set for it.
-std::optional<std::size_t> sized_before(const Program& program, std::size_t at, std::uint8_t file) {
-  return done_before(program, at, OpCode::ftruncate, file);
-}
-
 // A write puts a byte into a file as a store to a mapping of it does, and needs no mapping, or no size. A
 // read shows a byte as a load does, and needs no mapping either, whichever name the address has.
 void file_instead(const Program& program, std::vector<Program>& offers) {
@@ -107,7 +102,7 @@ void file_instead(const Program& program, std::vector<Program>& offers) {
       other.ops[at] = through_file(stores ? OpCode::pwrite : OpCode::pread, mapping, access);
       offers.push_back(without(other, map));
       if (!stores) continue;
-      if (const auto sized = sized_before(program, at, mapping.object))
+      if (const auto sized = done_before(program, at, OpCode::ftruncate, mapping.object))
         offers.push_back(without(other, *sized));
     }
   }

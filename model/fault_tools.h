@@ -98,6 +98,14 @@ inline Vma* vma_at(World& w, const Op& op) {
   return runs(w, op) ? actor(w, op).memory.find(w.value(op.addr)) : nullptr;
 }
 
+// The words of an entry of smaps that a fault may change, as in program::SmapsEntry.
+enum EntryWord : std::size_t { kEntryShared = 2, kEntryExclusive = 3, kEntryFlags = 4 };
+
+// The vma that an entry of smaps was shown of, or null.
+inline const Vma* entry_shown(World& w, const Op& op, const Outcome& o) {
+  return op.code == OpCode::smaps && ok(o) ? vma_at(w, op) : nullptr;
+}
+
 // Where a load or store lies that worked and whose signal would have been caught, as it was before, or null.
 inline const Vma* accessed(const World& was, const Op& op, const Outcome& o) {
   const bool accesses = op.code == OpCode::load || op.code == OpCode::store;

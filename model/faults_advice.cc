@@ -6,48 +6,42 @@ namespace {
 
 using program::Advice;
 
-constexpr std::size_t kFlags = 4;  // the word of an entry
-
-// The vma that an entry was shown of, or null.
-const Vma* shown(World& w, const Op& op, const Outcome& o) {
-  return op.code == OpCode::smaps && ok(o) ? vma_at(w, op) : nullptr;
-}
-
 // --- what is shown
 
 constexpr C kShown[] = {C::proc_smaps_flags};
 
 void without_dc(const World&, World& w, const Op& op, Outcome& o) {
-  if (shown(w, op, o)) o.words[kFlags] &= ~program::kSmapsDontFork;
+  if (entry_shown(w, op, o)) o.words[kEntryFlags] &= ~program::kSmapsDontFork;
 }
 
 void without_wf_in_child(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
-  if (v && v->inherited) o.words[kFlags] &= ~program::kSmapsWipeOnFork;
+  const Vma* v = entry_shown(w, op, o);
+  if (v && v->inherited) o.words[kEntryFlags] &= ~program::kSmapsWipeOnFork;
 }
 
 void hints_exchanged(const World&, World& w, const Op& op, Outcome& o) {
   constexpr std::uint64_t kHints = program::kSmapsSequential | program::kSmapsRandom;
-  const bool hinted = shown(w, op, o) && (o.words[kFlags] & kHints) != 0;
-  if (hinted) o.words[kFlags] ^= kHints;
+  const bool hinted = entry_shown(w, op, o) && (o.words[kEntryFlags] & kHints) != 0;
+  if (hinted) o.words[kEntryFlags] ^= kHints;
 }
 
 void without_nr(const World&, World& w, const Op& op, Outcome& o) {
-  if (shown(w, op, o)) o.words[kFlags] &= ~program::kSmapsNoReserve;
+  if (entry_shown(w, op, o)) o.words[kEntryFlags] &= ~program::kSmapsNoReserve;
 }
 
 void attaches_are_devices(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
-  if (v && v->segment >= 0) o.words[kFlags] |= program::kSmapsDevice | program::kSmapsDontDump;
+  const Vma* v = entry_shown(w, op, o);
+  if (v && v->segment >= 0) o.words[kEntryFlags] |= program::kSmapsDevice | program::kSmapsDontDump;
 }
 
 void small_pages_are_huge(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
-  if (v && v->shared && v->segment < 0 && w.memory_object(*v)) o.words[kFlags] |= program::kSmapsHuge;
+  const Vma* v = entry_shown(w, op, o);
+  if (v && v->shared && v->segment < 0 && w.memory_object(*v)) o.words[kEntryFlags] |= program::kSmapsHuge;
 }
 
 void lf_of_every_lock(const World&, World& w, const Op& op, Outcome& o) {
-  if (shown(w, op, o) && (o.words[kFlags] & program::kSmapsLocked)) o.words[kFlags] |= program::kSmapsOnFault;
+  if (entry_shown(w, op, o) && (o.words[kEntryFlags] & program::kSmapsLocked))
+    o.words[kEntryFlags] |= program::kSmapsOnFault;
 }
 
 // --- what is kept
@@ -82,14 +76,20 @@ void fork_forgets_hints(const World&, World& w, const Op& op, Outcome& o) {
   for (Vma& v : w.processes[op.result].memory.vmas()) v.read_hint = static_cast<std::uint8_t>(Advice::normal);
 }
 
-void remap_keeps(const World& was, World& w, const Op& op, Outcome& o) {
-  if (op.code != OpCode::remap || !ok(o)) return;
+// The vma at the op's address has the advice of what was there before; null if nothing was.
+const Vma* keep_advice(const World& was, World& w, const Op& op) {
   Vma* const v = vma_at(w, op);
   const Vma* const before = v ? was.processes[op.proc].memory.find(v->low) : nullptr;
-  if (!before) return;
+  if (!before) return nullptr;
   v->dont_fork = before->dont_fork;
-  v->no_reserve = before->no_reserve;
+  v->wipe_on_fork = before->wipe_on_fork;
   v->read_hint = before->read_hint;
+  return before;
+}
+
+void remap_keeps(const World& was, World& w, const Op& op, Outcome& o) {
+  if (op.code != OpCode::remap || !ok(o)) return;
+  if (const Vma* before = keep_advice(was, w, op)) vma_at(w, op)->no_reserve = before->no_reserve;
 }
 
 // What is wiped all the same is not the snapshot that a child should have.
@@ -100,13 +100,7 @@ constexpr C kTakenBack[] = {C::proc_smaps_flags,        C::fork_dontfork,       
 void stays_given(const World& was, World& w, const Op& op, Outcome& o) {
   const auto advice = static_cast<Advice>(op.small);
   const bool back = advice == Advice::normal || advice == Advice::keeponfork || advice == Advice::dofork;
-  if (op.code != OpCode::madvise || !ok(o) || !back) return;
-  Vma* const v = vma_at(w, op);
-  const Vma* const before = v ? was.processes[op.proc].memory.find(v->low) : nullptr;
-  if (!before) return;
-  v->dont_fork = before->dont_fork;
-  v->wipe_on_fork = before->wipe_on_fork;
-  v->read_hint = before->read_hint;
+  if (op.code == OpCode::madvise && ok(o) && back) keep_advice(was, w, op);
 }
 
 constexpr Fault kFaults[] = {

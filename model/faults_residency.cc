@@ -7,16 +7,8 @@ namespace {
 
 using program::ResidentSet;
 
-// The words of an entry.
-enum Word : std::size_t { kShared = 2, kExclusive = 3, kFlags = 4 };
-
-// The vma that an entry was shown of, or null.
-const Vma* shown(World& w, const Op& op, const Outcome& o) {
-  return op.code == OpCode::smaps && ok(o) ? vma_at(w, op) : nullptr;
-}
-
 void becomes_shared(Outcome& o) {
-  o.words[kShared] += std::exchange(o.words[kExclusive], 0);
+  o.words[kEntryShared] += std::exchange(o.words[kEntryExclusive], 0);
 }
 
 // --- entries of smaps
@@ -24,24 +16,24 @@ void becomes_shared(Outcome& o) {
 constexpr C kSmaps[] = {C::proc_smaps_shared};
 
 void shared_as_private(const World&, World& w, const Op& op, Outcome& o) {
-  if (shown(w, op, o)) o.words[kExclusive] += std::exchange(o.words[kShared], 0);
+  if (entry_shown(w, op, o)) o.words[kEntryExclusive] += std::exchange(o.words[kEntryShared], 0);
 }
 
 void private_as_shared(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
+  const Vma* v = entry_shown(w, op, o);
   if (v && v->shared) becomes_shared(o);
 }
 
 // Somebody else had it mapped, and has ended.
 void dead_count(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
+  const Vma* v = entry_shown(w, op, o);
   const bool ended = std::ranges::any_of(w.processes, [](const Process& p) { return p.life == Life::dead; });
   if (v && v->shared && ended) becomes_shared(o);
 }
 
 void leaves_a_page_out(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
-  if (v && v->segment >= 0 && o.words[kExclusive] > 0) o.words[kExclusive] -= w.page();
+  const Vma* v = entry_shown(w, op, o);
+  if (v && v->segment >= 0 && o.words[kEntryExclusive] > 0) o.words[kEntryExclusive] -= w.page();
 }
 
 // What a child has from its parent, and has not come to itself.
@@ -50,40 +42,40 @@ bool only_inherited(World& w, const Vma& v) {
 }
 
 void child_has_pages(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
-  if (v && only_inherited(w, *v)) o.words[kShared] = v->high - v->low;
+  const Vma* v = entry_shown(w, op, o);
+  if (v && only_inherited(w, *v)) o.words[kEntryShared] = v->high - v->low;
 }
 
 void attach_has_pages(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
+  const Vma* v = entry_shown(w, op, o);
   if (v && v->segment >= 0 && !v->inherited && !v->reached)
-    o.words[kShared] = w.object_of(*v).accessed.size() * w.page();
+    o.words[kEntryShared] = w.object_of(*v).accessed.size() * w.page();
 }
 
 void anonymous_without_sh(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
+  const Vma* v = entry_shown(w, op, o);
   const bool anonymous = v && v->inode >= 0 && w.object_of(*v).kind == InodeKind::shared_anonymous;
-  if (anonymous) o.words[kFlags] &= ~program::kSmapsShared;
+  if (anonymous) o.words[kEntryFlags] &= ~program::kSmapsShared;
 }
 
 void sh_as_maps_has_it(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
-  if (v && v->shared) o.words[kFlags] |= program::kSmapsShared;
+  const Vma* v = entry_shown(w, op, o);
+  if (v && v->shared) o.words[kEntryFlags] |= program::kSmapsShared;
 }
 
 void sh_of_private_files(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
-  if (v && !v->shared && v->inode >= 0) o.words[kFlags] |= program::kSmapsShared;
+  const Vma* v = entry_shown(w, op, o);
+  if (v && !v->shared && v->inode >= 0) o.words[kEntryFlags] |= program::kSmapsShared;
 }
 
 constexpr C kLocks[] = {C::fork_locks_not_inherited, C::mlock_accounting};
 
 void shows_locks_of_parent(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
+  const Vma* v = entry_shown(w, op, o);
   if (!v || !v->inherited) return;
   for (const Process& p : w.processes) {
     for (const Vma& of_parent : p.memory.vmas()) {
-      if (of_parent.id == v->id && of_parent.locked) o.words[kFlags] |= program::kSmapsLocked;
+      if (of_parent.id == v->id && of_parent.locked) o.words[kEntryFlags] |= program::kSmapsLocked;
     }
   }
 }
@@ -156,7 +148,7 @@ void inherited_is_counted(const World&, World& w, const Op& op, Outcome& o) {
 // Pages of private anonymous memory that are there for certain, of the actor's mappings that are of this
 // kind.
 template <typename Kind>
-std::uint64_t private_pages(World& w, const Op& op, Kind kind) {
+std::uint64_t stored_private_pages(World& w, const Op& op, Kind kind) {
   std::uint64_t pages = 0;
   for (const Vma& v : actor(w, op).memory.vmas()) pages += kind(v) ? pages_stored_to(w, v, v.low, v.high) : 0;
   return pages;
@@ -164,7 +156,7 @@ std::uint64_t private_pages(World& w, const Op& op, Kind kind) {
 
 void private_left_out(const World&, World& w, const Op& op, Outcome& o) {
   if (!counts(op, o, ResidentSet::anonymous)) return;
-  o.value -= std::min(o.value, private_pages(w, op, [](const Vma&) { return true; }));
+  o.value -= std::min(o.value, stored_private_pages(w, op, [](const Vma&) { return true; }));
 }
 
 void counts_stores_only(const World&, World& w, const Op& op, Outcome& o) {
@@ -180,18 +172,18 @@ void counts_stores_only(const World&, World& w, const Op& op, Outcome& o) {
 void private_moved_left_out(const World&, World& w, const Op& op, Outcome& o) {
   if (!counts(op, o, ResidentSet::anonymous)) return;
   const auto moved = [](const Vma& v) { return v.event.clause == C::mremap_content_kept; };
-  o.value -= std::min(o.value, private_pages(w, op, moved));
+  o.value -= std::min(o.value, stored_private_pages(w, op, moved));
 }
 
 void read_only_left_out(const World&, World& w, const Op& op, Outcome& o) {
   if (!counts(op, o, ResidentSet::anonymous)) return;
   const auto read_only = [](const Vma& v) { return !(v.prot & program::kProtWrite); };
-  o.value -= std::min(o.value, private_pages(w, op, read_only));
+  o.value -= std::min(o.value, stored_private_pages(w, op, read_only));
 }
 
 void entry_leaves_private_out(const World&, World& w, const Op& op, Outcome& o) {
-  const Vma* v = shown(w, op, o);
-  if (v && pages_stored_to(w, *v, v->low, v->high) > 0) o.words[kShared] = o.words[kExclusive] = 0;
+  const Vma* v = entry_shown(w, op, o);
+  if (v && pages_stored_to(w, *v, v->low, v->high) > 0) o.words[kEntryShared] = o.words[kEntryExclusive] = 0;
 }
 
 constexpr Fault kFaults[] = {

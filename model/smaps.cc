@@ -6,6 +6,8 @@
 namespace shmcheck::model {
 namespace {
 
+using program::SmapsEntry;
+
 constexpr int kENODATA = 61;
 
 struct Counts {
@@ -110,17 +112,13 @@ Counts count_part(World& w, const Step& s, const Process& p, const Vma& v, std::
   return sum;
 }
 
-struct Entry {
-  std::uint64_t low, high, shared, exclusive, flags;
-};
-
 void make(World& w, const Process& p, Step& s, const Vma& v) {
   const Counts pages = count_part(w, s, p, v, v.low, v.high);
   const std::uint64_t shared = pages.shared.least, exclusive = pages.all.least - shared;
   s.made().words = {v.low, v.high, shared * w.page(), exclusive * w.page(), smaps_flags(w, p, v)};
 }
 
-bool is_range_of(const World& w, const Process& p, const Entry& e, std::uint64_t address) {
+bool is_range_of(const World& w, const Process& p, const SmapsEntry& e, std::uint64_t address) {
   return e.low <= address && address < e.high && e.low % w.page() == 0 && e.high % w.page() == 0 &&
          p.memory.covers(e.low, e.high);
 }
@@ -136,7 +134,7 @@ bool says_more(const Counts& pages) {
   return pages.all.least > 0 || pages.shared.most < pages.all.most;
 }
 
-void check_counts(const World& w, Step& s, const Entry& e, const Counts& pages, bool large) {
+void check_counts(const World& w, Step& s, const SmapsEntry& e, const Counts& pages, bool large) {
   if (!pages.all.decided() || !pages.shared.decided()) s.uses(Freedom::residency);
   if (large && !pages.shared.decided()) s.uses(Freedom::large_folios);
   if (!s.exact() && !pages.shared.decided()) s.uses(Freedom::documented_alternative);
@@ -160,7 +158,7 @@ void rule_smaps(World& w, Process& p, Step& s) {
   if (s.failed(C::proc_smaps_shared)) return;
   if (s.running()) return make(w, p, s, *at);
   const std::vector<std::uint64_t>& words = s.seen().words;
-  const Entry e{words[0], words[1], words[2], words[3], words[4]};
+  const SmapsEntry e{words[0], words[1], words[2], words[3], words[4]};
   // Which neighbours the kernel has made one entry of is its own.
   if (e.low != at->low || e.high != at->high) s.names(Freedom::map_merge);
   if (!s.expect(is_range_of(w, p, e, address), C::proc_maps_row,

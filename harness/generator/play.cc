@@ -1,7 +1,6 @@
 // Steps of processes, and which scenario is played.
 #include "harness/generator/play.h"
 
-#include <array>
 #include <vector>
 
 namespace shmcheck::harness {
@@ -90,6 +89,22 @@ std::vector<Scenario> joined(std::span<const Scenario> a, std::span<const Scenar
   both.insert(both.end(), b.begin(), b.end());
   return both;
 }
+
+struct Group {
+  std::uint32_t weight;
+  std::span<const Scenario> scenarios;
+};
+
+std::span<const Scenario> pick(Entropy& dice, std::span<const Group> groups) {
+  std::uint32_t all = 0;
+  for (const Group& group : groups) all += group.weight;
+  std::uint32_t at = dice.below(all);
+  while (at >= groups.front().weight) {
+    at -= groups.front().weight;
+    groups = groups.subspan(1);
+  }
+  return groups.front().scenarios;
+}
 }  // namespace
 
 void play_scenario(Scene& scene) {
@@ -97,19 +112,18 @@ void play_scenario(Scene& scene) {
   static const std::vector<Scenario> files = joined(file_scenarios(), storage_scenarios()),
                                      sysv = joined(joined(sysv_scenarios(), ipcns_scenarios()),
                                                    standing_scenarios());
-  const std::array<std::span<const Scenario>, 11> all = {files,
-                                                         memory_scenarios(),
-                                                         sysv,
-                                                         limit_scenarios(),
-                                                         name_scenarios(),
-                                                         peer_scenarios(),
-                                                         space_scenarios(),
-                                                         refusal_scenarios(),
-                                                         residency_scenarios(),
-                                                         short_sysv_scenarios(),
-                                                         short_memory_scenarios()};
-  std::span<const Scenario> group = all[scene.dice.pick(
-      {0U, 0U, 0U, 1U, 1U, 1U, 2U, 2U, 2U, 2U, 3U, 3U, 4U, 5U, 6U, 7U, 8U, 9U, 9U, 10U, 10U})];
+  const Group groups[] = {{3, files},
+                          {3, memory_scenarios()},
+                          {4, sysv},
+                          {2, limit_scenarios()},
+                          {1, name_scenarios()},
+                          {1, peer_scenarios()},
+                          {1, space_scenarios()},
+                          {1, refusal_scenarios()},
+                          {1, residency_scenarios()},
+                          {2, short_sysv_scenarios()},
+                          {2, short_memory_scenarios()}};
+  std::span<const Scenario> group = pick(scene.dice, groups);
   if (scene.options.allows(OpCode::reboot) && scene.dice.chance(50)) group = reboot_scenarios();
   if (scene.options.allows(OpCode::crowd) && scene.dice.chance(12)) group = crowd_scenarios();
   if (scene.options.allows(OpCode::race_shmget) && scene.dice.chance(20)) group = race_scenarios();

@@ -19,12 +19,6 @@ std::optional<std::uint8_t> unprivileged(Play& p) {
   return child;
 }
 
-// Of a file of this size.
-Quantity map_a_file(Play& p, std::uint8_t a, Quantity size, int n, std::uint8_t prot) {
-  const std::uint32_t type = p.shared_or_private();
-  return p.map(a, p.file(a, size), pages(n), type, prot);
-}
-
 // The new mapping is looked at for what makes it resident.
 void ahead(Play& p, std::uint8_t a, int n) {
   std::uint32_t extra = p.dice.pick({0U, 0U, kLocked, kPopulate, kPopulate | program::map::kNonBlock});
@@ -186,8 +180,10 @@ void rearranged(Play& p) {
 void executed(Play& p) {
   std::uint8_t a = p.someone();
   std::uint8_t prot = p.dice.pick<std::uint8_t>({7, 7, 3});
-  Quantity m = p.dice.chance(60) ? p.anonymous(a, 2, p.shared_or_private(), prot)
-                                 : map_a_file(p, a, pages(2, -100), 2, prot);
+  const bool anonymous = p.dice.chance(60);
+  const std::uint32_t type = p.shared_or_private();
+  Quantity m =
+      anonymous ? p.anonymous(a, 2, type, prot) : p.map(a, p.file(a, pages(2, -100)), pages(2), type, prot);
   p.put_return(a, m);
   p.call(a, m);
   if (p.dice.chance(50)) p.protect(a, m, pages(1), p.dice.pick<std::uint8_t>({4, 5, 1, 0}));
